@@ -1,0 +1,529 @@
+/* chan.c - channels; see chan.h and rn.h.   SPDX-License-Identifier: MIT
+ *
+ * Invariants, under the lock: receivers wait only while the buffer is empty and no sender waits; senders only while it is
+ * full; so an element never waits beside one who would take it, and order is first in, first out.  A closed channel has
+ * no senders waiting, and no receivers unless it is bound. */
+#include "runtime/chan.h"
+
+#include "runtime/assert.h"
+#include "runtime/sched.h"
+#include "runtime/timer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ELEMSIZE_MAX 65536
+
+/* ---- life ---- */
+
+rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
+{
+    size_t bytes;
+    rn_chan *c;
+
+    if (elemsize > ELEMSIZE_MAX || __builtin_mul_overflow(elemsize, cap, &bytes) || bytes > SIZE_MAX / 2)
+        return NULL;
+    c = malloc(sizeof *c + bytes);
+    if (c == NULL)
+        return NULL;
+    memset(c, 0, sizeof *c);
+    atomic_init(&c->refs, 1);
+    c->elemsize = elemsize;
+    c->cap = cap;
+    c->drop = drop;
+    return c;
+}
+
+rn_chan *rn_chan_ref(rn_chan *c)
+{
+    /* Relaxed: the caller holds a reference already. */
+    if (c != NULL)
+        atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+static char *slot(rn_chan *c, size_t i)
+{
+    size_t at = c->head + i;
+
+    if (at >= c->cap)
+        at -= c->cap;
+    return c->buffer + at * c->elemsize;
+}
+
+void rn_chan_unref(rn_chan *c)
+{
+    const struct rn__chan_ops *ops;
+
+    /* Release what we did with it; acquire, for the last, what all others did. */
+    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    rn_assert(c->sendq.first == NULL && c->recvq.first == NULL);
+    if (c->timer != NULL)
+        rn__timer_stop(c->timer);
+    free(c->timer);
+    ops = atomic_load(&c->ops);
+    if (ops != NULL)
+        ops->release(c);
+    for (size_t i = 0; c->drop != NULL && i < c->count; i++)
+        c->drop(slot(c, i));
+    free(c);
+}
+
+bool rn__chan_is_last_ref(const rn_chan *c)
+{
+    return atomic_load(&c->refs) == 1;
+}
+
+void rn__chan_lock(rn_chan *c)
+{
+    rn__lock(&c->lock);
+}
+
+void rn__chan_unlock(rn_chan *c)
+{
+    rn__unlock(&c->lock);
+}
+
+/* ---- queues; the lock is held ---- */
+
+static struct rn__waitq *queue_of(rn_chan *c, enum rn_op kind)
+{
+    return kind == RN_SEND ? &c->sendq : &c->recvq;
+}
+
+static void queue_remove(struct rn__waitq *q, struct rn__op *op)
+{
+    if (op->prev != NULL)
+        op->prev->next = op->next;
+    else
+        q->first = op->next;
+    if (op->next != NULL)
+        op->next->prev = op->prev;
+    else
+        q->last = op->prev;
+    q->count--;
+    op->queued = false;
+}
+
+struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind)
+{
+    return queue_of(c, kind)->first;
+}
+
+size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
+{
+    return kind == RN_SEND ? c->sendq.count : c->recvq.count;
+}
+
+bool rn__op_claim(rn_chan *c, struct rn__op *op)
+{
+    queue_remove(queue_of(c, op->kind), op);
+    return rn__claim(op->wait, op->index);
+}
+
+struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
+{
+    struct rn__op *op;
+
+    while ((op = queue_of(c, kind)->first) != NULL)
+        if (rn__op_claim(c, op))
+            return op;
+    return NULL;
+}
+
+void rn__op_complete(struct rn__op *op, int rc)
+{
+    op->rc = rc;
+    rn__wake(op->wait);
+}
+
+void rn__op_enqueue(struct rn__op *op)
+{
+    struct rn__waitq *q = queue_of(op->chan, op->kind);
+
+    op->next = NULL;
+    op->prev = q->last;
+    if (q->last != NULL)
+        q->last->next = op;
+    else
+        q->first = op;
+    q->last = op;
+    q->count++;
+    op->queued = true;
+    if (op->ops != NULL)
+        op->ops->queued(op->chan, op);
+}
+
+void rn__op_dequeue(struct rn__op *op)
+{
+    if (!op->queued)
+        return;
+    queue_remove(queue_of(op->chan, op->kind), op);
+    if (op->ops != NULL)
+        op->ops->unqueued(op->chan, op);
+}
+
+/* ---- attempts on local channels; the lock is held ---- */
+
+static void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(int64_t))
+        memcpy(to, from, sizeof(int64_t));
+    else if (size > 0)
+        memcpy(to, from, size);
+}
+
+static void give(rn_chan *c, void *to, const void *from)
+{
+    if (to != NULL)
+        copy(to, from, c->elemsize);
+}
+
+static int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
+{
+    struct rn__op *receiver;
+
+    if (c->closed)
+        return RN_ECLOSED;
+    receiver = c->recvq.first != NULL ? rn__chan_claim(c, RN_RECV) : NULL;
+    if (receiver != NULL) {
+        give(c, receiver->elem, elem);
+        *peer = receiver;
+        return 0;
+    }
+    if (c->count == c->cap)
+        return RN__NOT_READY;
+    copy(slot(c, c->count), elem, c->elemsize);
+    c->count++;
+    return 0;
+}
+
+/* An element received by nobody's variable is discarded. */
+static void discard(rn_chan *c, void *elem)
+{
+    if (c->drop != NULL)
+        c->drop(elem);
+}
+
+static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
+{
+    struct rn__op *sender;
+
+    if (c->count > 0) {
+        if (elem != NULL)
+            copy(elem, slot(c, 0), c->elemsize);
+        else
+            discard(c, slot(c, 0));
+        c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
+        c->count--;
+        sender = c->sendq.first != NULL ? rn__chan_claim(c, RN_SEND) : NULL;
+        if (sender != NULL) {
+            copy(slot(c, c->count), sender->elem, c->elemsize);
+            c->count++;
+            *peer = sender;
+        }
+        return 0;
+    }
+    sender = c->sendq.first != NULL ? rn__chan_claim(c, RN_SEND) : NULL;
+    if (sender == NULL)
+        return c->closed ? RN_ECLOSED : RN__NOT_READY;
+    give(c, elem, sender->elem);
+    *peer = sender;
+    return 0;
+}
+
+/* ---- one operation ---- */
+
+bool rn__deadline_passed(rn_time deadline)
+{
+    return deadline <= RN_NOWAIT || (deadline != RN_FOREVER && deadline <= rn_now());
+}
+
+int rn__op_prepare(struct rn__op *op)
+{
+    int rc;
+
+    /* Acquire pairs with the release in rn__chan_bind(): what it points to is seen. */
+    op->ops = atomic_load_explicit(&op->chan->ops, memory_order_acquire);
+    if (op->ops == NULL)
+        return 0;
+    rc = op->ops->prepare(op->chan, op);
+    if (rc < 0)
+        op->ops = NULL;
+    return rc;
+}
+
+bool rn__op_current(const struct rn__op *op)
+{
+    return atomic_load_explicit(&op->chan->ops, memory_order_relaxed) == op->ops;       /* under the lock */
+}
+
+int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
+{
+    *peer = NULL;
+    if (op->ops != NULL)
+        return op->ops->attempt(op->chan, op);
+    return op->kind == RN_SEND ? send_local(op->chan, op->elem, peer) : recv_local(op->chan, op->elem, peer);
+}
+
+int rn__op_finish(struct rn__op *op, int performed, int rc)
+{
+    const struct rn__chan_ops *ops = op->ops;
+
+    if (ops == NULL)
+        return rc;
+    op->ops = NULL;
+    return ops->finish(op->chan, op, performed, rc);
+}
+
+int rn__wait_forever(rn_time deadline)
+{
+    struct rn__wait w;
+
+    if (rn__deadline_passed(deadline))
+        return RN_ETIMEDOUT;
+    rn__wait_init(&w);
+    return rn__wait_park(&w, RN__WHY_FOREVER, NULL, deadline);
+}
+
+/* Waits in the queue; the channel is locked and is unlocked.  *performed tells whether the result is the operation's. */
+static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
+{
+    enum rn__why why = op->kind == RN_SEND ? RN__WHY_SEND : RN__WHY_RECV;
+    struct rn__wait w;
+    rn_chan *c = op->chan;
+    int rc;
+
+    if (op->ops != NULL || c->external)
+        why = RN__WHY_BOUND;
+    rn__wait_init(&w);
+    op->wait = &w;
+    rn__op_enqueue(op);
+    rn__chan_unlock(c);
+    rc = rn__wait_park(&w, why, c, deadline);
+    *performed = rc == 0;
+    if (rc == 0)
+        return op->rc;
+    rn__chan_lock(c);
+    rn__op_dequeue(op);
+    rn__chan_unlock(c);
+    return rc;
+}
+
+static int op_perform(struct rn__op *op, rn_time deadline)
+{
+    rn_chan *c = op->chan;
+    struct rn__op *peer;
+    int rc, performed;
+
+    op->deadline = deadline;
+    do {
+        rc = rn__op_prepare(op);
+        if (rc < 0)
+            return rc;
+        rn__chan_lock(c);
+        if (!rn__op_current(op)) {
+            rn__chan_unlock(c);
+            rn__op_finish(op, 0, 0);
+            rc = RN__RETRY;
+            continue;
+        }
+        performed = 1;
+        rc = rn__op_attempt(op, &peer);
+        if (rc != RN__NOT_READY) {
+            rn__chan_unlock(c);
+            if (peer != NULL)
+                rn__op_complete(peer, 0);
+        } else if (rn__deadline_passed(deadline)) {
+            if (op->ops != NULL)
+                op->ops->missed(c, op);
+            rn__chan_unlock(c);
+            performed = 0;
+            rc = RN_ETIMEDOUT;
+        } else {
+            rc = op_wait(op, deadline, &performed);
+        }
+        rc = rn__op_finish(op, performed, rc);
+    } while (rc == RN__RETRY);
+    return rc;
+}
+
+static int operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
+{
+    struct rn__op op = { .chan = c, .elem = elem, .kind = kind };
+    int rc = rn__check();
+
+    if (rc < 0)
+        return rc;
+    rn__count(kind == RN_SEND ? RN__COUNT_SENDS : RN__COUNT_RECVS);
+    if (c == NULL)
+        return rn__wait_forever(deadline);
+    return op_perform(&op, deadline);
+}
+
+int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
+{
+    return operate(c, (void *)elem, RN_SEND, deadline);
+}
+
+int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
+{
+    return operate(c, elem, RN_RECV, deadline);
+}
+
+int rn__chan_offer(rn_chan *c, const void *elem)
+{
+    struct rn__op *peer = NULL;
+    int rc;
+
+    rn__chan_lock(c);
+    rc = send_local(c, elem, &peer);
+    rn__chan_unlock(c);
+    if (peer != NULL)
+        rn__op_complete(peer, 0);
+    return rc == RN__NOT_READY ? RN_ETIMEDOUT : rc;
+}
+
+/* ---- closing ---- */
+
+static struct rn__op *claim_all(rn_chan *c, enum rn_op kind, struct rn__op *list)
+{
+    struct rn__op *op, **tail = &list;
+
+    while (*tail != NULL)
+        tail = &(*tail)->next;
+    while ((op = rn__chan_claim(c, kind)) != NULL) {
+        op->next = NULL;
+        *tail = op;
+        tail = &op->next;
+    }
+    return list;
+}
+
+void rn_chan_fail(rn_chan *c, int reason)
+{
+    const struct rn__chan_ops *ops;
+    struct rn__op *won = NULL, *next;
+
+    if (c == NULL)
+        return;
+    if (reason > 0)
+        reason = 0;
+    rn__chan_lock(c);
+    ops = atomic_load(&c->ops);
+    if (ops == NULL && !c->closed) {
+        c->closed = true;
+        c->reason = reason;
+        won = claim_all(c, RN_SEND, claim_all(c, RN_RECV, NULL));
+    }
+    rn__chan_unlock(c);
+    if (ops != NULL)
+        ops->close(c, reason);
+    for (; won != NULL; won = next) {
+        next = won->next;
+        rn__op_complete(won, RN_ECLOSED);
+    }
+}
+
+void rn_chan_close(rn_chan *c)
+{
+    rn_chan_fail(c, 0);
+}
+
+/* ---- looking ---- */
+
+int rn_chan_err(const rn_chan *c)
+{
+    const struct rn__chan_ops *ops = c != NULL ? rn__chan_ops(c) : NULL;
+    int reason;
+
+    if (c == NULL)
+        return 0;
+    if (ops != NULL)
+        return ops->err(c);
+    rn__chan_lock((rn_chan *)c);
+    reason = c->reason;
+    rn__chan_unlock((rn_chan *)c);
+    return reason;
+}
+
+size_t rn_chan_len(const rn_chan *c)
+{
+    const struct rn__chan_ops *ops = c != NULL ? rn__chan_ops(c) : NULL;
+    size_t n;
+
+    if (c == NULL)
+        return 0;
+    if (ops != NULL)
+        return ops->len(c);
+    rn__chan_lock((rn_chan *)c);
+    n = c->count;
+    rn__chan_unlock((rn_chan *)c);
+    return n;
+}
+
+size_t rn_chan_cap(const rn_chan *c)
+{
+    const struct rn__chan_ops *ops = c != NULL ? rn__chan_ops(c) : NULL;
+
+    if (c == NULL)
+        return 0;
+    return ops != NULL ? ops->cap(c) : c->cap;
+}
+
+/* ---- binding ---- */
+
+const struct rn__chan_ops *rn__chan_ops(const rn_chan *c)
+{
+    /* Acquire pairs with the release in rn__chan_bind(). */
+    return atomic_load_explicit(&c->ops, memory_order_acquire);
+}
+
+void *rn__chan_bound(const rn_chan *c)
+{
+    return c->bound;
+}
+
+size_t rn__chan_elemsize(const rn_chan *c)
+{
+    return c->elemsize;
+}
+
+void rn__chan_set_external(rn_chan *c)
+{
+    rn__chan_lock(c);
+    c->external = true;
+    rn__chan_unlock(c);
+}
+
+static bool idle_locked(const rn_chan *c)
+{
+    return atomic_load(&c->ops) == NULL && !c->closed && c->count == 0 && c->timer == NULL &&
+           c->sendq.first == NULL && c->recvq.first == NULL;
+}
+
+bool rn__chan_idle(rn_chan *c)
+{
+    bool idle;
+
+    rn__chan_lock(c);
+    idle = idle_locked(c);
+    rn__chan_unlock(c);
+    return idle;
+}
+
+int rn__chan_bind(rn_chan *c, const struct rn__chan_ops *ops, void *bound)
+{
+    int rc = -EBUSY;
+
+    rn__chan_lock(c);
+    if (idle_locked(c)) {
+        c->bound = bound;
+        /* Release: who sees the table sees `bound`. */
+        atomic_store_explicit(&c->ops, ops, memory_order_release);
+        rc = 0;
+    }
+    rn__chan_unlock(c);
+    return rc;
+}

@@ -1,0 +1,119 @@
+/* chan.h - channels from the inside: for select, and for those who bind a channel to something else.
+ *   SPDX-License-Identifier: MIT
+ *
+ * A channel is local, or it has an operations table: then it is a handle on something that lives elsewhere, and the
+ * table says what its operations do.  Sending, receiving and selecting are one code for both: an operation is attempted
+ * under the channel's lock, waits in its queue, and is performed by whoever claims it there. */
+#ifndef RN__CHAN_H
+#define RN__CHAN_H
+
+#include "runtime/lock.h"
+#include "runtime/wait.h"
+
+#include <stdbool.h>
+
+#define RN__NOT_READY 1         /* of attempt */
+#define RN__RETRY 2             /* of finish */
+
+struct rn__chan_ops;
+struct rn__timer;
+
+/* One operation on one channel: a send, a receive, or a case of a select.  On the operator's stack. */
+struct rn__op {
+    rn_chan *chan;
+    void *elem;                 /* borrowed from the caller; never written when kind is RN_SEND */
+    enum rn_op kind;
+    uint32_t index;             /* the case: the outcome of the wait's claim */
+    struct rn__wait *wait;      /* shared by all cases */
+    rn_time deadline;
+    int rc;                     /* set by whoever performs it while it waits */
+    bool queued;                /* guarded by the channel's lock, as the links */
+    struct rn__op *next, *prev;
+    void *token;                /* the operations table's own */
+    size_t token_size;
+    const struct rn__chan_ops *ops;     /* the table it was prepared under; NULL: local, or not prepared */
+};
+
+struct rn__waitq {
+    struct rn__op *first, *last;
+    size_t count;
+};
+
+/* What a bound channel does.  Those marked (locked) are called with the channel's lock held, and must not park. */
+struct rn__chan_ops {
+    /* Before any lock, on the operator's stack; may run user code.  0, or an error that is the operation's result. */
+    int (*prepare)(rn_chan *c, struct rn__op *op);
+    /* (locked) RN__NOT_READY; or it has been performed: 0, or the error that is its result. */
+    int (*attempt)(rn_chan *c, struct rn__op *op);
+    /* (locked) It was put in the queue and is going to wait. */
+    void (*queued)(rn_chan *c, struct rn__op *op);
+    /* (locked) It left the queue without having been performed: a deadline, a cancellation, another case. */
+    void (*unqueued)(rn_chan *c, struct rn__op *op);
+    /* (locked) It was not ready and does not wait. */
+    void (*missed)(rn_chan *c, struct rn__op *op);
+    /* No lock; once for each prepared operation, on the operator's stack; may run user code and park.  The final result;
+     * RN__RETRY: it goes on as if it had not been performed. */
+    int (*finish)(rn_chan *c, struct rn__op *op, int performed, int rc);
+    void (*close)(rn_chan *c, int reason);
+    int (*err)(const rn_chan *c);
+    size_t (*len)(const rn_chan *c);
+    size_t (*cap)(const rn_chan *c);
+    /* At the last unref. */
+    void (*release)(rn_chan *c);
+};
+
+struct rn_chan {
+    struct rn__lock lock;
+    _Atomic uint32_t refs;
+    const struct rn__chan_ops *_Atomic ops;     /* written once, under the lock */
+    void *bound;                /* the table's own; as ops */
+    struct rn__waitq sendq, recvq;              /* guarded by lock, as all below but the constants */
+    size_t count, head;         /* of the buffer */
+    bool closed;
+    bool external;              /* fed from outside: its waiters are no deadlock */
+    int reason;                 /* closed with, or 0 */
+    size_t elemsize, cap;       /* constant */
+    void (*drop)(void *elem);   /* constant */
+    struct rn__timer *timer;    /* constant: feeds it, stopped and freed at the last unref; or NULL */
+    _Alignas(16) char buffer[];
+};
+
+void rn__chan_lock(rn_chan *c);
+void rn__chan_unlock(rn_chan *c);
+
+/* Makes a local channel a handle.  0, or -EBUSY unless it is local, open, empty and nobody waits in it. */
+int rn__chan_bind(rn_chan *c, const struct rn__chan_ops *ops, void *bound);
+bool rn__chan_idle(rn_chan *c);         /* would it succeed? */
+const struct rn__chan_ops *rn__chan_ops(const rn_chan *c);
+void *rn__chan_bound(const rn_chan *c);
+size_t rn__chan_elemsize(const rn_chan *c);
+void rn__chan_set_external(rn_chan *c);
+bool rn__chan_is_last_ref(const rn_chan *c);
+
+/* Locked: who waits, first in line first. */
+struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind);
+size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind);
+/* Locked: takes an operation out of its queue.  true: we have claimed it, must perform it and rn__op_complete() it;
+ * false: it was decided otherwise. */
+bool rn__op_claim(rn_chan *c, struct rn__op *op);
+/* Locked: the first waiting operation that can be claimed, out of its queue, or NULL. */
+struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind);
+/* The result of a claimed operation; it goes on, *op may be gone.  Any thread, locked or not. */
+void rn__op_complete(struct rn__op *op, int rc);
+
+/* A send that never waits and is no cancellation point: 0, RN_ECLOSED, RN_ETIMEDOUT.  Any thread; local channels. */
+int rn__chan_offer(rn_chan *c, const void *elem);
+
+/* ---- for select.c ---- */
+/* Locked: one attempt; *peer: an operation that was performed along with it, to be woken without the lock, or NULL. */
+int rn__op_attempt(struct rn__op *op, struct rn__op **peer);
+void rn__op_enqueue(struct rn__op *op);         /* locked, and says so to the table */
+void rn__op_dequeue(struct rn__op *op);         /* locked, if it is still queued */
+/* false: the channel was bound meanwhile; prepare anew.  Locked. */
+bool rn__op_current(const struct rn__op *op);
+int rn__op_prepare(struct rn__op *op);
+int rn__op_finish(struct rn__op *op, int performed, int rc);
+bool rn__deadline_passed(rn_time deadline);
+int rn__wait_forever(rn_time deadline);
+
+#endif

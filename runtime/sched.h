@@ -1,0 +1,110 @@
+/* sched.h - workers that run goroutines.   SPDX-License-Identifier: MIT
+ *
+ * rn__park() and rn__ready() are the only two doors: everything that waits does it through them (most through
+ * wait.h, which adds deadlines, cancellation and plain threads). */
+#ifndef RN__SCHED_H
+#define RN__SCHED_H
+
+#include "runtime/g.h"
+#include "runtime/runq.h"
+#include "runtime/stack.h"
+#include "runtime/timer.h"
+#include "runtime/tls.h"
+
+#include <pthread.h>
+
+/* Counted by each worker for itself: relaxed, so that the sum is exact when the workers rest. */
+struct rn__counters {
+    _Atomic uint64_t created, parks, steals, sends, recvs, selects, idle_ns;
+};
+
+/* The goroutines that a worker has started. */
+struct rn__registry {
+    struct rn__lock lock;
+    struct rn__g *first;
+    uint64_t live;              /* user goroutines among them */
+    uint64_t all;
+};
+
+struct rn__worker {
+    struct rn__ctx ctx;         /* of the thread's own stack, while a goroutine runs */
+    struct rn__g *current;      /* who runs; NULL: the scheduler itself.  The worker's own, read by its signal handlers */
+    struct rn__g *left;         /* who has just been switched away from, and ... */
+    int left_how;               /* ... what is to become of it (enum in sched.c) */
+    struct rn__runq queue;
+    unsigned tick;              /* of picks */
+    unsigned handed_on;         /* picks in a row from the run-next slot */
+    uint64_t rng;
+    struct rn__timers timers;
+    struct rn__stack_cache stacks;
+    struct rn__registry registry;
+    struct rn__counters counters;
+    unsigned index;
+    pthread_t thread;
+    int64_t started_ns;
+
+    _Atomic uint32_t wakeup;    /* futex: 1 when it was taken off the idle list */
+    bool idle;                  /* on the idle list; guarded by sched.lock, as the next */
+    struct rn__worker *idle_next;
+    bool searching;             /* its own: counted in sched.searching */
+
+    void *asan_fake_stack;
+    const void *asan_low;
+    size_t asan_size;
+    void *tsan_fiber;
+};
+
+/* The goroutine that runs here, or NULL. */
+struct rn__g *rn__self(void);
+
+/* Does a scheduler run in this process? */
+bool rn__running(void);
+
+/* Parks the calling goroutine until rn__ready() is called on it, once: before or after. */
+void rn__park(void);
+/* Makes a goroutine runnable that parks or is about to.  Any thread. */
+void rn__ready(struct rn__g *g);
+
+/* How many goroutines wait for what no goroutine here does: `waits` for the rule of deadlocks; `real` of them, services
+ * included, for descriptors and threads, for which also a simulation must wait. */
+void rn__external_add(int waits, int real);
+
+/* A timer that is earlier than all others was set: whoever sleeps must look again. */
+void rn__sched_timer_set(rn_time when);
+
+/* Starts a goroutine.  arg: copied when size > 0.  group NULL: the root group.  0, -EINVAL or -ENOMEM. */
+struct rn__spawn {
+    rn_fn *fn;
+    const void *arg;
+    size_t size;
+    const char *name;
+    size_t stack_bytes;
+    struct rn_group *group;
+    bool system;
+    bool anyway;                /* also when the group is cancelled */
+};
+int rn__spawn(const struct rn__spawn *s);
+
+/* A service goroutine: in no group, never cancelled; it, its waits and its timers do not count for deadlocks. */
+int rn__go_system(rn_fn *fn, void *arg, const char *name);
+
+/* Calls fn for every goroutine, a registry at a time, while none of that registry can end. */
+void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg);
+/* How many user goroutines there are. */
+uint64_t rn__live(void);
+enum rn__count { RN__COUNT_SENDS, RN__COUNT_RECVS, RN__COUNT_SELECTS };
+/* Counts an operation; plain threads too. */
+void rn__count(enum rn__count what);
+/* Sums the counters of all workers. */
+void rn__stats_sum(rn_stats *out);
+/* The n-th worker, NULL after the last: for timers that any worker may run. */
+struct rn__worker *rn__worker_at(unsigned n);
+
+/* Is the root group cancelled (rn_stop)? */
+bool rn__root_cancelled(void);
+bool rn__root_cancellable(void);
+
+/* ns, CLOCK_BOOTTIME; virtual in rn_sim. */
+int64_t rn__boottime(void);
+
+#endif

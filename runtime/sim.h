@@ -1,0 +1,28 @@
+/* sim.h - one worker, a seeded choice of who runs next, and a virtual clock.   SPDX-License-Identifier: MIT
+ *
+ * The scheduler asks here instead of its queues and clocks while a simulation runs.  Only the simulation's own
+ * thread runs goroutines; others may make some runnable, hence the lock. */
+#ifndef RN__SIM_H
+#define RN__SIM_H
+
+#include "runtime/rn.h"
+
+#include <stdbool.h>
+
+struct rn__g;
+
+bool rn__sim_active(void);
+uint64_t rn__sim_seed(void);
+uint64_t rn__sim_random(void);
+rn_time rn__sim_now(void);
+
+void rn__sim_begin(uint64_t seed);
+void rn__sim_end(void);
+
+void rn__sim_push(struct rn__g *g);
+/* One scheduling step: time goes on by a microsecond; a random runnable goroutine, or NULL. */
+struct rn__g *rn__sim_pick(void);
+/* All sleep: the clock jumps. */
+void rn__sim_jump(rn_time when);
+
+#endif

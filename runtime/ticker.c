@@ -1,0 +1,128 @@
+/* ticker.c - timers that deliver into a channel or start a goroutine; see rn.h.   SPDX-License-Identifier: MIT */
+#include "runtime/rn.h"
+
+#include "runtime/assert.h"
+#include "runtime/chan.h"
+#include "runtime/sched.h"
+#include "runtime/timer.h"
+
+#include <stdlib.h>
+
+#define SPAWN_AGAIN_NS RN_MS    /* when there was no memory for the goroutine */
+
+/* ---- into a channel ---- */
+
+struct ticker {
+    struct rn__timer timer;
+    rn_chan *chan;              /* not counted: the channel owns us */
+    int64_t every_ns;           /* 0: once */
+};
+
+static rn_time ticker_fire(struct rn__timer *t, rn_time now)
+{
+    struct ticker *ticker = (struct ticker *)t;
+    rn_time next = t->when + ticker->every_ns;
+
+    rn__chan_offer(ticker->chan, &now);         /* full: this tick is dropped */
+    if (ticker->every_ns == 0)
+        return 0;
+    if (next <= now)                            /* late: the ticks between are dropped, the rhythm is kept */
+        next += (now - next) / ticker->every_ns * ticker->every_ns + ticker->every_ns;
+    return next;
+}
+
+static rn_chan *ticker_new(int64_t first_ns, int64_t every_ns)
+{
+    struct ticker *t = calloc(1, sizeof *t);
+    rn_chan *c = rn_chan_new(sizeof(rn_time), 1, NULL);
+
+    if (t == NULL || c == NULL)
+        goto fail;
+    t->timer.fire = ticker_fire;
+    t->chan = c;
+    t->every_ns = every_ns;
+    if (rn__timer_start(&t->timer, rn_after(first_ns)) < 0)
+        goto fail;
+    c->timer = &t->timer;
+    return c;
+
+fail:
+    free(t);
+    rn_chan_unref(c);
+    return NULL;
+}
+
+rn_chan *rn_timer(int64_t ns)
+{
+    return ticker_new(ns > 0 ? ns : 0, 0);
+}
+
+rn_chan *rn_ticker(int64_t ns)
+{
+    return ns > 0 ? ticker_new(ns, ns) : NULL;
+}
+
+/* ---- into a goroutine ---- */
+
+struct rn_timer_fn {
+    struct rn__timer timer;
+    rn_fn *fn;
+    void *arg;
+    bool alone;                 /* of rn_later: freed when it has fired */
+};
+
+static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
+{
+    struct rn_timer_fn *t = (struct rn_timer_fn *)timer;
+
+    if (rn__spawn(&(struct rn__spawn){ .fn = t->fn, .arg = t->arg }) < 0)
+        return now + SPAWN_AGAIN_NS;
+    if (t->alone)
+        free(t);
+    return 0;
+}
+
+static rn_timer_fn *timer_fn_new(int64_t ns, rn_fn *fn, void *arg, bool alone)
+{
+    rn_timer_fn *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return NULL;
+    t->timer.fire = timer_fn_fire;
+    t->fn = fn;
+    t->arg = arg;
+    t->alone = alone;
+    if (rn__timer_start(&t->timer, rn_after(ns > 0 ? ns : 0)) < 0) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+rn_timer_fn *rn_after_func(int64_t ns, rn_fn *fn, void *arg)
+{
+    return timer_fn_new(ns, fn, arg, false);
+}
+
+int rn_timer_stop(rn_timer_fn *t)
+{
+    int in_time;
+
+    if (t == NULL)
+        return 0;
+    in_time = rn__timer_stop(&t->timer);
+    free(t);
+    return in_time;
+}
+
+int rn_timer_reset(rn_timer_fn *t, int64_t ns)
+{
+    return rn__timer_move(&t->timer, rn_after(ns > 0 ? ns : 0));
+}
+
+int rn_later(int64_t ns, rn_fn *fn, void *arg)
+{
+    if (!rn__running())
+        return -ESHUTDOWN;
+    return timer_fn_new(ns, fn, arg, true) != NULL ? 0 : -ENOMEM;
+}

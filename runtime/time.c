@@ -1,0 +1,49 @@
+/* time.c - clocks; virtual in a simulation.   SPDX-License-Identifier: MIT */
+#include "runtime/rn.h"
+
+#include "runtime/chan.h"
+#include "runtime/sched.h"
+#include "runtime/sim.h"
+
+#include <time.h>
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * RN_SEC + t.tv_nsec;
+}
+
+rn_time rn_now(void)
+{
+    return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t rn__boottime(void)
+{
+    return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_BOOTTIME);
+}
+
+rn_time rn_after(int64_t ns)
+{
+    rn_time until;
+
+    return __builtin_add_overflow(rn_now(), ns, &until) ? (ns > 0 ? RN_FOREVER : RN_NOWAIT) : until;
+}
+
+int rn_sleep(rn_time until)
+{
+    struct rn__wait w;
+    int rc = rn__check();
+
+    if (rc < 0)
+        return rc;
+    if (rn__deadline_passed(until)) {
+        rn_yield();
+        return 0;
+    }
+    rn__wait_init(&w);
+    rc = rn__wait_park(&w, RN__WHY_SLEEP, NULL, until);
+    return rc == RN_ETIMEDOUT ? 0 : rc;
+}

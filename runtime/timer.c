@@ -1,0 +1,177 @@
+/* timer.c - heaps of timers; see timer.h.   SPDX-License-Identifier: MIT */
+#include "runtime/timer.h"
+
+#include "runtime/assert.h"
+#include "runtime/sched.h"
+
+#include <stdlib.h>
+
+/* ---- the heap; its lock is held ---- */
+
+static bool before(const struct rn__timer *a, const struct rn__timer *b)
+{
+    return a->when != b->when ? a->when < b->when : a->order < b->order;
+}
+
+static void put(struct rn__timers *h, size_t i, struct rn__timer *t)
+{
+    h->heap[i] = t;
+    t->place = i + 1;
+}
+
+static void sift_up(struct rn__timers *h, size_t i, struct rn__timer *t)
+{
+    while (i > 0 && before(t, h->heap[(i - 1) / 4])) {
+        put(h, i, h->heap[(i - 1) / 4]);
+        i = (i - 1) / 4;
+    }
+    put(h, i, t);
+}
+
+static void sift_down(struct rn__timers *h, size_t i, struct rn__timer *t)
+{
+    for (;;) {
+        size_t child = 4 * i + 1, least = child;
+
+        if (child >= h->count)
+            break;
+        for (size_t k = child + 1; k < child + 4 && k < h->count; k++)
+            if (before(h->heap[k], h->heap[least]))
+                least = k;
+        if (!before(h->heap[least], t))
+            break;
+        put(h, i, h->heap[least]);
+        i = least;
+    }
+    put(h, i, t);
+}
+
+static void publish_first(struct rn__timers *h)
+{
+    atomic_store(&h->first_when, h->count > 0 ? h->heap[0]->when : RN_FOREVER);
+}
+
+static int insert(struct rn__timers *h, struct rn__timer *t)
+{
+    if (h->count == h->room) {
+        size_t room = h->room == 0 ? 64 : h->room * 2;
+        struct rn__timer **heap = realloc(h->heap, room * sizeof *heap);
+
+        if (heap == NULL)
+            return -ENOMEM;
+        h->heap = heap;
+        h->room = room;
+    }
+    t->order = h->order++;
+    h->user += !t->system;
+    sift_up(h, h->count++, t);
+    return 0;
+}
+
+static void removed(struct rn__timers *h, struct rn__timer *t)
+{
+    size_t i = t->place - 1;
+    struct rn__timer *last = h->heap[--h->count];
+
+    h->user -= !t->system;
+    t->place = 0;
+    if (last == t)
+        return;
+    if (i > 0 && before(last, h->heap[(i - 1) / 4]))
+        sift_up(h, i, last);
+    else
+        sift_down(h, i, last);
+}
+
+/* ---- */
+
+void rn__timers_init(struct rn__timers *h)
+{
+    *h = (struct rn__timers){ .first_when = RN_FOREVER };
+}
+
+void rn__timers_fini(struct rn__timers *h)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        h->heap[i]->place = 0;
+        h->heap[i]->home = NULL;
+    }
+    free(h->heap);
+    rn__timers_init(h);
+}
+
+int rn__timers_run(struct rn__timers *h, rn_time now)
+{
+    int n = 0;
+
+    rn__lock(&h->lock);
+    while (h->count > 0 && h->heap[0]->when <= now) {
+        struct rn__timer *t = h->heap[0];
+        rn_time again;
+
+        removed(h, t);
+        again = t->fire(t, now);        /* unless it says when again, *t may be gone */
+        if (again != 0) {
+            t->when = again;
+            rn_assert(insert(h, t) == 0);       /* its place has just been freed */
+        }
+        n++;
+    }
+    publish_first(h);
+    rn__unlock(&h->lock);
+    return n;
+}
+
+static struct rn__worker *home_of_caller(void)
+{
+    struct rn__worker *w = rn__worker();
+
+    return w != NULL ? w : rn__worker_at(0);
+}
+
+int rn__timer_start(struct rn__timer *t, rn_time when)
+{
+    struct rn__worker *w = home_of_caller();
+    bool first;
+    int rc;
+
+    if (w == NULL)
+        return -ESHUTDOWN;
+    rn__lock(&w->timers.lock);
+    t->home = w;
+    t->when = when;
+    t->place = 0;
+    rc = insert(&w->timers, t);
+    first = rc == 0 && w->timers.heap[0] == t;
+    if (first)
+        publish_first(&w->timers);
+    rn__unlock(&w->timers.lock);
+    if (first)
+        rn__sched_timer_set(when);
+    return rc;
+}
+
+bool rn__timer_stop(struct rn__timer *t)
+{
+    struct rn__worker *w = t->home;
+    bool set;
+
+    if (w == NULL || !rn__running())
+        return false;
+    rn__lock(&w->timers.lock);
+    set = t->place != 0;
+    if (set) {
+        removed(&w->timers, t);
+        publish_first(&w->timers);
+    }
+    rn__unlock(&w->timers.lock);
+    return set;
+}
+
+int rn__timer_move(struct rn__timer *t, rn_time when)
+{
+    bool was_set = rn__timer_stop(t);
+    int rc = rn__timer_start(t, when);
+
+    return rc < 0 ? rc : was_set;
+}

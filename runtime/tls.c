@@ -1,0 +1,19 @@
+/* tls.c - which worker this thread is: the only thread-local variable of the runtime.   SPDX-License-Identifier: MIT
+ *
+ * A goroutine may go on on another thread after a park, but compilers keep the address of a thread-local variable
+ * across calls.  So it is read only here, in functions that are not inlined and that the compiler takes for impure. */
+#include "runtime/tls.h"
+
+static __thread struct rn__worker *worker;
+
+__attribute__((noinline)) struct rn__worker *rn__worker(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return worker;
+}
+
+__attribute__((noinline)) void rn__worker_set(struct rn__worker *w)
+{
+    __asm__ volatile("" ::: "memory");
+    worker = w;
+}

@@ -1,0 +1,224 @@
+/* wait.c - see wait.h.   SPDX-License-Identifier: MIT
+ *
+ * A goroutine's wait ends by its goroutine being readied; a plain thread's by a futex.  Plain threads that wait are on a
+ * list, so that the end of the scheduler finds them. */
+#include "runtime/wait.h"
+
+#include "runtime/assert.h"
+#include "runtime/group.h"
+#include "runtime/sched.h"
+#include "runtime/sim.h"
+
+static struct {
+    struct rn__lock lock;
+    struct rn__wait *first;             /* plain threads that wait; guarded by lock */
+    bool evicting;                      /* guarded by lock */
+    _Atomic uint32_t left;              /* futex: changes when one leaves the list */
+    _Atomic bool seen;
+} plain;
+
+void rn__wait_init(struct rn__wait *w)
+{
+    atomic_init(&w->claim, RN__OPEN);
+    atomic_init(&w->woken, 0);
+    w->g = rn__self();
+    w->next = w->prev = NULL;
+    if (w->g == NULL && !atomic_load_explicit(&plain.seen, memory_order_relaxed))
+        atomic_store(&plain.seen, true);
+}
+
+void rn__wake(struct rn__wait *w)
+{
+    struct rn__g *g = w->g;
+
+    if (g != NULL) {
+        rn__ready(g);
+        return;
+    }
+    /* Once it is stored the thread may go on and *w be gone; to wake an address that is no longer waited for is harmless. */
+    atomic_store(&w->woken, 1);
+    rn__futex_wake(&w->woken, 1);
+}
+
+int rn__check(void)
+{
+    struct rn__g *g = rn__self();
+
+    if (g == NULL)
+        return rn__running() ? 0 : -ESHUTDOWN;
+    return rn__g_cancelled(g) ? RN_ECANCELED : 0;
+}
+
+static int result(const struct rn__wait *w)
+{
+    uint32_t outcome = rn__outcome(w);
+
+    switch (outcome) {
+    case RN__BY_TIMEOUT:
+        return RN_ETIMEDOUT;
+    case RN__BY_CANCEL:
+        return RN_ECANCELED;
+    case RN__BY_SHUTDOWN:
+        return -ESHUTDOWN;
+    default:
+        return (int)outcome;
+    }
+}
+
+/* ---- plain threads ---- */
+
+/* false: the scheduler is ending, and the wait is ours again. */
+static bool plain_enter(struct rn__wait *w)
+{
+    bool in = true;
+
+    rn__lock(&plain.lock);
+    if (plain.evicting && rn__claim(w, RN__BY_SHUTDOWN)) {
+        in = false;
+    } else {
+        w->prev = NULL;
+        w->next = plain.first;
+        if (plain.first != NULL)
+            plain.first->prev = w;
+        plain.first = w;
+    }
+    rn__unlock(&plain.lock);
+    return in;
+}
+
+static void plain_leave(struct rn__wait *w)
+{
+    rn__lock(&plain.lock);
+    if (w->prev != NULL)
+        w->prev->next = w->next;
+    else
+        plain.first = w->next;
+    if (w->next != NULL)
+        w->next->prev = w->prev;
+    rn__unlock(&plain.lock);
+    atomic_fetch_add(&plain.left, 1);
+    rn__futex_wake(&plain.left, 1);
+}
+
+static void plain_park(struct rn__wait *w, rn_time deadline)
+{
+    if (!plain_enter(w))
+        return;
+    while (atomic_load(&w->woken) == 0) {
+        if (deadline != RN_FOREVER && rn_now() >= deadline && rn__claim(w, RN__BY_TIMEOUT))
+            break;
+        /* Claimed by another: its wake is on its way, whatever the deadline. */
+        rn__futex_wait(&w->woken, 0, atomic_load(&w->claim) == RN__OPEN ? deadline : RN_FOREVER);
+    }
+    plain_leave(w);
+}
+
+void rn__wait_evict(void)
+{
+    uint32_t left;
+    bool some;
+
+    rn__lock(&plain.lock);
+    plain.evicting = true;
+    for (struct rn__wait *w = plain.first, *next; w != NULL; w = next) {
+        next = w->next;         /* they leave the list only under the lock */
+        if (rn__claim(w, RN__BY_SHUTDOWN))
+            rn__wake(w);
+    }
+    rn__unlock(&plain.lock);
+    do {
+        left = atomic_load(&plain.left);
+        rn__lock(&plain.lock);
+        some = plain.first != NULL;
+        rn__unlock(&plain.lock);
+        if (some)
+            rn__futex_wait(&plain.left, left, INT64_MAX);
+    } while (some);
+    rn__lock(&plain.lock);
+    plain.evicting = false;
+    rn__unlock(&plain.lock);
+}
+
+bool rn__wait_plain_seen(void)
+{
+    return atomic_load(&plain.seen);
+}
+
+void rn__wait_plain_reset(void)
+{
+    atomic_store(&plain.seen, false);
+}
+
+/* ---- goroutines ---- */
+
+struct deadline {
+    struct rn__timer timer;
+    struct rn__wait *wait;
+};
+
+static rn_time deadline_fire(struct rn__timer *t, rn_time now)
+{
+    struct rn__wait *w = ((struct deadline *)t)->wait;
+
+    (void)now;
+    if (rn__claim(w, RN__BY_TIMEOUT))
+        rn__wake(w);
+    return 0;
+}
+
+static void set_cancellable(struct rn__g *g, struct rn__wait *w)
+{
+    rn__lock(&g->lock);
+    g->cancellable = w;
+    rn__unlock(&g->lock);
+}
+
+static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline, bool cancellable)
+{
+    struct rn__g *g = w->g;
+    struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
+    bool external = why >= RN__WHY_EXTERNAL && !g->system;
+    bool real = why == RN__WHY_FD || why == RN__WHY_BLOCK || (why == RN__WHY_NOTE && object != NULL);
+    bool ours = false;          /* we have claimed it ourselves: nobody will wake us */
+
+    atomic_store_explicit(&g->object, object, memory_order_relaxed);
+    atomic_store_explicit(&g->since_ns, rn_now(), memory_order_relaxed);
+    atomic_store_explicit(&g->why, (int)why, memory_order_relaxed);
+    cancellable = cancellable && g->shield == 0 && rn__g_cancellable(g);
+    if (cancellable) {
+        /* Published before the look: whoever cancels sets the flag, then looks for the wait. */
+        set_cancellable(g, w);
+        ours = rn__g_cancelled(g) && rn__claim(w, RN__BY_CANCEL);
+    }
+    if (!ours && deadline != RN_FOREVER && rn__timer_start(&d.timer, deadline) < 0)
+        ours = rn__claim(w, RN__BY_TIMEOUT);    /* no memory to be woken in time */
+    if (!ours) {
+        rn__external_add(external, real);
+        rn__park();
+        rn__external_add(-external, -real);
+    }
+    if (deadline != RN_FOREVER)
+        rn__timer_stop(&d.timer);
+    if (cancellable)
+        set_cancellable(g, NULL);
+    atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
+}
+
+static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline, bool cancellable)
+{
+    if (w->g != NULL)
+        g_park(w, why, object, deadline, cancellable);
+    else
+        plain_park(w, deadline);
+    return result(w);
+}
+
+int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline)
+{
+    return park(w, why, object, deadline, true);
+}
+
+int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline)
+{
+    return park(w, why, object, deadline, false);
+}

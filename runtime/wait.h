@@ -1,0 +1,88 @@
+/* wait.h - one blocked operation, and the claim word that decides what ends it.   SPDX-License-Identifier: MIT
+ *
+ * Whoever wants to end a wait - a peer, a timer, a cancellation, a descriptor, the network - claims it; exactly one
+ * wins, does what its outcome means, and wakes the operator, exactly once.  The losers do nothing.  A select is one
+ * wait with many cases; the outcome says which of them fired.
+ *
+ * The wait lives on the operator's stack: it is alive until its winner wakes it. */
+#ifndef RN__WAIT_H
+#define RN__WAIT_H
+
+#include "runtime/rn.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct rn__g;
+
+/* What is waited for: for the dump, and for the rule of deadlocks. */
+enum rn__why {
+    RN__WHY_NONE,
+    RN__WHY_SEND,
+    RN__WHY_RECV,
+    RN__WHY_SELECT,
+    RN__WHY_SLEEP,
+    RN__WHY_GROUP,
+    RN__WHY_FOREVER,            /* a NULL channel, a select without cases */
+    /* From here on something outside can end the wait: no deadlock. */
+    RN__WHY_BOUND,              /* a channel that is bound to the network, or fed by signals */
+    RN__WHY_FD,
+    RN__WHY_BLOCK,
+    RN__WHY_NOTE,
+};
+#define RN__WHY_EXTERNAL RN__WHY_BOUND
+
+/* The claim word: the state in the low byte, the outcome above it. */
+#define RN__OPEN 0u
+#define RN__TENTATIVE 1u        /* a rendezvous over the network has been offered: nobody sets it yet, but a claim
+                                   that meets it loses */
+#define RN__FIRED 2u
+
+/* Outcomes that are nobody's case. */
+#define RN__BY_TIMEOUT UINT32_C(0xfffffd)
+#define RN__BY_CANCEL UINT32_C(0xfffffe)
+#define RN__BY_SHUTDOWN UINT32_C(0xffffff)
+#define RN__OUTCOME_MAX UINT32_C(0xfffff0)      /* cases are below */
+
+struct rn__wait {
+    _Atomic uint32_t claim;
+    _Atomic uint32_t woken;     /* of a plain thread: its futex */
+    struct rn__g *g;            /* who waits; NULL: a plain thread */
+    struct rn__wait *next, *prev;       /* plain threads: guarded by the list's lock */
+};
+
+/* For the caller itself, just before it offers the wait to others. */
+void rn__wait_init(struct rn__wait *w);
+
+/* true: the caller has won, and must rn__wake() it.  Any thread. */
+static inline bool rn__claim(struct rn__wait *w, uint32_t outcome)
+{
+    uint32_t open = RN__OPEN;
+
+    return atomic_compare_exchange_strong(&w->claim, &open, RN__FIRED | outcome << 8);
+}
+
+static inline uint32_t rn__outcome(const struct rn__wait *w)
+{
+    return atomic_load(&w->claim) >> 8;
+}
+
+/* By the winner, once; *w may be gone afterwards. */
+void rn__wake(struct rn__wait *w);
+
+/* Waits until somebody wakes it: the outcome (>= 0), or RN_ETIMEDOUT, RN_ECANCELED or -ESHUTDOWN when that claimed it.  The wake
+ * may have come already.  `object` is for the dump. */
+int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline);
+/* The same, not cancelled. */
+int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline);
+
+/* At the entry of a call with a deadline: -ESHUTDOWN without a scheduler, RN_ECANCELED, or 0. */
+int rn__check(void);
+
+/* Ends all waits of plain threads with -ESHUTDOWN, and waits until they have left. */
+void rn__wait_evict(void);
+/* Has a plain thread been in a blocking call since the scheduler started? */
+bool rn__wait_plain_seen(void);
+void rn__wait_plain_reset(void);
+
+#endif
