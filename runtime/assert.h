@@ -3,12 +3,13 @@
 #define RN__ASSERT_H
 
 /* Prints what was expected, where, and the goroutine's stack; aborts. */
-void rn__assert_failed(const char *file, int line, const char *condition) __attribute__((noreturn, cold));
+void rn__assert_failed(const char *file, int line, const char *condition)
+    __attribute__((noreturn, cold));
 
-#define rn_assert(condition)                                        \
-    do {                                                            \
-        if (__builtin_expect(!(condition), 0))                      \
-            rn__assert_failed(__FILE__, __LINE__, #condition);      \
+#define rn_assert(condition)                                   \
+    do {                                                       \
+        if (__builtin_expect(!(condition), 0))                 \
+            rn__assert_failed(__FILE__, __LINE__, #condition); \
     } while (0)
 
 /* For checks that walk: only in test builds. */

@@ -21,7 +21,8 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     size_t bytes;
     rn_chan *c;
 
-    if (elemsize > ELEMSIZE_MAX || __builtin_mul_overflow(elemsize, cap, &bytes) || bytes > SIZE_MAX / 2)
+    if (elemsize > ELEMSIZE_MAX || __builtin_mul_overflow(elemsize, cap, &bytes) ||
+        bytes > SIZE_MAX / 2)
         return NULL;
     c = malloc(sizeof *c + bytes);
     if (c == NULL)
@@ -256,7 +257,8 @@ int rn__op_prepare(struct rn__op *op)
 
 bool rn__op_current(const struct rn__op *op)
 {
-    return atomic_load_explicit(&op->chan->ops, memory_order_relaxed) == op->ops;       /* under the lock */
+    return atomic_load_explicit(&op->chan->ops, memory_order_relaxed) ==
+           op->ops; /* under the lock */
 }
 
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
@@ -264,7 +266,8 @@ int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
     *peer = NULL;
     if (op->ops != NULL)
         return op->ops->attempt(op->chan, op);
-    return op->kind == RN_SEND ? send_local(op->chan, op->elem, peer) : recv_local(op->chan, op->elem, peer);
+    return op->kind == RN_SEND ? send_local(op->chan, op->elem, peer)
+                               : recv_local(op->chan, op->elem, peer);
 }
 
 int rn__op_finish(struct rn__op *op, int performed, int rc)

@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-#define RN__NOT_READY 1         /* of attempt */
-#define RN__RETRY 2             /* of finish */
+#define RN__NOT_READY 1 /* of attempt */
+#define RN__RETRY     2 /* of finish */
 
 struct rn__chan_ops;
 struct rn__timer;
@@ -21,17 +21,18 @@ struct rn__timer;
 /* One operation on one channel: a send, a receive, or a case of a select.  On the operator's stack. */
 struct rn__op {
     rn_chan *chan;
-    void *elem;                 /* borrowed from the caller; never written when kind is RN_SEND */
+    void *elem; /* borrowed from the caller; never written when kind is RN_SEND */
     enum rn_op kind;
-    uint32_t index;             /* the case: the outcome of the wait's claim */
-    struct rn__wait *wait;      /* shared by all cases */
+    uint32_t index;        /* the case: the outcome of the wait's claim */
+    struct rn__wait *wait; /* shared by all cases */
     rn_time deadline;
-    int rc;                     /* set by whoever performs it while it waits */
-    bool queued;                /* guarded by the channel's lock, as the links */
+    int rc;      /* set by whoever performs it while it waits */
+    bool queued; /* guarded by the channel's lock, as the links */
     struct rn__op *next, *prev;
-    void *token;                /* the operations table's own */
+    void *token; /* the operations table's own */
     size_t token_size;
-    const struct rn__chan_ops *ops;     /* the table it was prepared under; NULL: local, or not prepared */
+    const struct rn__chan_ops
+        *ops; /* the table it was prepared under; NULL: local, or not prepared */
 };
 
 struct rn__waitq {
@@ -65,16 +66,16 @@ struct rn__chan_ops {
 struct rn_chan {
     struct rn__lock lock;
     _Atomic uint32_t refs;
-    const struct rn__chan_ops *_Atomic ops;     /* written once, under the lock */
-    void *bound;                /* the table's own; as ops */
-    struct rn__waitq sendq, recvq;              /* guarded by lock, as all below but the constants */
-    size_t count, head;         /* of the buffer */
+    const struct rn__chan_ops *_Atomic ops; /* written once, under the lock */
+    void *bound;                            /* the table's own; as ops */
+    struct rn__waitq sendq, recvq;          /* guarded by lock, as all below but the constants */
+    size_t count, head;                     /* of the buffer */
     bool closed;
-    bool external;              /* fed from outside: its waiters are no deadlock */
-    int reason;                 /* closed with, or 0 */
-    size_t elemsize, cap;       /* constant */
-    void (*drop)(void *elem);   /* constant */
-    struct rn__timer *timer;    /* constant: feeds it, stopped and freed at the last unref; or NULL */
+    bool external;            /* fed from outside: its waiters are no deadlock */
+    int reason;               /* closed with, or 0 */
+    size_t elemsize, cap;     /* constant */
+    void (*drop)(void *elem); /* constant */
+    struct rn__timer *timer;  /* constant: feeds it, stopped and freed at the last unref; or NULL */
     _Alignas(16) char buffer[];
 };
 
@@ -83,7 +84,7 @@ void rn__chan_unlock(rn_chan *c);
 
 /* Makes a local channel a handle.  0, or -EBUSY unless it is local, open, empty and nobody waits in it. */
 int rn__chan_bind(rn_chan *c, const struct rn__chan_ops *ops, void *bound);
-bool rn__chan_idle(rn_chan *c);         /* would it succeed? */
+bool rn__chan_idle(rn_chan *c); /* would it succeed? */
 const struct rn__chan_ops *rn__chan_ops(const rn_chan *c);
 void *rn__chan_bound(const rn_chan *c);
 size_t rn__chan_elemsize(const rn_chan *c);
@@ -107,8 +108,8 @@ int rn__chan_offer(rn_chan *c, const void *elem);
 /* ---- for select.c ---- */
 /* Locked: one attempt; *peer: an operation that was performed along with it, to be woken without the lock, or NULL. */
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer);
-void rn__op_enqueue(struct rn__op *op);         /* locked, and says so to the table */
-void rn__op_dequeue(struct rn__op *op);         /* locked, if it is still queued */
+void rn__op_enqueue(struct rn__op *op); /* locked, and says so to the table */
+void rn__op_dequeue(struct rn__op *op); /* locked, if it is still queued */
 /* false: the channel was bound meanwhile; prepare anew.  Locked. */
 bool rn__op_current(const struct rn__op *op);
 int rn__op_prepare(struct rn__op *op);

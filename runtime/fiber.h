@@ -22,26 +22,26 @@
 
 #ifdef RN__ASAN
 #include <sanitizer/common_interface_defs.h>
-#define rn__asan_leave(save, low, size) __sanitizer_start_switch_fiber((save), (low), (size))
+#define rn__asan_leave(save, low, size)  __sanitizer_start_switch_fiber((save), (low), (size))
 #define rn__asan_arrive(fake, low, size) __sanitizer_finish_switch_fiber((fake), (low), (size))
 #else
-#define rn__asan_leave(save, low, size) ((void)(save), (void)(low), (void)(size))
+#define rn__asan_leave(save, low, size)  ((void)(save), (void)(low), (void)(size))
 #define rn__asan_arrive(fake, low, size) ((void)(fake), (void)(low), (void)(size))
 #endif
 
 #ifdef RN__TSAN
 #include <sanitizer/tsan_interface.h>
-#define rn__tsan_new() __tsan_create_fiber(0)
-#define rn__tsan_self() __tsan_get_current_fiber()
-#define rn__tsan_free(fiber) __tsan_destroy_fiber(fiber)
+#define rn__tsan_new()         __tsan_create_fiber(0)
+#define rn__tsan_self()        __tsan_get_current_fiber()
+#define rn__tsan_free(fiber)   __tsan_destroy_fiber(fiber)
 #define rn__tsan_switch(fiber) __tsan_switch_to_fiber((fiber), 0)
-#define RN__NO_TSAN __attribute__((no_sanitize("thread"), noinline))
+#define RN__NO_TSAN            __attribute__((no_sanitize("thread"), noinline))
 #else
-#define rn__tsan_new() NULL
-#define rn__tsan_self() NULL
-#define rn__tsan_free(fiber) ((void)(fiber))
+#define rn__tsan_new()         NULL
+#define rn__tsan_self()        NULL
+#define rn__tsan_free(fiber)   ((void)(fiber))
 #define rn__tsan_switch(fiber) ((void)(fiber))
-#define RN__NO_TSAN __attribute__((noinline))
+#define RN__NO_TSAN            __attribute__((noinline))
 #endif
 
 #endif

@@ -8,7 +8,7 @@
 #include "runtime/lock.h"
 #include "runtime/wait.h"
 
-#define RN__NAME_MAX 32         /* bytes of a goroutine's name, with its zero */
+#define RN__NAME_MAX 32 /* bytes of a goroutine's name, with its zero */
 
 struct rn_group;
 struct rn__stack;
@@ -17,32 +17,33 @@ struct rn__worker;
 enum rn__g_state { RN__G_RUNNABLE, RN__G_RUNNING, RN__G_WAITING };
 
 struct rn__g {
-    struct rn__ctx ctx;         /* valid while it does not run */
-    _Atomic uint32_t token;     /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
-    _Atomic uint32_t state;     /* enum rn__g_state; for the dump, relaxed */
-    struct rn__g *queue_next;   /* in the queue that holds it */
+    struct rn__ctx ctx; /* valid while it does not run */
+    _Atomic uint32_t
+        token; /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
+    _Atomic uint32_t state;   /* enum rn__g_state; for the dump, relaxed */
+    struct rn__g *queue_next; /* in the queue that holds it */
     struct rn__stack *stack;
-    struct rn_group *group;     /* NULL: the root group.  Set at birth */
-    int shield;                 /* depth of rn_shield; its own */
-    bool system;                /* a service: not in groups, not in the rule of deadlocks */
+    struct rn_group *group; /* NULL: the root group.  Set at birth */
+    int shield;             /* depth of rn_shield; its own */
+    bool system;            /* a service: not in groups, not in the rule of deadlocks */
     uint64_t id;
     rn_fn *fn;
     void *arg;
 
-    struct rn__lock lock;       /* guards: */
-    struct rn__wait *cancellable;       /* the wait that a cancellation may claim, or NULL */
+    struct rn__lock lock;         /* guards: */
+    struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
 
     /* For the dump; written by the goroutine before it parks, read under its registry's lock: a hint. */
-    _Atomic int why;            /* enum rn__why */
+    _Atomic int why; /* enum rn__why */
     const void *_Atomic object;
     _Atomic int64_t since_ns;
     char name[RN__NAME_MAX];
 
-    struct rn__worker *home;    /* whose registry it is in */
-    struct rn__g *all_next, *all_prev;          /* guarded by home's registry lock */
-    struct rn__g *member_next, *member_prev;    /* guarded by the group's tree lock */
+    struct rn__worker *home;                 /* whose registry it is in */
+    struct rn__g *all_next, *all_prev;       /* guarded by home's registry lock */
+    struct rn__g *member_next, *member_prev; /* guarded by the group's tree lock */
 
-    void *asan_fake_stack;      /* saved while it does not run */
+    void *asan_fake_stack; /* saved while it does not run */
     void *tsan_fiber;
 };
 

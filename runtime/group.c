@@ -11,7 +11,7 @@
 
 struct tree {
     struct rn__lock lock;
-    struct tree *next, *prev;           /* guarded by trees.lock */
+    struct tree *next, *prev; /* guarded by trees.lock */
     struct rn_group *top;
 };
 
@@ -24,14 +24,15 @@ struct waiter {
 
 struct rn_group {
     struct tree *tree;
-    struct rn_group *parent;            /* NULL: the root */
+    struct rn_group *parent; /* NULL: the root */
     _Atomic bool cancelled;
     /* guarded by the tree's lock: */
     struct rn_group *children, *next, *prev;
     struct rn__g *members;
-    size_t busy;                        /* members, and children that are busy */
+    size_t busy; /* members, and children that are busy */
     struct waiter *waiters;
-    struct rn__timer timer;             /* of the deadline; under its heap's lock, which comes before the tree's */
+    struct rn__timer
+        timer; /* of the deadline; under its heap's lock, which comes before the tree's */
 };
 
 static struct {
@@ -60,7 +61,7 @@ static void g_cancel(struct rn__g *g)
     rn__lock(&g->lock);
     w = g->cancellable;
     if (w != NULL && rn__claim(w, RN__BY_CANCEL))
-        rn__wake(w);            /* it cannot leave before it has taken this lock */
+        rn__wake(w); /* it cannot leave before it has taken this lock */
     rn__unlock(&g->lock);
 }
 
@@ -183,7 +184,8 @@ void rn__group_leave(struct rn__g *g)
     if (g->member_next != NULL)
         g->member_next->member_prev = g->member_prev;
     won = busy_sub(group);
-    rn__unlock(&tree->lock);    /* from here on the group may be freed by one who did not have to wait */
+    rn__unlock(
+        &tree->lock); /* from here on the group may be freed by one who did not have to wait */
     for (; won != NULL; won = next) {
         next = won->next;
         rn__wake(&won->wait);
@@ -235,7 +237,7 @@ static void tree_free(struct tree *t)
 void rn__group_reset(void)
 {
     rn__lock(&trees.lock);
-    trees.first = NULL;         /* their owners were abandoned */
+    trees.first = NULL; /* their owners were abandoned */
     rn__unlock(&trees.lock);
 }
 

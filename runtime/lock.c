@@ -20,10 +20,11 @@ static void pause_cpu(void)
 
 void rn__futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
 {
-    struct timespec until = { .tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000 };
+    struct timespec until = { .tv_sec = deadline_ns / 1000000000,
+                              .tv_nsec = deadline_ns % 1000000000 };
 
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline_ns == INT64_MAX ? NULL : &until, NULL,
-            FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+            deadline_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 void rn__futex_wake(_Atomic uint32_t *word, int count)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct rn__lock {
-    _Atomic uint32_t word;      /* 0 free, 1 held, 2 held and somebody may sleep */
+    _Atomic uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep */
 };
 
 void rn__lock_slow(struct rn__lock *l);

@@ -7,7 +7,7 @@ bool rn__runq_push(struct rn__runq *q, struct rn__g *g)
 {
     /* Acquire pairs with the thieves' release: they have read the slot that is written now. */
     uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);       /* our own */
+    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed); /* our own */
 
     if (tail - head >= RN__RUNQ_SIZE)
         return false;
@@ -22,7 +22,7 @@ struct rn__g *rn__runq_pop(struct rn__runq *q)
     uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
 
     for (;;) {
-        uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);   /* our own */
+        uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed); /* our own */
         struct rn__g *g;
 
         if (head == tail)
@@ -60,7 +60,7 @@ static uint32_t grab(struct rn__runq *from, struct rn__runq *to, uint32_t to_tai
         n -= n / 2;
         if (n == 0)
             return 0;
-        if (n > RN__RUNQ_SIZE / 2) {            /* head and tail are not of one moment */
+        if (n > RN__RUNQ_SIZE / 2) { /* head and tail are not of one moment */
             head = atomic_load_explicit(&from->head, memory_order_acquire);
             continue;
         }
@@ -68,17 +68,18 @@ static uint32_t grab(struct rn__runq *from, struct rn__runq *to, uint32_t to_tai
             struct rn__g *g = atomic_load_explicit(&from->ring[(head + i) % RN__RUNQ_SIZE],
                                                    memory_order_relaxed);
 
-            atomic_store_explicit(&to->ring[(to_tail + i) % RN__RUNQ_SIZE], g, memory_order_relaxed);
+            atomic_store_explicit(&to->ring[(to_tail + i) % RN__RUNQ_SIZE], g,
+                                  memory_order_relaxed);
         }
-        if (atomic_compare_exchange_weak_explicit(&from->head, &head, head + n, memory_order_acq_rel,
-                                                  memory_order_acquire))
+        if (atomic_compare_exchange_weak_explicit(&from->head, &head, head + n,
+                                                  memory_order_acq_rel, memory_order_acquire))
             return n;
     }
 }
 
 struct rn__g *rn__runq_steal(struct rn__runq *from, struct rn__runq *to)
 {
-    uint32_t tail = atomic_load_explicit(&to->tail, memory_order_relaxed);      /* our own */
+    uint32_t tail = atomic_load_explicit(&to->tail, memory_order_relaxed); /* our own */
     uint32_t n = grab(from, to, tail);
 
     if (n == 0)

@@ -16,7 +16,7 @@ struct rn__g;
 #define RN__RUNQ_SIZE 256u
 
 struct rn__runq {
-    struct rn__g *_Atomic next;         /* the run-next slot: exchanged by the owner and by thieves */
+    struct rn__g *_Atomic next; /* the run-next slot: exchanged by the owner and by thieves */
     _Atomic uint32_t head, tail;
     struct rn__g *_Atomic ring[RN__RUNQ_SIZE];
 };

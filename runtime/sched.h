@@ -22,18 +22,19 @@ struct rn__counters {
 struct rn__registry {
     struct rn__lock lock;
     struct rn__g *first;
-    uint64_t live;              /* user goroutines among them */
+    uint64_t live; /* user goroutines among them */
     uint64_t all;
 };
 
 struct rn__worker {
-    struct rn__ctx ctx;         /* of the thread's own stack, while a goroutine runs */
-    struct rn__g *current;      /* who runs; NULL: the scheduler itself.  The worker's own, read by its signal handlers */
-    struct rn__g *left;         /* who has just been switched away from, and ... */
-    int left_how;               /* ... what is to become of it (enum in sched.c) */
+    struct rn__ctx ctx; /* of the thread's own stack, while a goroutine runs */
+    struct rn__g *
+        current; /* who runs; NULL: the scheduler itself.  The worker's own, read by its signal handlers */
+    struct rn__g *left; /* who has just been switched away from, and ... */
+    int left_how;       /* ... what is to become of it (enum in sched.c) */
     struct rn__runq queue;
-    unsigned tick;              /* of picks */
-    unsigned handed_on;         /* picks in a row from the run-next slot */
+    unsigned tick;      /* of picks */
+    unsigned handed_on; /* picks in a row from the run-next slot */
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;
@@ -43,10 +44,10 @@ struct rn__worker {
     pthread_t thread;
     int64_t started_ns;
 
-    _Atomic uint32_t wakeup;    /* futex: 1 when it was taken off the idle list */
-    bool idle;                  /* on the idle list; guarded by sched.lock, as the next */
+    _Atomic uint32_t wakeup; /* futex: 1 when it was taken off the idle list */
+    bool idle;               /* on the idle list; guarded by sched.lock, as the next */
     struct rn__worker *idle_next;
-    bool searching;             /* its own: counted in sched.searching */
+    bool searching; /* its own: counted in sched.searching */
 
     void *asan_fake_stack;
     const void *asan_low;
@@ -81,7 +82,7 @@ struct rn__spawn {
     size_t stack_bytes;
     struct rn_group *group;
     bool system;
-    bool anyway;                /* also when the group is cancelled */
+    bool anyway; /* also when the group is cancelled */
 };
 int rn__spawn(const struct rn__spawn *s);
 

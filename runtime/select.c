@@ -10,11 +10,11 @@
 #define CASES_MAX 64
 
 struct selection {
-    struct rn__op *ops;                 /* the cases that can be ready */
+    struct rn__op *ops; /* the cases that can be ready */
     int n;
-    uint8_t order[CASES_MAX];           /* in which they are attempted */
-    uint8_t locks[CASES_MAX];           /* in which they are locked: by address */
-    bool external;                      /* something outside may make one of them ready */
+    uint8_t order[CASES_MAX]; /* in which they are attempted */
+    uint8_t locks[CASES_MAX]; /* in which they are locked: by address */
+    bool external;            /* something outside may make one of them ready */
 };
 
 /* ---- the order of things ---- */
@@ -128,7 +128,8 @@ static int wait_all(struct selection *s, rn_time deadline)
         s->external = s->external || s->ops[i].ops != NULL || s->ops[i].chan->external;
     }
     unlock_all(s);
-    fired = rn__wait_park(&w, s->external ? RN__WHY_BOUND : RN__WHY_SELECT, s->ops[0].chan, deadline);
+    fired = rn__wait_park(&w, s->external ? RN__WHY_BOUND : RN__WHY_SELECT, s->ops[0].chan,
+                          deadline);
     lock_all(s);
     for (int i = 0; i < s->n; i++)
         rn__op_dequeue(&s->ops[i]);
@@ -189,8 +190,11 @@ int rn_select(rn_case *cases, int n, rn_time deadline)
         if (cases[i].chan == NULL || cases[i].op == RN_OFF)
             continue;
         case_of[s.n] = (uint8_t)i;
-        ops[s.n] = (struct rn__op){ .chan = cases[i].chan, .elem = cases[i].elem, .kind = cases[i].op,
-                                    .index = (uint32_t)s.n, .deadline = deadline };
+        ops[s.n] = (struct rn__op){ .chan = cases[i].chan,
+                                    .elem = cases[i].elem,
+                                    .kind = cases[i].op,
+                                    .index = (uint32_t)s.n,
+                                    .deadline = deadline };
         s.n++;
     }
     if (s.n == 0)
@@ -202,6 +206,8 @@ int rn_select(rn_case *cases, int n, rn_time deadline)
     } while (fired >= 0 && rc == RN__RETRY);
     if (fired < 0)
         return fired;
+    if (rc == RN_ETIMEDOUT || rc == RN_ECANCELED)
+        return rc; /* of a bound channel: it was withdrawn, nothing was performed */
     cases[case_of[fired]].rc = rc;
     return case_of[fired];
 }

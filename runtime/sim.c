@@ -7,15 +7,16 @@
 
 #include <stdlib.h>
 
-#define STEP_NS RN_US
-#define START_NS RN_SEC         /* so that no time of a simulation is RN_NOWAIT */
+#define STEP_NS  RN_US
+#define START_NS RN_SEC /* so that no time of a simulation is RN_NOWAIT */
 
 static struct {
-    bool active;                /* written while no goroutine runs */
+    bool active; /* written while no goroutine runs */
     uint64_t seed, rng;
-    _Atomic rn_time now;        /* written by the simulation's thread; relaxed, others take it as it is */
+    _Atomic rn_time now; /* written by the simulation's thread; relaxed, others take it as it is */
     struct rn__lock lock;
-    struct rn__g **ready;       /* guarded by lock, in the order in which they became so; as the next two */
+    struct rn__g *
+        *ready; /* guarded by lock, in the order in which they became so; as the next two */
     size_t count, room;
 } sim;
 

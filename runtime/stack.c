@@ -23,7 +23,7 @@
 #endif
 #ifdef STACK_ASAN
 #include <sanitizer/asan_interface.h>
-#define STACK_FACTOR 4          /* instrumented frames are larger */
+#define STACK_FACTOR 4 /* instrumented frames are larger */
 #elif defined(__SANITIZE_THREAD__)
 #define STACK_FACTOR 4
 #else
@@ -31,16 +31,16 @@
 #endif
 
 #define MADVISE_GUARD_INSTALL 102
-#define CACHE_MAX 256
-#define BATCH 64
+#define CACHE_MAX             256
+#define BATCH                 64
 
 enum guard_kind { GUARD_MADVISE, GUARD_PROTECT, GUARD_NONE };
 
 static struct {
     struct rn__lock lock;
-    struct rn__stack_cache cache;       /* guarded by lock */
-    _Atomic int guard;                  /* enum guard_kind; only grows; relaxed, each thread may find out itself */
-    _Atomic uint64_t mapped;            /* relaxed: a statistic */
+    struct rn__stack_cache cache; /* guarded by lock */
+    _Atomic int guard; /* enum guard_kind; only grows; relaxed, each thread may find out itself */
+    _Atomic uint64_t mapped; /* relaxed: a statistic */
 } stacks;
 
 static size_t page_size(void)
@@ -76,7 +76,9 @@ static bool guard_install(char *page)
 /* Where the struct lies: at the high end, with the goroutine's record above it. */
 static struct rn__stack *stack_head(char *low, size_t size)
 {
-    return (struct rn__stack *)((uintptr_t)(low + size - sizeof(struct rn__g) - sizeof(struct rn__stack)) & ~(uintptr_t)63);
+    return (struct rn__stack *)((uintptr_t)(low + size - sizeof(struct rn__g) -
+                                            sizeof(struct rn__stack)) &
+                                ~(uintptr_t)63);
 }
 
 static struct rn__stack *stack_map(size_t bytes)

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 #define RN__STACK_DEFAULT (64u << 10)
-#define RN__STACK_MIN (16u << 10)
+#define RN__STACK_MIN     (16u << 10)
 
 struct rn__stack {
-    char *low;                  /* the first usable byte, above the guard */
-    size_t size;                /* usable bytes */
-    struct rn__stack *next;     /* in a cache */
+    char *low;              /* the first usable byte, above the guard */
+    size_t size;            /* usable bytes */
+    struct rn__stack *next; /* in a cache */
 };
 
 /* A list of unused stacks of the default size; guarded by its owner. */

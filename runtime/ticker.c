@@ -8,14 +8,14 @@
 
 #include <stdlib.h>
 
-#define SPAWN_AGAIN_NS RN_MS    /* when there was no memory for the goroutine */
+#define SPAWN_AGAIN_NS RN_MS /* when there was no memory for the goroutine */
 
 /* ---- into a channel ---- */
 
 struct ticker {
     struct rn__timer timer;
-    rn_chan *chan;              /* not counted: the channel owns us */
-    int64_t every_ns;           /* 0: once */
+    rn_chan *chan;    /* not counted: the channel owns us */
+    int64_t every_ns; /* 0: once */
 };
 
 static rn_time ticker_fire(struct rn__timer *t, rn_time now)
@@ -23,10 +23,10 @@ static rn_time ticker_fire(struct rn__timer *t, rn_time now)
     struct ticker *ticker = (struct ticker *)t;
     rn_time next = t->when + ticker->every_ns;
 
-    rn__chan_offer(ticker->chan, &now);         /* full: this tick is dropped */
+    rn__chan_offer(ticker->chan, &now); /* full: this tick is dropped */
     if (ticker->every_ns == 0)
         return 0;
-    if (next <= now)                            /* late: the ticks between are dropped, the rhythm is kept */
+    if (next <= now) /* late: the ticks between are dropped, the rhythm is kept */
         next += (now - next) / ticker->every_ns * ticker->every_ns + ticker->every_ns;
     return next;
 }
@@ -68,7 +68,7 @@ struct rn_timer_fn {
     struct rn__timer timer;
     rn_fn *fn;
     void *arg;
-    bool alone;                 /* of rn_later: freed when it has fired */
+    bool alone; /* of rn_later: freed when it has fired */
 };
 
 static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)

@@ -110,10 +110,10 @@ int rn__timers_run(struct rn__timers *h, rn_time now)
         rn_time again;
 
         removed(h, t);
-        again = t->fire(t, now);        /* unless it says when again, *t may be gone */
+        again = t->fire(t, now); /* unless it says when again, *t may be gone */
         if (again != 0) {
             t->when = again;
-            rn_assert(insert(h, t) == 0);       /* its place has just been freed */
+            rn_assert(insert(h, t) == 0); /* its place has just been freed */
         }
         n++;
     }

@@ -21,19 +21,20 @@ typedef rn_time rn__timer_fire(struct rn__timer *t, rn_time now);
 struct rn__timer {
     rn_time when;
     rn__timer_fire *fire;
-    uint64_t order;             /* equal times fire in the order in which they were set */
-    struct rn__worker *home;    /* whose heap; written under its lock.  NULL: was never set */
-    size_t place;               /* in the heap, + 1; 0: not in it.  Guarded by the heap's lock */
-    bool system;                /* does not count for deadlocks */
+    uint64_t order;          /* equal times fire in the order in which they were set */
+    struct rn__worker *home; /* whose heap; written under its lock.  NULL: was never set */
+    size_t place;            /* in the heap, + 1; 0: not in it.  Guarded by the heap's lock */
+    bool system;             /* does not count for deadlocks */
 };
 
 struct rn__timers {
     struct rn__lock lock;
-    struct rn__timer **heap;    /* 4-ary, least first; guarded by lock, as all but first_when */
+    struct rn__timer **heap; /* 4-ary, least first; guarded by lock, as all but first_when */
     size_t count, room;
-    size_t user;                /* timers that count for deadlocks */
+    size_t user; /* timers that count for deadlocks */
     uint64_t order;
-    _Atomic rn_time first_when; /* of heap[0], or RN_FOREVER; sequentially consistent, see sched.c */
+    _Atomic rn_time
+        first_when; /* of heap[0], or RN_FOREVER; sequentially consistent, see sched.c */
 };
 
 /* Sets a timer that is not set.  0 or -ENOMEM.  Any thread while the scheduler runs; else -ESHUTDOWN. */

@@ -11,9 +11,9 @@
 
 static struct {
     struct rn__lock lock;
-    struct rn__wait *first;             /* plain threads that wait; guarded by lock */
-    bool evicting;                      /* guarded by lock */
-    _Atomic uint32_t left;              /* futex: changes when one leaves the list */
+    struct rn__wait *first; /* plain threads that wait; guarded by lock */
+    bool evicting;          /* guarded by lock */
+    _Atomic uint32_t left;  /* futex: changes when one leaves the list */
     _Atomic bool seen;
 } plain;
 
@@ -121,7 +121,7 @@ void rn__wait_evict(void)
     rn__lock(&plain.lock);
     plain.evicting = true;
     for (struct rn__wait *w = plain.first, *next; w != NULL; w = next) {
-        next = w->next;         /* they leave the list only under the lock */
+        next = w->next; /* they leave the list only under the lock */
         if (rn__claim(w, RN__BY_SHUTDOWN))
             rn__wake(w);
     }
@@ -173,13 +173,15 @@ static void set_cancellable(struct rn__g *g, struct rn__wait *w)
     rn__unlock(&g->lock);
 }
 
-static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline, bool cancellable)
+static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,
+                   bool cancellable)
 {
     struct rn__g *g = w->g;
     struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
     bool external = why >= RN__WHY_EXTERNAL && !g->system;
-    bool real = why == RN__WHY_FD || why == RN__WHY_BLOCK || (why == RN__WHY_NOTE && object != NULL);
-    bool ours = false;          /* we have claimed it ourselves: nobody will wake us */
+    bool real = why == RN__WHY_FD || why == RN__WHY_BLOCK ||
+                (why == RN__WHY_NOTE && object != NULL);
+    bool ours = false; /* we have claimed it ourselves: nobody will wake us */
 
     atomic_store_explicit(&g->object, object, memory_order_relaxed);
     atomic_store_explicit(&g->since_ns, rn_now(), memory_order_relaxed);
@@ -191,7 +193,7 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
         ours = rn__g_cancelled(g) && rn__claim(w, RN__BY_CANCEL);
     }
     if (!ours && deadline != RN_FOREVER && rn__timer_start(&d.timer, deadline) < 0)
-        ours = rn__claim(w, RN__BY_TIMEOUT);    /* no memory to be woken in time */
+        ours = rn__claim(w, RN__BY_TIMEOUT); /* no memory to be woken in time */
     if (!ours) {
         rn__external_add(external, real);
         rn__park();
@@ -204,7 +206,8 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
     atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
 }
 
-static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline, bool cancellable)
+static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,
+                bool cancellable)
 {
     if (w->g != NULL)
         g_park(w, why, object, deadline, cancellable);
@@ -218,7 +221,8 @@ int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_t
     return park(w, why, object, deadline, true);
 }
 
-int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline)
+int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object,
+                           rn_time deadline)
 {
     return park(w, why, object, deadline, false);
 }

@@ -23,9 +23,9 @@ enum rn__why {
     RN__WHY_SELECT,
     RN__WHY_SLEEP,
     RN__WHY_GROUP,
-    RN__WHY_FOREVER,            /* a NULL channel, a select without cases */
+    RN__WHY_FOREVER, /* a NULL channel, a select without cases */
     /* From here on something outside can end the wait: no deadlock. */
-    RN__WHY_BOUND,              /* a channel that is bound to the network, or fed by signals */
+    RN__WHY_BOUND, /* a channel that is bound to the network, or fed by signals */
     RN__WHY_FD,
     RN__WHY_BLOCK,
     RN__WHY_NOTE,
@@ -34,21 +34,22 @@ enum rn__why {
 
 /* The claim word: the state in the low byte, the outcome above it. */
 #define RN__OPEN 0u
-#define RN__TENTATIVE 1u        /* a rendezvous over the network has been offered: nobody sets it yet, but a claim
+#define RN__TENTATIVE \
+    1u /* a rendezvous over the network has been offered: nobody sets it yet, but a claim
                                    that meets it loses */
 #define RN__FIRED 2u
 
 /* Outcomes that are nobody's case. */
-#define RN__BY_TIMEOUT UINT32_C(0xfffffd)
-#define RN__BY_CANCEL UINT32_C(0xfffffe)
+#define RN__BY_TIMEOUT  UINT32_C(0xfffffd)
+#define RN__BY_CANCEL   UINT32_C(0xfffffe)
 #define RN__BY_SHUTDOWN UINT32_C(0xffffff)
-#define RN__OUTCOME_MAX UINT32_C(0xfffff0)      /* cases are below */
+#define RN__OUTCOME_MAX UINT32_C(0xfffff0) /* cases are below */
 
 struct rn__wait {
     _Atomic uint32_t claim;
-    _Atomic uint32_t woken;     /* of a plain thread: its futex */
-    struct rn__g *g;            /* who waits; NULL: a plain thread */
-    struct rn__wait *next, *prev;       /* plain threads: guarded by the list's lock */
+    _Atomic uint32_t woken;       /* of a plain thread: its futex */
+    struct rn__g *g;              /* who waits; NULL: a plain thread */
+    struct rn__wait *next, *prev; /* plain threads: guarded by the list's lock */
 };
 
 /* For the caller itself, just before it offers the wait to others. */
@@ -74,7 +75,8 @@ void rn__wake(struct rn__wait *w);
  * may have come already.  `object` is for the dump. */
 int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline);
 /* The same, not cancelled. */
-int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline);
+int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object,
+                           rn_time deadline);
 
 /* At the entry of a call with a deadline: -ESHUTDOWN without a scheduler, RN_ECANCELED, or 0. */
 int rn__check(void);

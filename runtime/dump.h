@@ -1,0 +1,20 @@
+/* dump.h - reports: every goroutine, a deadlock, the end of the program.   SPDX-License-Identifier: MIT
+ *
+ * None of these allocates or waits for a goroutine. */
+#ifndef RN__DUMP_H
+#define RN__DUMP_H
+
+/* "all goroutines are asleep - deadlock!", then every goroutine, on standard error.  The exit is the caller's. */
+void rn__dump_deadlock(void);
+
+/* The caller's own goroutine and where it is, from the caller of this on, on fd: for those who are about to abort. */
+void rn__dump_self(int fd);
+
+/* Where a stack overflow is reported from: rn__fault_init once per run, then each thread that runs goroutines prepares its
+ * alternate stack (0 or -ENOMEM) and gives it back at its end.  Other faults go to whoever handled them before. */
+int rn__fault_init(void);
+void rn__fault_fini(void);
+int rn__fault_thread_init(void);
+void rn__fault_thread_fini(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* frames.c - where a goroutine is: the return addresses on its stack.   SPDX-License-Identifier: MIT
+ *
+ * Everything is compiled with frame pointers; what a library compiled without them does is skip a few callers, or end the
+ * walk.  A word that looks like a frame is at worst a wrong line in a report. */
+#include "runtime/frames.h"
+
+#include <stdbool.h>
+
+#include "runtime/symbol.h"
+
+/* The stack may belong to a goroutine that runs meanwhile, and contains what ASan has fenced off: both is known here. */
+__attribute__((no_sanitize("address", "thread", "undefined"))) static bool
+frame_read(uintptr_t fp, uintptr_t lo, uintptr_t hi, uintptr_t *next, const void **pc)
+{
+    const uintptr_t *frame = (const uintptr_t *)fp;
+
+    if (fp % sizeof *frame != 0 || fp < lo || hi - lo < 2 * sizeof *frame || fp > hi - 2 * sizeof *frame)
+        return false;
+    *next = ((const volatile uintptr_t *)frame)[0];
+    *pc = (const void *)((const volatile uintptr_t *)frame)[1];
+    return *pc != NULL;
+}
+
+void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr_t lo, uintptr_t hi)
+{
+    uintptr_t next = 0;
+
+    f->n = 0;
+    if (pc)
+        f->pc[f->n++] = pc;
+    while (f->n < RN__FRAMES && frame_read(fp, lo, hi, &next, &f->pc[f->n])) {
+        f->n++;
+        if (next <= fp)
+            break;
+        fp = next;
+    }
+}
+
+void rn__frames_print(const struct rn__frames *f, struct rn__print *p)
+{
+    char name[160];
+
+    for (unsigned i = 0; i < f->n; i++) {
+        /* A return address may be the first one of the next function, when the call never returns. */
+        rn__symbol_name((const char *)f->pc[i] - 1, name, sizeof name);
+        rn__print_text(p, "    ");
+        rn__print_text(p, name);
+        rn__print_text(p, "\n");
+    }
+    if (f->n == RN__FRAMES)
+        rn__print_text(p, "    ...\n");
+}

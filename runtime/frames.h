@@ -1,0 +1,23 @@
+/* frames.h - where a goroutine is: the return addresses on its stack.   SPDX-License-Identifier: MIT */
+#ifndef RN__FRAMES_H
+#define RN__FRAMES_H
+
+#include <stdint.h>
+
+#include "runtime/print.h"
+
+#define RN__FRAMES 24
+
+struct rn__frames {
+    unsigned n;
+    const void *pc[RN__FRAMES];
+};
+
+/* Follows the frame pointers from fp, while they stay on the stack [lo, hi) and go up; pc, if not NULL, comes
+ * first.  Nothing outside the stack is read.  Async-signal-safe. */
+void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr_t lo, uintptr_t hi);
+
+/* One line for each. */
+void rn__frames_print(const struct rn__frames *f, struct rn__print *p);
+
+#endif

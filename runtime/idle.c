@@ -1,0 +1,291 @@
+/* idle.c - workers that have nothing to do: how they sleep, and who wakes them.   SPDX-License-Identifier: MIT
+ *
+ * No wake-up is lost: who makes a goroutine runnable stores it, then looks whether somebody is idle; who goes idle says
+ * so, then looks at every queue; both sequentially consistent.  The same for timers and the poller's timeout. */
+#include "runtime/assert.h"
+#include "runtime/dump.h"
+#include "runtime/fiber.h"
+#include "runtime/poll.h"
+#include "runtime/sim.h"
+#include "runtime/state.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define SEARCH_ROUNDS 40           /* looks around before sleeping: about ten microseconds */
+#define WATCH_NS      (10 * RN_MS) /* how often an idle poller looks after workers that are busy */
+
+/* ---- waking workers ---------------------------------------------------------------------------- */
+
+/* The lock is held. */
+static void idle_remove(struct rn__worker *w)
+{
+    struct rn__worker **at = &rn__sched.idle_first;
+
+    while (*at != w)
+        at = &(*at)->idle_next;
+    *at = w->idle_next;
+    w->idle = false;
+    atomic_fetch_sub(&rn__sched.n_idle, 1);
+}
+
+static void worker_rouse(struct rn__worker *w, bool polls)
+{
+    atomic_store(&w->wakeup, 1);
+    if (polls)
+        rn__poll_break();
+    else
+        rn__futex_wake(&w->wakeup, 1);
+}
+
+/* There is more work than the workers that are awake will surely see. */
+void rn__wake_one(void)
+{
+    struct rn__worker *w;
+    bool polls;
+
+    if (atomic_load(&rn__sched.n_idle) == 0 || atomic_load(&rn__sched.searching) > 0)
+        return;
+    rn__lock(&rn__sched.lock);
+    w = rn__sched.idle_first;
+    /* Rather one that does not poll, so that polling goes on. */
+    if (w != NULL && w == rn__sched.poller && w->idle_next != NULL)
+        w = w->idle_next;
+    if (w != NULL) {
+        polls = w == rn__sched.poller;
+        idle_remove(w);
+        w->searching = true;
+        atomic_fetch_add(&rn__sched.searching, 1);
+    }
+    rn__unlock(&rn__sched.lock);
+    if (w != NULL)
+        worker_rouse(w, polls);
+}
+
+void rn__wake_all(void)
+{
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        worker_rouse(&rn__sched.workers[i], /* polls= */ false);
+    rn__poll_break();
+}
+
+void rn__sched_timer_set(rn_time when)
+{
+    if (when < atomic_load(&rn__sched.poll_until))
+        rn__poll_break();
+}
+/* ---- sleeping ------------------------------------------------------------------------------------------- */
+
+static bool work_in_sight(void)
+{
+    if (atomic_load(&rn__sched.common_count) > 0 || rn__stopping())
+        return true;
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        if (!rn__runq_ring_empty(&rn__sched.workers[i].queue))
+            return true;
+    return false;
+}
+
+static size_t user_timers(void)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
+        struct rn__timers *t = &rn__sched.workers[i].timers;
+
+        rn__lock(&t->lock);
+        n += t->user;
+        rn__unlock(&t->lock);
+    }
+    return n;
+}
+
+/* The rule at rn_main in rn.h; every worker is idle and no queue holds a goroutine. */
+static bool deadlocked(void)
+{
+    if (rn__sched.mode == RN__MODE_BACKGROUND || rn__stopping())
+        return false;
+    if (atomic_load(&rn__sched.holds) > 0 || rn__wait_plain_seen())
+        return false;
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        if (atomic_load(&rn__sched.workers[i].queue.next) != NULL)
+            return false; /* its worker is just waking up */
+    if (rn__sched.mode == RN__MODE_SIM)
+        return atomic_load(&rn__sched.external_real) == 0;
+    return atomic_load(&rn__sched.external) == 0 && user_timers() == 0;
+}
+
+static _Noreturn void report_deadlock(void)
+{
+    rn__dump_deadlock();
+    if (rn__sched.mode == RN__MODE_SIM)
+        dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
+    fflush(NULL);
+    _exit(2);
+}
+
+/* Sleeps in the poller until something is ready or due, or somebody breaks it. */
+static void sleep_polling(bool all_idle)
+{
+    rn_time now, until;
+
+    atomic_store(&rn__sched.poll_until,
+                 RN_FOREVER); /* until we know: whoever sets a timer now breaks */
+    until = rn__timers_first();
+    now = rn_now();
+    if (!all_idle && until > now + WATCH_NS)
+        until = now + WATCH_NS;
+    atomic_store(&rn__sched.poll_until, until);
+    if (until > now && !work_in_sight())
+        rn__poll_wait(until == RN_FOREVER ? -1 : until - now);
+    atomic_store(&rn__sched.poll_until, 0);
+}
+
+/* Nothing was found.  Returns when there may be something. */
+static void worker_sleep(struct rn__worker *w)
+{
+    rn_time slept = rn_now();
+    bool all_idle, polls;
+
+    atomic_store(&w->wakeup, 0);
+    rn__lock(&rn__sched.lock);
+    w->idle = true;
+    w->idle_next = rn__sched.idle_first;
+    rn__sched.idle_first = w;
+    all_idle = atomic_fetch_add(&rn__sched.n_idle, 1) + 1 == rn__sched.n_workers;
+    if (work_in_sight()) {
+        idle_remove(w);
+        rn__unlock(&rn__sched.lock);
+        return;
+    }
+    polls = rn__sched.poller == NULL && atomic_exchange(&rn__sched.polling, 1) == 0;
+    if (polls)
+        rn__sched.poller = w;
+    if (all_idle && rn__timers_first() > rn_now() && deadlocked()) {
+        rn__unlock(&rn__sched.lock);
+        report_deadlock();
+    }
+    rn__unlock(&rn__sched.lock);
+
+    if (polls)
+        sleep_polling(all_idle);
+    else
+        rn__futex_wait(&w->wakeup, 0, INT64_MAX);
+
+    rn__lock(&rn__sched.lock);
+    if (w->idle)
+        idle_remove(w);
+    if (polls)
+        rn__sched.poller = NULL;
+    rn__unlock(&rn__sched.lock);
+    if (polls)
+        atomic_store(&rn__sched.polling, 0);
+    atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
+                              memory_order_relaxed);
+}
+
+static void search_begin(struct rn__worker *w)
+{
+    if (w->searching)
+        return;
+    w->searching = true;
+    atomic_fetch_add(&rn__sched.searching, 1);
+}
+
+/* found: whoever relied on us to see work may have added more. */
+static void search_end(struct rn__worker *w, bool found)
+{
+    if (!w->searching)
+        return;
+    w->searching = false;
+    if (atomic_fetch_sub(&rn__sched.searching, 1) == 1 && found && work_in_sight())
+        rn__wake_one();
+}
+
+/* The next goroutine to run, or NULL: the scheduler ends. */
+static struct rn__g *find(struct rn__worker *w)
+{
+    struct rn__g *g;
+    bool slept = false;
+
+    while (!rn__stopping()) {
+        g = rn__pick_far(w, slept);
+        if (g == NULL && rn__poll_now() > 0)
+            g = rn__pick_near(w);
+        if (g == NULL && rn__sched.n_workers > 1 && atomic_load(&rn__sched.searching) == 0) {
+            search_begin(w);
+            for (int i = 0; g == NULL && i < SEARCH_ROUNDS && !rn__stopping(); i++)
+                g = rn__pick_far(w, false);
+        }
+        search_end(w, g != NULL);
+        if (g != NULL)
+            return g;
+        worker_sleep(w);
+        slept =
+            true; /* a worker that was busy all the while may have one in its run-next slot: take it */
+    }
+    return NULL;
+}
+
+/* A simulation: all sleep until the next timer; or something real is awaited; or it is a deadlock. */
+static struct rn__g *find_sim(void)
+{
+    while (!rn__stopping()) {
+        struct rn__g *g = rn__pick_sim();
+        rn_time first;
+
+        if (g != NULL)
+            return g;
+        if (atomic_load(&rn__sched.external_real) > 0 && rn__poll_wait(0) > 0)
+            continue;
+        first = rn__timers_first();
+        if (first != RN_FOREVER) {
+            rn__sim_jump(first);
+            continue;
+        }
+        if (deadlocked())
+            report_deadlock();
+        rn__poll_wait(-1);
+    }
+    return NULL;
+}
+/* ---- workers --------------------------------------------------------------------------------------------- */
+
+#ifdef RN__ASAN
+static void asan_bounds(struct rn__worker *w)
+{
+    pthread_attr_t attr;
+    void *low;
+
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    pthread_attr_getstack(&attr, &low, &w->asan_size);
+    w->asan_low = low;
+    pthread_attr_destroy(&attr);
+}
+#else
+static void asan_bounds(struct rn__worker *w)
+{
+    (void)w;
+}
+#endif
+
+void rn__worker_run(struct rn__worker *w)
+{
+    struct rn__g *g;
+
+    rn__worker_set(w);
+    rn__fault_thread_init();
+    asan_bounds(w);
+    w->tsan_fiber = rn__tsan_self();
+    w->started_ns = rn_now();
+    while ((g = rn__sched.mode == RN__MODE_SIM ? find_sim() : find(w)) != NULL) {
+        w->handed_on = 0;
+        atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);
+        rn__switch(w, NULL, g, false);
+        rn__arrive();
+    }
+    search_end(w, false);
+    rn__fault_thread_fini();
+    rn__worker_set(NULL);
+}

@@ -1,0 +1,302 @@
+/* life.c - how the scheduler starts and ends: rn_main, rn_sim, rn_start, rn_stop.   SPDX-License-Identifier: MIT */
+#include "runtime/assert.h"
+#include "runtime/block.h"
+#include "runtime/dump.h"
+#include "runtime/group.h"
+#include "runtime/poll.h"
+#include "runtime/rand.h"
+#include "runtime/signal.h"
+#include "runtime/sim.h"
+#include "runtime/state.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKERS_MAX 1024
+
+/* One scheduler at a time: guards starting and ending. */
+static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
+
+bool rn__root_cancelled(void)
+{
+    return atomic_load(&rn__sched.root_cancelled);
+}
+
+bool rn__root_cancellable(void)
+{
+    return rn__sched.mode == RN__MODE_BACKGROUND;
+}
+
+/* ---- what outside can do ---------------------------------------------------------------------------------- */
+
+void rn__external_add(int waits, int real)
+{
+    if (waits != 0)
+        atomic_fetch_add(&rn__sched.external, waits);
+    if (real != 0)
+        atomic_fetch_add(&rn__sched.external_real, real);
+}
+
+void rn_hold(void)
+{
+    atomic_fetch_add(&rn__sched.holds, 1);
+}
+
+void rn_release(void)
+{
+    rn_assert(atomic_fetch_sub(&rn__sched.holds, 1) > 0);
+}
+/* ---- starting and ending --------------------------------------------------------------------------------------- */
+
+static unsigned workers_wanted(int workers)
+{
+    cpu_set_t set;
+
+    if (workers > 0)
+        return workers < WORKERS_MAX ? (unsigned)workers : WORKERS_MAX;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+/* Opens what the workers stand on.  0 or -errno. */
+static int services_init(void)
+{
+    int rc = rn__poll_init();
+
+    if (rc < 0)
+        return rc;
+    rc = rn__block_init();
+    if (rc < 0)
+        goto poll_fini;
+    rc = rn__fault_init();
+    if (rc < 0)
+        goto block_fini;
+    rc = rn__sched.mode == RN__MODE_SIM ? 0 : rn__signal_init();
+    if (rc == 0)
+        return 0;
+
+    rn__fault_fini();
+block_fini:
+    rn__block_fini();
+poll_fini:
+    rn__poll_fini();
+    return rc;
+}
+
+static void services_fini(void)
+{
+    if (rn__sched.mode != RN__MODE_SIM)
+        rn__signal_fini();
+    rn__fault_fini();
+    rn__block_fini();
+    rn__poll_fini();
+}
+
+static int sched_init(unsigned n, enum rn__mode mode)
+{
+    int rc;
+
+    if (rn__worker() != NULL || atomic_load(&rn__sched.running))
+        return -EBUSY;
+    rn__sched.workers = aligned_alloc(64, (n * sizeof *rn__sched.workers + 63) & ~(size_t)63);
+    if (rn__sched.workers == NULL)
+        return -ENOMEM;
+    memset(rn__sched.workers, 0, n * sizeof *rn__sched.workers);
+    rn__sched.mode = mode;
+    rn__sched.n_workers = n;
+    rn__sched.status = 0;
+    rn__sched.idle_first = NULL;
+    rn__sched.poller = NULL;
+    rn__sched.common_first = rn__sched.common_last = NULL;
+    atomic_store(&rn__sched.common_count, 0);
+    atomic_store(&rn__sched.n_idle, 0);
+    atomic_store(&rn__sched.searching, 0);
+    atomic_store(&rn__sched.polling, 0);
+    atomic_store(&rn__sched.poll_until, 0);
+    atomic_store(&rn__sched.external, 0);
+    atomic_store(&rn__sched.external_real, 0);
+    atomic_store(&rn__sched.stopping, false);
+    atomic_store(&rn__sched.root_cancelled, false);
+    atomic_store(&rn__sched.next_id, 0);
+    rn__wait_plain_reset();
+    memset(&rn__sched.retired, 0, sizeof rn__sched.retired);
+    for (unsigned i = 0; i < n; i++) {
+        rn__sched.workers[i].index = i;
+        rn__sched.workers[i].rng = mode == RN__MODE_SIM ? rn__sim_seed() + i : rn__rand64();
+        rn__timers_init(&rn__sched.workers[i].timers);
+    }
+    rc = services_init();
+    if (rc < 0) {
+        free(rn__sched.workers);
+        rn__sched.workers = NULL;
+        rn__sched.n_workers = 0;
+        return rc;
+    }
+    atomic_store(&rn__sched.running, true);
+    return 0;
+}
+
+static void *worker_main(void *arg)
+{
+    rn__worker_run(arg);
+    return NULL;
+}
+
+/* Starts the threads of the workers from `first` on.  What cannot be started does without: fewer workers. */
+static void threads_start(unsigned first)
+{
+    for (unsigned i = first; i < rn__sched.n_workers; i++)
+        rn_assert(pthread_create(&rn__sched.workers[i].thread, NULL, worker_main,
+                                 &rn__sched.workers[i]) == 0);
+}
+
+static void threads_join(unsigned first)
+{
+    for (unsigned i = first; i < rn__sched.n_workers; i++)
+        pthread_join(rn__sched.workers[i].thread, NULL);
+}
+
+/* Abandoned, not unwound.  A stack that a thread of rn_block may still write to is left behind. */
+static void g_abandon(struct rn__worker *w, struct rn__g *g)
+{
+    if (atomic_load_explicit(&g->why, memory_order_relaxed) == RN__WHY_BLOCK)
+        return;
+    rn__g_free(w, g);
+}
+
+static void sched_fini(void)
+{
+    atomic_store(&rn__sched.running, false);
+    rn__wait_evict();
+    services_fini();
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */
+    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
+        struct rn__worker *w = &rn__sched.workers[i];
+
+        for (struct rn__g *g = w->registry.first, *next; g != NULL; g = next) {
+            next = g->all_next;
+            g_abandon(w, g);
+        }
+        rn__stack_cache_drain(&w->stacks);
+    }
+    rn__stack_trim();
+    rn__group_reset();
+    free(rn__sched.workers);
+    rn__sched.workers = NULL;
+    rn__sched.n_workers = 0;
+}
+
+struct first {
+    int (*fn)(void *arg);
+    void *arg;
+};
+
+static void first_main(void *arg)
+{
+    struct first *first = arg;
+
+    rn__sched.status = first->fn(first->arg);
+    atomic_store(&rn__sched.root_cancelled, true);
+    atomic_store(&rn__sched.stopping, true);
+    rn__wake_all();
+}
+
+static int run(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void *arg)
+{
+    struct first first = { .fn = fn, .arg = arg };
+    int rc;
+
+    pthread_mutex_lock(&life);
+    rc = sched_init(n, mode);
+    if (rc < 0) {
+        pthread_mutex_unlock(&life);
+        return rc;
+    }
+    rc = rn__spawn(&(struct rn__spawn){ .fn = first_main, .arg = &first, .name = "main" });
+    if (rc == 0) {
+        threads_start(1);
+        rn__worker_run(&rn__sched.workers[0]);
+        threads_join(1);
+        rc = rn__sched.status;
+    }
+    sched_fini();
+    pthread_mutex_unlock(&life);
+    return rc;
+}
+
+int rn_main(int workers, int (*fn)(void *arg), void *arg)
+{
+    return run(workers_wanted(workers), RN__MODE_MAIN, fn, arg);
+}
+
+int rn_sim(uint64_t seed, int (*fn)(void *arg), void *arg)
+{
+    int rc;
+
+    if (rn__worker() != NULL || rn__running())
+        return -EBUSY;
+    rn__sim_begin(seed);
+    rc = run(1, RN__MODE_SIM, fn, arg);
+    rn__sim_end();
+    return rc;
+}
+
+int rn_start(int workers)
+{
+    int rc;
+
+    if (rn__worker() != NULL)
+        return -EBUSY;
+    pthread_mutex_lock(&life);
+    rc = sched_init(workers_wanted(workers), RN__MODE_BACKGROUND);
+    if (rc == 0)
+        threads_start(0);
+    pthread_mutex_unlock(&life);
+    return rc;
+}
+
+/* Waits until every user goroutine has returned. */
+static int drain(rn_time deadline)
+{
+    int rc = 0;
+
+    atomic_store(&rn__sched.stop_waits, true);
+    for (;;) {
+        uint32_t ended = atomic_load(&rn__sched.ended);
+
+        if (rn__live() == 0)
+            break;
+        if (rn_now() >= deadline) {
+            rc = RN_ETIMEDOUT;
+            break;
+        }
+        rn__futex_wait(&rn__sched.ended, ended, deadline);
+    }
+    atomic_store(&rn__sched.stop_waits, false);
+    return rc;
+}
+
+int rn_stop(rn_time deadline)
+{
+    int rc;
+
+    if (rn__worker() != NULL)
+        return -EDEADLK;
+    if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND)
+        return -ESHUTDOWN;
+    pthread_mutex_lock(&life);
+    atomic_store(&rn__sched.root_cancelled, true);
+    rn__group_cancel_all();
+    rc = drain(deadline);
+    if (rc == 0) {
+        atomic_store(&rn__sched.stopping, true);
+        rn__wake_all();
+        threads_join(0);
+        sched_fini();
+    }
+    pthread_mutex_unlock(&life);
+    return rc;
+}

@@ -1,0 +1,89 @@
+/* state.h - what the files of the scheduler share.   SPDX-License-Identifier: MIT
+ *
+ * sched.c switches and picks, idle.c sleeps and wakes, g.c makes and ends goroutines, life.c starts and stops it all. */
+#ifndef RN__STATE_H
+#define RN__STATE_H
+
+#include "runtime/sched.h"
+
+enum rn__left_how { RN__LEFT_NOTHING, RN__LEFT_PARKED, RN__LEFT_YIELDED, RN__LEFT_ENDED };
+enum rn__mode { RN__MODE_MAIN, RN__MODE_BACKGROUND, RN__MODE_SIM };
+
+struct rn__sched {
+    _Atomic bool running;
+    enum rn__mode mode; /* these three are written while no worker runs */
+    struct rn__worker *workers;
+    unsigned n_workers;
+
+    _Atomic bool stopping;
+    int status; /* of the first goroutine */
+    _Atomic bool root_cancelled;
+
+    struct rn__lock lock;
+    struct rn__g *common_first, *common_last; /* the common queue; guarded by lock */
+    _Atomic uint32_t common_count;            /* its length; written under lock */
+    struct rn__worker *idle_first;            /* guarded by lock */
+    _Atomic uint32_t n_idle;                  /* written under lock */
+    _Atomic uint32_t
+        searching; /* workers that look for work: who adds some need not wake another */
+
+    _Atomic uint32_t polling;   /* 1: a worker is in rn__poll_wait */
+    _Atomic rn_time poll_until; /* when it returns by itself; 0: nobody polls */
+    struct rn__worker *poller;  /* who sleeps there; guarded by lock */
+
+    _Atomic int64_t external, external_real, holds;
+    _Atomic uint64_t next_id;
+    _Atomic uint32_t ended; /* futex of rn_stop: changes when a user goroutine ends */
+    _Atomic bool stop_waits;
+    struct rn__counters retired; /* of plain threads */
+};
+
+extern struct rn__sched rn__sched;
+
+static inline bool rn__stopping(void)
+{
+    /* Relaxed: it is looked at again and again, and whoever sets it wakes everybody. */
+    return atomic_load_explicit(&rn__sched.stopping, memory_order_relaxed);
+}
+
+/* Adds one to a counter that only its own worker writes: no read-modify-write is needed. */
+static inline void rn__bump(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/* ---- sched.c ---- */
+
+/* g, which was parked or is new, can run: here, next, if a goroutine of this worker says so. */
+void rn__make_runnable(struct rn__g *g);
+/* First thing on every arrival on a stack: what becomes of the one that was left. */
+void rn__arrive(void);
+/* Switches from a goroutine (or NULL: the worker's own stack) to another (or NULL). */
+void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn__g *to, bool for_good);
+/* Leaves the calling goroutine for whoever is next. */
+void rn__leave(enum rn__left_how how);
+/* What this worker has at hand, or NULL. */
+struct rn__g *rn__pick_near(struct rn__worker *w);
+/* What it finds when it looks further; next_too: even in the run-next slots of others. */
+struct rn__g *rn__pick_far(struct rn__worker *w, bool next_too);
+struct rn__g *rn__pick_sim(void);
+/* When the first of all timers is due. */
+rn_time rn__timers_first(void);
+/* Looks at the descriptors, unless another worker does; how many goroutines that readied. */
+int rn__poll_now(void);
+
+/* ---- idle.c ---- */
+
+/* There is more work than the workers that are awake will surely see. */
+void rn__wake_one(void);
+void rn__wake_all(void);
+/* Runs goroutines on this thread until the scheduler stops. */
+void rn__worker_run(struct rn__worker *w);
+
+/* ---- g.c ---- */
+
+/* Gives its stack back. */
+void rn__g_free(struct rn__worker *w, struct rn__g *g);
+
+#endif
