@@ -1,0 +1,36 @@
+/* codec.h - what the files of the codec share; nobody else includes it.   SPDX-License-Identifier: MIT */
+#ifndef PROTO_CODEC_H
+#define PROTO_CODEC_H
+
+#include "proto/arena.h"
+#include "proto/frame.h"
+#include "runnel.pb-c.h"
+
+/* ---- section.c ---- */
+
+/* Reads and checks the section at data.  0, or -EPROTO with *why.  It is SECTION_HEADER + s->size long. */
+int section_read(struct wire_section *s, const uint8_t *data, size_t len, const char **why);
+
+/* Writes the header of s. */
+void section_write_header(uint8_t *to, const struct wire_section *s);
+
+/* ---- control_read.c ---- */
+
+/* Checks a decoded control and says it as a struct; borrows the message's strings.  1: done, 0: unknown to us,
+ * skip it, -EPROTO with *why, -ENOMEM. */
+int control_read(struct wire_control *c, const Runnel__Control *pb, struct arena *a,
+                 const char **why);
+
+/* A string of at most max bytes without a NUL inside; *to is never NULL.  0 or -EPROTO. */
+int text_read(const char **to, const char *pb, size_t max);
+
+/* Is code one of enum wire_code? */
+bool code_valid(int code);
+
+/* ---- control_write.c ---- */
+
+/* The string as it may be sent: what is longer than WIRE_TEXT_MAX is cut (between characters), NULL is "".
+ * Gives s itself or a copy in `room`. */
+char *text_clip(const char *s, char room[]);
+
+#endif

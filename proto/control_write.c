@@ -1,0 +1,418 @@
+/* control_write.c - from a control's struct to its bytes in an envelope.   SPDX-License-Identifier: MIT
+ *
+ * The message is built on the stack, the lists of an Answer in an arena, and packed at once.  What a reader would refuse
+ * for its length is not written: names and types are an error, sentences are cut. */
+#include "proto/codec.h"
+#include "proto/limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL_TAG 0x2a /* Envelope.control: field 5, length-delimited */
+#define CONTROL_MAX \
+    (WIRE_ENVELOPE_MAX - 64) /* beside it in an envelope: session, seq, ack, tag and length */
+
+char *text_clip(const char *s, char room[])
+{
+    size_t len = s == NULL ? 0 : strnlen(s, WIRE_TEXT_MAX + 1);
+
+    if (len == 0)
+        return (char *)protobuf_c_empty_string;
+    if (len <= WIRE_TEXT_MAX)
+        return (char *)s;
+    len = WIRE_TEXT_MAX;
+    while (len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80) /* not inside a UTF-8 character */
+        len--;
+    memcpy(room, s, len);
+    room[len] = '\0';
+    return room;
+}
+
+/* A string that must not be cut.  NULL is "". */
+static int text_write(char **to, const char *s, size_t max)
+{
+    if (s == NULL)
+        s = "";
+    if (strnlen(s, max + 1) > max)
+        return -EMSGSIZE;
+    *to = (char *)s;
+    return 0;
+}
+
+static int attributes_write(Runnel__Attributes *pb, const struct wire_attributes *from)
+{
+    runnel__attributes__init(pb);
+    pb->kind = (Runnel__Kind)from->kind;
+    pb->keep = (Runnel__Keep)from->keep;
+    pb->slow = (Runnel__Slow)from->slow;
+    pb->capacity = from->capacity;
+    pb->capacity_bytes = from->capacity_bytes;
+    pb->max_deliveries = from->max_deliveries;
+    return text_write(&pb->type, from->type, WIRE_TYPE_MAX);
+}
+
+static void counts_write(Runnel__Counts *pb, const struct wire_counts *from)
+{
+    runnel__counts__init(pb);
+    pb->sent = from->sent;
+    pb->confirmed = from->confirmed;
+    pb->queued = from->queued;
+    pb->unknown = from->unknown;
+}
+
+static int binding_info_write(Runnel__BindingInfo *pb, const struct wire_binding_info *from,
+                              struct arena *a)
+{
+    char *room = NULL;
+
+    runnel__binding_info__init(pb);
+    pb->direction = (Runnel__Direction)from->direction;
+    pb->accepted = from->accepted;
+    pb->lent = from->lent;
+    pb->delivered = from->delivered;
+    pb->taken = from->taken;
+    pb->waiting = from->waiting;
+    pb->counts = arena_alloc(a, sizeof *pb->counts);
+    if (pb->counts == NULL)
+        return -ENOMEM;
+    counts_write(pb->counts, &from->counts);
+    if (from->node != NULL && strnlen(from->node, WIRE_TEXT_MAX + 1) > WIRE_TEXT_MAX) {
+        room = arena_alloc(a, WIRE_TEXT_MAX + 1);
+        if (room == NULL)
+            return -ENOMEM;
+    }
+    pb->node = text_clip(from->node, room);
+    return 0;
+}
+
+static int bindings_write(Runnel__ChannelInfo *pb, const struct wire_channel_info *from,
+                          struct arena *a)
+{
+    Runnel__BindingInfo *infos;
+    int rc = 0;
+
+    if (from->n_bindings == 0)
+        return 0;
+    pb->binding = arena_alloc(a, from->n_bindings * sizeof *pb->binding);
+    infos = arena_alloc(a, from->n_bindings * sizeof *infos);
+    if (pb->binding == NULL || infos == NULL)
+        return -ENOMEM;
+    pb->n_binding = from->n_bindings;
+    for (uint32_t i = 0; i < from->n_bindings && rc == 0; i++) {
+        pb->binding[i] = &infos[i];
+        rc = binding_info_write(&infos[i], &from->bindings[i], a);
+    }
+    return rc;
+}
+
+static int channel_info_write(Runnel__ChannelInfo *pb, const struct wire_channel_info *from,
+                              struct arena *a)
+{
+    int rc;
+
+    runnel__channel_info__init(pb);
+    pb->incarnation = from->incarnation;
+    pb->epoch = from->epoch;
+    pb->senders = from->senders;
+    pb->receivers = from->receivers;
+    pb->closed = from->closed;
+    pb->accepted = from->accepted;
+    pb->taken = from->taken;
+    pb->buffered = from->buffered;
+    pb->delivered = from->delivered;
+    pb->delayed = from->delayed;
+    pb->expired = from->expired;
+    pb->dropped_cancelled = from->dropped_cancelled;
+    pb->dropped_purged = from->dropped_purged;
+    pb->dropped_slow = from->dropped_slow;
+    pb->dropped_nobody = from->dropped_nobody;
+    pb->dead = from->dead;
+    pb->redelivered = from->redelivered;
+    pb->lent = from->lent;
+    pb->bytes = from->bytes;
+    rc = text_write(&pb->name, from->name, WIRE_NAME_MAX);
+    if (rc < 0)
+        return rc;
+    pb->attributes = arena_alloc(a, sizeof *pb->attributes);
+    if (pb->attributes == NULL)
+        return -ENOMEM;
+    rc = attributes_write(pb->attributes, &from->attributes);
+    return rc < 0 ? rc : bindings_write(pb, from, a);
+}
+
+static int channels_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *a)
+{
+    uint32_t n = c->answer.n_channels;
+    Runnel__ChannelInfo *infos;
+    int rc = 0;
+
+    if (n == 0)
+        return 0;
+    pb->channel = arena_alloc(a, n * sizeof *pb->channel);
+    infos = arena_alloc(a, n * sizeof *infos);
+    if (pb->channel == NULL || infos == NULL)
+        return -ENOMEM;
+    pb->n_channel = n;
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        pb->channel[i] = &infos[i];
+        rc = channel_info_write(&infos[i], &c->answer.channels[i], a);
+    }
+    return rc;
+}
+
+/* Appends a packed control, as it stands in an envelope. */
+static int pack(struct control_buffer *b, const Runnel__Control *pb)
+{
+    size_t body = runnel__control__get_packed_size(pb);
+    size_t need = 1 + element_size(body);
+
+    if (need > CONTROL_MAX)
+        return -EMSGSIZE;
+    if (need > b->cap - b->len) {
+        size_t cap = b->cap == 0 ? 256 : 2 * b->cap;
+        while (cap - b->len < need)
+            cap *= 2;
+        uint8_t *data = realloc(b->data, cap);
+        if (data == NULL)
+            return -ENOMEM;
+        b->data = data;
+        b->cap = cap;
+    }
+    b->data[b->len++] = CONTROL_TAG;
+    b->len += element_prefix(b->data + b->len, body);
+    b->len += runnel__control__pack(pb, b->data + b->len);
+    b->count++;
+    return 0;
+}
+
+static int answer_append(struct control_buffer *b, const struct wire_control *c,
+                         Runnel__Control *pb)
+{
+    Runnel__Answer m = RUNNEL__ANSWER__INIT;
+    struct arena a;
+    int rc = arena_init(&a, 4096, SIZE_MAX);
+
+    if (rc < 0)
+        return rc;
+    m.id = c->bind;
+    m.last = c->answer.last;
+    pb->answer = &m;
+    rc = channels_write(&m, c, &a);
+    if (rc == 0)
+        rc = pack(b, pb);
+    arena_fini(&a);
+    return rc;
+}
+
+static int bind_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
+{
+    Runnel__Attributes attributes;
+    Runnel__Bind m = RUNNEL__BIND__INIT;
+    int rc = attributes_write(&attributes, &c->bind_.attributes);
+
+    if (rc == 0)
+        rc = text_write(&m.name, c->bind_.name, WIRE_NAME_MAX);
+    if (rc < 0)
+        return rc;
+    m.bind = c->bind;
+    m.direction = (Runnel__Direction)c->bind_.direction;
+    m.attributes = &attributes;
+    m.must_exist = c->bind_.must_exist;
+    m.prefetch = c->bind_.prefetch;
+    m.autoclose = c->bind_.autoclose;
+    m.senders_min = c->bind_.senders_min;
+    m.manual_ack = c->bind_.manual_ack;
+    pb->bind = &m;
+    return pack(b, pb);
+}
+
+/* Bound, Opened */
+static int bound_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
+{
+    Runnel__Attributes attributes;
+    Runnel__Bound bound = RUNNEL__BOUND__INIT;
+    Runnel__Opened opened = RUNNEL__OPENED__INIT;
+    int rc = attributes_write(&attributes, &c->bound.attributes);
+
+    if (rc < 0)
+        return rc;
+    if (c->what == WIRE_OPENED) {
+        opened.bind = c->bind;
+        opened.attributes = &attributes;
+        pb->opened = &opened;
+    } else {
+        bound.bind = c->bind;
+        bound.incarnation = c->bound.incarnation;
+        bound.epoch = c->bound.epoch;
+        bound.attributes = &attributes;
+        pb->bound = &bound;
+    }
+    return pack(b, pb);
+}
+
+/* Refused, Failed */
+static int refused_append(struct control_buffer *b, const struct wire_control *c,
+                          Runnel__Control *pb)
+{
+    char room[WIRE_TEXT_MAX + 1];
+    Runnel__Refused refused = RUNNEL__REFUSED__INIT;
+    Runnel__Failed failed = RUNNEL__FAILED__INIT;
+
+    if (c->what == WIRE_REFUSED) {
+        refused.bind = c->bind;
+        refused.code = (Runnel__Code)c->refused.code;
+        refused.sentence = text_clip(c->refused.sentence, room);
+        pb->refused = &refused;
+    } else {
+        failed.bind = c->bind;
+        failed.code = (Runnel__Code)c->refused.code;
+        failed.sentence = text_clip(c->refused.sentence, room);
+        pb->failed = &failed;
+    }
+    return pack(b, pb);
+}
+
+static int query_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
+{
+    Runnel__Query m = RUNNEL__QUERY__INIT;
+    int rc = text_write(&m.name, c->query_name, WIRE_NAME_MAX);
+
+    if (rc < 0)
+        return rc;
+    m.id = c->bind;
+    pb->query = &m;
+    return pack(b, pb);
+}
+
+/* The controls that are a few numbers. */
+static int numbers_append(struct control_buffer *b, const struct wire_control *c,
+                          Runnel__Control *pb)
+{
+    union {
+        Runnel__Unbind unbind;
+        Runnel__Unbound unbound;
+        Runnel__Ask ask;
+        Runnel__Credit credit;
+        Runnel__Recall recall;
+        Runnel__Returned returned;
+        Runnel__Accepted accepted;
+        Runnel__Taken taken;
+        Runnel__Close close;
+        Runnel__Closed closed;
+        Runnel__Counts counts;
+        Runnel__Goodbye goodbye;
+    } m;
+
+    switch (c->what) {
+    case WIRE_UNBIND:
+        runnel__unbind__init(&m.unbind);
+        m.unbind.bind = c->bind;
+        pb->unbind = &m.unbind;
+        break;
+    case WIRE_UNBOUND:
+        runnel__unbound__init(&m.unbound);
+        m.unbound.bind = c->bind;
+        pb->unbound = &m.unbound;
+        break;
+    case WIRE_ASK:
+        runnel__ask__init(&m.ask);
+        m.ask.bind = c->bind;
+        m.ask.waiting = c->ask.waiting;
+        m.ask.first_bytes = c->ask.first_bytes;
+        m.ask.bytes = c->ask.bytes;
+        m.ask.weak = c->ask.weak;
+        pb->ask = &m.ask;
+        break;
+    case WIRE_CREDIT:
+        runnel__credit__init(&m.credit);
+        m.credit.bind = c->bind;
+        m.credit.elements = c->credit.elements;
+        m.credit.bytes = c->credit.bytes;
+        pb->credit = &m.credit;
+        break;
+    case WIRE_RECALL:
+        runnel__recall__init(&m.recall);
+        m.recall.bind = c->bind;
+        m.recall.elements = c->recall.elements;
+        m.recall.closing = c->recall.closing;
+        m.recall.code = (Runnel__Code)c->recall.code;
+        m.recall.reason = c->recall.reason;
+        pb->recall = &m.recall;
+        break;
+    case WIRE_RETURNED:
+        runnel__returned__init(&m.returned);
+        m.returned.bind = c->bind;
+        m.returned.elements = c->credit.elements;
+        m.returned.bytes = c->credit.bytes;
+        m.returned.first = c->credit.first;
+        pb->returned = &m.returned;
+        break;
+    case WIRE_ACCEPTED:
+        runnel__accepted__init(&m.accepted);
+        m.accepted.bind = c->bind;
+        m.accepted.number = c->number;
+        pb->accepted = &m.accepted;
+        break;
+    case WIRE_TAKEN:
+        runnel__taken__init(&m.taken);
+        m.taken.bind = c->bind;
+        m.taken.number = c->number;
+        pb->taken = &m.taken;
+        break;
+    case WIRE_CLOSE:
+        runnel__close__init(&m.close);
+        m.close.bind = c->bind;
+        m.close.reason = c->recall.reason;
+        pb->close = &m.close;
+        break;
+    case WIRE_CLOSED_:
+        runnel__closed__init(&m.closed);
+        m.closed.bind = c->bind;
+        m.closed.code = (Runnel__Code)c->recall.code;
+        m.closed.reason = c->recall.reason;
+        pb->closed = &m.closed;
+        break;
+    case WIRE_COUNTS:
+        counts_write(&m.counts, &c->counts);
+        m.counts.bind = c->bind;
+        pb->counts = &m.counts;
+        break;
+    case WIRE_GOODBYE:
+        runnel__goodbye__init(&m.goodbye);
+        pb->goodbye = &m.goodbye;
+        break;
+    default:
+        return -EINVAL;
+    }
+    return pack(b, pb);
+}
+
+int control_append(struct control_buffer *b, const struct wire_control *c)
+{
+    Runnel__Control pb = RUNNEL__CONTROL__INIT;
+
+    pb.what_case = (Runnel__Control__WhatCase)c->what;
+    switch (c->what) {
+    case WIRE_BIND:
+        return bind_append(b, c, &pb);
+    case WIRE_BOUND:
+    case WIRE_OPENED:
+        return bound_append(b, c, &pb);
+    case WIRE_REFUSED:
+    case WIRE_FAILED_:
+        return refused_append(b, c, &pb);
+    case WIRE_QUERY:
+        return query_append(b, c, &pb);
+    case WIRE_ANSWER:
+        return answer_append(b, c, &pb);
+    default:
+        return numbers_append(b, c, &pb);
+    }
+}
+
+void control_buffer_fini(struct control_buffer *b)
+{
+    free(b->data);
+    *b = (struct control_buffer){ 0 };
+}

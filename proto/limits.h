@@ -1,0 +1,28 @@
+/* limits.h - the bounds of the protocol, in one place.   SPDX-License-Identifier: MIT
+ *
+ * They are part of proto/runnel.proto: changing one is changing the protocol. */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+#include <stdint.h>
+
+#define WIRE_NAME_MAX       250                  /* bytes of a channel's name */
+#define WIRE_TYPE_MAX       250                  /* bytes of a type's name */
+#define WIRE_TEXT_MAX       1024                 /* bytes of a sentence or a node's name */
+#define WIRE_SECTION_HEADER 56                   /* bytes */
+#define WIRE_ELEMENT_MAX    (UINT32_C(64) << 20) /* bytes of an element */
+#define WIRE_FRAME_MAX      (WIRE_ELEMENT_MAX + (UINT32_C(64) << 10))
+#define WIRE_FRAME_TARGET   (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
+#define WIRE_SECTIONS_MAX   4096                 /* in a frame */
+#define WIRE_ENVELOPE_MAX   (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
+#define WIRE_WINDOW_FRAMES  16                   /* unacknowledged data frames in a direction ... */
+#define WIRE_WINDOW_BYTES   (UINT32_C(1) << 20)  /* ... and their bytes, or one larger frame */
+
+#define WIRE_CAPACITY_DEFAULT 16384 /* elements */
+#define WIRE_CAPACITY_MAX     (INT64_C(1) << 31)
+#define WIRE_BYTES_DEFAULT    (UINT64_C(64) << 20)
+#define WIRE_LEASE_DEFAULT_MS 10000
+#define WIRE_LEASE_MIN_MS     200
+#define WIRE_LEASE_MAX_MS     30000
+
+#endif

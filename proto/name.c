@@ -1,0 +1,55 @@
+/* name.c - the grammar of channel names.   SPDX-License-Identifier: MIT
+ *
+ *     name = word *("." word)        word = 1*(A-Z / a-z / 0-9 / "_" / "-")
+ *
+ * A reserved name is called reserved even where the grammar would refuse it too: that sentence helps more. */
+#include "proto/name.h"
+
+#include "proto/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+static bool word_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+static bool begins(const char *name, const char *with)
+{
+    return strncmp(name, with, strlen(with)) == 0;
+}
+
+static bool ends(const char *name, size_t len, const char *with)
+{
+    size_t n = strlen(with);
+
+    return len >= n && memcmp(name + len - n, with, n) == 0;
+}
+
+const char *name_fault(const char *name)
+{
+    bool in_word = false;
+
+    if (name == NULL || name[0] == '\0')
+        return "is empty";
+    size_t len = strnlen(name, WIRE_NAME_MAX + 1);
+    if (len > WIRE_NAME_MAX)
+        return "is longer than 250 bytes";
+    if (begins(name, "actor:") || begins(name, "reply:") || begins(name, "$sys."))
+        return "begins with what is reserved (actor:, reply:, $sys.)";
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] != '.' && !word_character(name[i]))
+            return "has a character other than A-Z, a-z, 0-9, '_', '-' and '.'";
+        if (name[i] == '.' && !in_word)
+            return "has an empty word (a '.' at its beginning, or two in a row)";
+        in_word = name[i] != '.';
+    }
+    if (!in_word)
+        return "ends in '.'";
+    if (ends(name, len, ".dead"))
+        return "ends in what is reserved (.dead)";
+    return NULL;
+}

@@ -1,0 +1,190 @@
+/* wire.h - what proto/runnel.proto says, as C structs.   SPDX-License-Identifier: MIT
+ *
+ * The vocabulary of broker/core and node: they read and write these, never bytes.  Strings are
+ * NUL-terminated, never NULL, and borrowed: in a decoded frame they live as long as it does, in a
+ * struct that is handed to an encoder as long as the call.  The numbers are those of the .proto. */
+#ifndef PROTO_WIRE_H
+#define PROTO_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1
+
+enum wire_code {
+    WIRE_OK,
+    WIRE_CLOSED,
+    WIRE_PROTOCOL,
+    WIRE_VERSION_UNKNOWN,
+    WIRE_SESSION_OVER,
+    WIRE_MISMATCH,
+    WIRE_NOT_FOUND,
+    WIRE_BAD_NAME,
+    WIRE_BAD_ATTRIBUTE,
+    WIRE_UNSUPPORTED,
+    WIRE_DENIED,
+    WIRE_HOME_LOST,
+    WIRE_NO_MEMORY,
+    WIRE_TOO_LARGE,
+    WIRE_CANCELLED,
+    WIRE_SHUTDOWN,
+    WIRE_FAILED,
+};
+
+enum wire_direction { WIRE_IN, WIRE_OUT };
+enum wire_kind { WIRE_KIND_ANY, WIRE_QUEUE, WIRE_FANOUT };
+enum wire_keep { WIRE_KEEP_ANY, WIRE_MEMORY, WIRE_DISK, WIRE_QUORUM };
+enum wire_slow { WIRE_SLOW_ANY, WIRE_SLOW_BLOCK, WIRE_SLOW_DROP_OLDEST, WIRE_SLOW_CUT };
+
+#define WIRE_RENDEZVOUS INT64_C(-1)
+
+struct wire_attributes { /* zero or "": not stated */
+    enum wire_kind kind;
+    enum wire_keep keep;
+    enum wire_slow slow;
+    int64_t capacity; /* elements; WIRE_RENDEZVOUS: none */
+    uint64_t capacity_bytes;
+    uint32_t max_deliveries;
+    const char *type;
+};
+
+/* The tags of Control.what. */
+enum wire_what {
+    WIRE_BIND = 1,
+    WIRE_UNBIND,
+    WIRE_BOUND,
+    WIRE_REFUSED,
+    WIRE_UNBOUND,
+    WIRE_ASK,
+    WIRE_CREDIT,
+    WIRE_RECALL,
+    WIRE_RETURNED,
+    WIRE_ACCEPTED,
+    WIRE_TAKEN,
+    WIRE_CLOSE,
+    WIRE_CLOSED_, /* the message Closed; WIRE_CLOSED is the code */
+    WIRE_FAILED_, /* the message Failed */
+    WIRE_COUNTS,
+    WIRE_QUERY,
+    WIRE_ANSWER,
+    WIRE_OPENED,
+    WIRE_GOODBYE, /* has no members; bind is 0 */
+};
+
+struct wire_counts {
+    uint64_t sent, confirmed, queued, unknown; /* sent = confirmed + queued + unknown */
+};
+
+struct wire_binding_info {
+    const char *node;
+    enum wire_direction direction;
+    uint64_t accepted;
+    struct wire_counts counts;
+    uint64_t lent, delivered, taken;
+    uint32_t waiting;
+};
+
+struct wire_channel_info {
+    const char *name;
+    uint64_t incarnation;
+    uint32_t epoch;
+    struct wire_attributes attributes;
+    uint32_t senders, receivers;
+    bool closed;
+    uint64_t accepted, taken, buffered, delivered, delayed, expired;
+    uint64_t dropped_cancelled, dropped_purged, dropped_slow, dropped_nobody, dead;
+    uint64_t redelivered, lent, bytes;
+    const struct wire_binding_info *bindings;
+    uint32_t n_bindings;
+};
+
+/* One control.  Which members mean something depends on what; see the .proto. */
+struct wire_control {
+    enum wire_what what;
+    uint32_t bind; /* Query, Answer: their id */
+    union {
+        struct {
+            const char *name;
+            enum wire_direction direction;
+            struct wire_attributes attributes;
+            bool must_exist;
+            uint32_t prefetch;
+            bool autoclose;
+            uint32_t senders_min;
+            bool manual_ack;
+        } bind_; /* Bind */
+        struct {
+            uint64_t incarnation;
+            uint32_t epoch;
+            struct wire_attributes attributes;
+        } bound; /* Bound; Opened uses the attributes only */
+        struct {
+            enum wire_code code;
+            const char *sentence;
+        } refused; /* Refused, Failed */
+        struct {
+            uint32_t waiting;
+            uint64_t first_bytes, bytes;
+            bool weak;
+        } ask;
+        struct {
+            uint32_t elements;
+            uint64_t bytes, first;
+        } credit; /* Credit, Returned */
+        struct {
+            uint32_t elements;
+            bool closing;
+            enum wire_code code;
+            int32_t reason;
+        } recall;        /* Recall; Close uses reason, Closed code and reason */
+        uint64_t number; /* Accepted, Taken */
+        struct wire_counts counts;
+        const char *query_name; /* "": all */
+        struct {
+            const struct wire_channel_info *channels;
+            uint32_t n_channels;
+            bool last;
+        } answer;
+    };
+};
+
+/* n elements of one channel, still encoded: `body` is count times a varint length and that many
+ * bytes, `size` bytes in all, inside a frame. */
+struct wire_section {
+    uint32_t bind;
+    uint32_t count;
+    uint64_t number;
+    uint64_t position;
+    uint64_t incarnation;
+    uint32_t epoch;
+    uint32_t deliveries;
+    uint64_t bytes;
+    uint32_t flags;
+    uint32_t size;
+    const uint8_t *body;
+};
+
+struct wire_hello {
+    uint32_t version;
+    uint64_t features;
+    uint8_t instance[16];
+    const char *name;
+    uint64_t lease_ms;
+    bool resume;
+    uint64_t received;
+};
+
+struct wire_welcome {
+    uint32_t version;
+    uint64_t features;
+    uint64_t lease_ms;
+    uint64_t received;
+    bool resumed;
+};
+
+struct wire_refusal {
+    enum wire_code code;
+    const char *sentence;
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* fuzz_session.c - a session on a connection that says anything.   SPDX-License-Identifier: MIT
+ *
+ * The input is a program: each byte an act (say a control, say data, get frames, let the last frame of the peer come,
+ * damaged or not, again or not, break, resume with any number).  Whatever comes, the session does not crash, hands on
+ * numbers in order, keeps its window, and gives back all memory. */
+#include "proto/frame.h"
+#include "proto/limits.h"
+#include "proto/link/session.h"
+#include "tests/fuzz/standalone.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define must(condition)   \
+    do {                  \
+        if (!(condition)) \
+            abort();      \
+    } while (0)
+
+#define KEPT 8
+
+struct input {
+    const uint8_t *data;
+    size_t left;
+};
+
+static uint8_t take(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->data++;
+}
+
+/* A session and the newest frames that it has given. */
+struct end {
+    struct session *session;
+    struct frame *kept[KEPT];
+    unsigned n;
+};
+
+static void say_control(struct end *e, uint8_t what)
+{
+    struct wire_control c = { .what = what % 2 == 0 ? WIRE_ACCEPTED : WIRE_UNBIND,
+                              .bind = what,
+                              .number = what };
+
+    must(session_control(e->session, &c) == 0);
+}
+
+static void say_data(struct end *e, size_t len)
+{
+    struct frame_writer w = { 0 };
+    uint8_t *body;
+
+    if (!session_window_open(e->session))
+        return;
+    body = calloc(1, len + 5);
+    size_t n = element_prefix(body, len);
+    struct wire_section s = {
+        .count = 1, .number = 1, .bytes = len, .size = (uint32_t)(n + len), .body = body
+    };
+    must(frame_writer_section(&w, &s) == 0);
+    must(session_data(e->session, &w) == 0);
+    free(body);
+}
+
+static void get(struct end *e, int64_t now)
+{
+    int rc;
+    struct frame *f = session_next(e->session, now, &rc);
+
+    must(rc == 0);
+    if (f == NULL)
+        return;
+    frame_unref(e->kept[e->n % KEPT]);
+    e->kept[e->n++ % KEPT] = frame_ref(f);
+}
+
+static void arrive(struct end *to, const uint8_t *data, size_t len, int64_t now)
+{
+    struct frame_view v;
+    const char *why = NULL;
+    uint64_t before = session_received(to->session);
+
+    if (frame_read(&v, data, len, &why) != 0)
+        return;
+    int rc = session_input(to->session, &v, now, &why);
+    must(rc == SESSION_HAND_ON || rc == SESSION_NOTHING || rc == SESSION_GAP ||
+         (rc == -EPROTO && why != NULL));
+    must(session_received(to->session) == before + (rc == SESSION_HAND_ON));
+    must(rc != SESSION_HAND_ON || v.seq == before + 1);
+    must(rc != SESSION_GAP || v.seq > before + 1);
+    frame_view_fini(&v);
+}
+
+static void deliver(struct end *from, struct end *to, struct input *in, bool damage, int64_t now)
+{
+    struct frame *f = from->kept[take(in) % KEPT];
+
+    if (f == NULL)
+        return;
+    uint8_t *copy = malloc(f->len);
+    size_t len = f->len;
+    memcpy(copy, f->data, len);
+    if (damage) {
+        size_t at = take(in);
+        copy[at % len] = take(in);
+        if (take(in) % 4 == 0)
+            len -= take(in) % len;
+    }
+    arrive(to, copy, len, now);
+    free(copy);
+}
+
+static void act(struct end *a, struct end *b, struct input *in, int64_t now)
+{
+    const char *why;
+
+    switch (take(in) % 12) {
+    case 0:
+        say_control(a, take(in));
+        break;
+    case 1:
+        say_data(a, take(in));
+        break;
+    case 2:
+        say_data(a, take(in) == 77 ? WIRE_WINDOW_BYTES + 1 : (size_t)take(in) << 8);
+        break;
+    case 3:
+        deliver(a, b, in, true, now);
+        break;
+    case 4:
+        session_suspend(a->session);
+        break;
+    case 5:
+        (void)session_resume(a->session, take(in), &why);
+        break;
+    case 6:
+        (void)session_resume(a->session, session_received(b->session), &why);
+        break;
+    case 7:
+        session_ack_now(a->session);
+        break;
+    case 8:
+        must(session_probe(a->session) == 0);
+        break;
+    case 9:
+        deliver(a, b, in, false, now);
+        break;
+    default:
+        get(a, now);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = { data, size };
+    struct end ends[2] = { { .session = session_new(1) }, { .session = session_new(1) } };
+
+    for (int64_t now = 1; in.left > 0; now++) {
+        unsigned side = take(&in) & 1;
+        act(&ends[side], &ends[1 - side], &in, now);
+    }
+    for (int i = 0; i < 2; i++) {
+        session_free(ends[i].session);
+        for (unsigned k = 0; k < KEPT; k++)
+            frame_unref(ends[i].kept[k]);
+    }
+    return 0;
+}
