@@ -1,0 +1,180 @@
+/* bind.c - Bind: may it be, and what does it fix?   SPDX-License-Identifier: MIT
+ *
+ * A bind fixes all that it states or, failing, nothing: so everything is checked, and all memory taken, before anything
+ * is changed. */
+#include "broker/core/bind.h"
+
+#include "broker/core/attributes.h"
+#include "broker/core/match.h"
+#include "proto/name.h"
+#include "runtime/assert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct refusal {
+    enum wire_code code; /* OK: none */
+    char sentence[WIRE_TEXT_MAX];
+};
+
+static void refuse(struct refusal *r, enum wire_code code, const char *name, const char *phrase)
+{
+    r->code = code;
+    snprintf(r->sentence, sizeof r->sentence, "channel '%.*s': %s", WIRE_NAME_MAX, name, phrase);
+}
+
+/* A name that is refused may be anything: it is repeated only when that cannot hurt. */
+static void refuse_name(struct refusal *r, const char *name, const char *fault)
+{
+    r->code = WIRE_BAD_NAME;
+    snprintf(r->sentence, sizeof r->sentence, "the channel's name '%s' %s",
+             strnlen(name, WIRE_NAME_MAX + 1) > WIRE_NAME_MAX ? "..." : name, fault);
+}
+
+static const char *wish_unsupported(const struct wire_control *c)
+{
+    if (c->bind_.manual_ack)
+        return "this broker has no acknowledgement by hand yet";
+    if (c->bind_.autoclose || c->bind_.senders_min > 0)
+        return "this broker does not close by itself (autoclose, senders_min) yet";
+    return attributes_unsupported(&c->bind_.attributes);
+}
+
+static void examine(struct refusal *r, const struct wire_control *c, const struct channel *ch)
+{
+    const char *name = c->bind_.name, *fault;
+    char text[WIRE_TEXT_MAX - WIRE_NAME_MAX - sizeof "channel: '' "];
+
+    r->code = WIRE_OK;
+    if ((fault = name_fault(name)) != NULL)
+        refuse_name(r, name, fault);
+    else if ((fault = attributes_fault(&c->bind_.attributes)) != NULL)
+        refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
+    else if (c->bind_.manual_ack && c->bind_.attributes.capacity == WIRE_RENDEZVOUS)
+        refuse(r, WIRE_BAD_ATTRIBUTE, name, "a rendezvous cannot be acknowledged by hand");
+    else if (ch == NULL && c->bind_.must_exist)
+        refuse(r, WIRE_NOT_FOUND, name, "it does not exist, and was to be bound only if it does");
+    else if (ch != NULL &&
+             attributes_differ(&ch->attributes, &c->bind_.attributes, text, sizeof text))
+        refuse(r, WIRE_MISMATCH, name, text);
+    else if ((fault = wish_unsupported(c)) != NULL)
+        refuse(r, WIRE_UNSUPPORTED, name, fault);
+}
+
+static void say_refused(struct core_session *s, uint32_t bind, const struct refusal *r)
+{
+    struct wire_control c = {
+        .what = WIRE_REFUSED,
+        .bind = bind,
+        .refused = { .code = r->code, .sentence = r->sentence },
+    };
+
+    (void)s->core->opts.out.control(s->owner, &c);
+}
+
+static void say_bound(struct binding *b)
+{
+    const struct channel *ch = b->channel;
+    struct wire_control c = {
+        .what = WIRE_BOUND,
+        .bound = { .incarnation = ch->incarnation,
+                   .epoch = ch->epoch,
+                   .attributes = ch->attributes },
+    };
+
+    binding_control(b, &c);
+}
+
+/* All is fixed now: whoever was bound before learns it.  They all receive, for a sender would have fixed all. */
+static void say_opened(struct channel *ch, const struct binding *except)
+{
+    rn_assert(ch->out.n_bindings == (except->direction == WIRE_OUT));
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        struct wire_control c = { .what = WIRE_OPENED, .bound = { .attributes = ch->attributes } };
+        if (b == except)
+            continue;
+        binding_control(b, &c);
+        match_place(b);
+    }
+}
+
+static void fix(struct channel *ch, const struct binding *b, const struct wire_attributes *stated,
+                char *type)
+{
+    attributes_fix(&ch->attributes, stated);
+    if (type != NULL)
+        ch->attributes.type = type;
+    if (b->direction == WIRE_OUT)
+        attributes_fix_rest(&ch->attributes);
+}
+
+/* Makes channel (if there is none) and binding.  NULL: no memory, and nothing has changed. */
+static struct binding *establish(struct core_session *s, struct channel *ch,
+                                 const struct wire_control *c)
+{
+    const struct wire_attributes *stated = &c->bind_.attributes;
+    bool made = ch == NULL,
+         states_type = stated->type[0] != '\0' && (made || ch->attributes.type[0] == '\0');
+    struct binding *b;
+    char *type = NULL;
+
+    if (states_type && (type = strdup(stated->type)) == NULL)
+        return NULL;
+    if (made && (ch = channel_new(s->core, c->bind_.name)) == NULL)
+        goto free_type;
+    b = binding_new(s, ch, c->bind, c->bind_.direction);
+    if (b == NULL)
+        goto free_channel;
+    b->prefetch = c->bind_.prefetch;
+    fix(ch, b, stated, type);
+    return b;
+
+free_channel:
+    if (made)
+        channel_free(ch);
+free_type:
+    free(type);
+    return NULL;
+}
+
+int bind_answer(struct core_session *s, const struct wire_control *c, const char **why)
+{
+    struct channel *ch = channel_find(s->core, c->bind_.name);
+    struct refusal refusal;
+    struct binding *b;
+
+    if (c->bind <= s->last_bind) {
+        *why = "a bind with a number that was used before (numbers only grow)";
+        return -EPROTO;
+    }
+    if ((unsigned)c->bind_.direction > WIRE_OUT) {
+        *why = "a bind in a direction that does not exist";
+        return -EPROTO;
+    }
+    s->last_bind = c->bind;
+    examine(&refusal, c, ch);
+    if (refusal.code == WIRE_OK && (b = establish(s, ch, c)) == NULL)
+        refuse(&refusal, WIRE_NO_MEMORY, c->bind_.name,
+               "the broker has no memory for another binding");
+    if (refusal.code != WIRE_OK) {
+        say_refused(s, c->bind, &refusal);
+        return 0;
+    }
+
+    ch = b->channel;
+    say_bound(b);
+    if (!ch->complete && attributes_complete(&ch->attributes)) {
+        ch->complete = true;
+        say_opened(ch, b);
+    }
+    if (ch->closed && (b->direction == WIRE_OUT || ch->code == WIRE_CANCELLED))
+        binding_closed(b, ch->code, ch->reason);
+    if (b->direction == WIRE_IN)
+        match_place(b);
+    channel_after(ch);
+    return 0;
+}

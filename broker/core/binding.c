@@ -1,0 +1,117 @@
+/* binding.c - bindings: making and ending them, and what is said about them.   SPDX-License-Identifier: MIT */
+#include "broker/core/binding.h"
+
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+
+#include <stdlib.h>
+
+static void init_hooks(struct binding *b)
+{
+    struct hook *const hooks[] = {
+        &b->of_side, &b->speaking, &b->asking, &b->weak_due, &b->holding,
+        &b->active,  &b->hungry,   &b->ready,  &b->turn,
+    };
+
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
+        hook_init(hooks[i]);
+}
+
+struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t number,
+                            enum wire_direction direction)
+{
+    struct binding *b = calloc(1, sizeof *b);
+
+    if (b == NULL)
+        return NULL;
+    b->session = s;
+    b->channel = ch;
+    b->number = number;
+    b->direction = direction;
+    b->next_number = 1;
+    init_hooks(b);
+    run_queue_init(&b->outbox);
+    run_queue_init(&b->delivered);
+    HASH_ADD(hh, s->bindings, number, sizeof b->number, b);
+    if (b->unhashed) {
+        free(b);
+        return NULL;
+    }
+    side_join(direction == WIRE_OUT ? &ch->out : &ch->in, b);
+    return b;
+}
+
+void binding_free(struct binding *b)
+{
+    rn_assert(b->outbox.count == 0);
+    rn_assert(b->delivered.count == 0);
+    side_leave(b);
+    if (hook_linked(&b->active))
+        b->channel->n_active--;
+    if (hook_linked(&b->ready))
+        b->channel->n_ready--;
+    hook_take(&b->speaking);
+    hook_take(&b->weak_due);
+    hook_take(&b->active);
+    hook_take(&b->hungry);
+    hook_take(&b->ready);
+    hook_take(&b->turn);
+    HASH_DEL(b->session->bindings, b);
+    free(b);
+}
+
+struct binding *binding_find(struct core_session *s, uint32_t number)
+{
+    struct binding *b;
+
+    HASH_FIND(hh, s->bindings, &number, sizeof number, b);
+    return b;
+}
+
+/* A failure is the driver's business: it ends the session, which then takes the binding with it. */
+void binding_control(struct binding *b, struct wire_control *c)
+{
+    struct core_session *s = b->session;
+
+    c->bind = b->number;
+    (void)s->core->opts.out.control(s->owner, c);
+}
+
+void binding_closed(struct binding *b, enum wire_code code, int32_t reason)
+{
+    struct wire_control c = { .what = WIRE_CLOSED_, .recall = { .code = code, .reason = reason } };
+
+    b->ended = true;
+    side_place(b);
+    binding_control(b, &c);
+}
+
+void binding_recall(struct binding *b, uint32_t elements)
+{
+    struct wire_control c = { .what = WIRE_RECALL, .recall = { .elements = elements } };
+
+    binding_control(b, &c);
+}
+
+void binding_will_speak(struct binding *b)
+{
+    if (!hook_linked(&b->speaking))
+        hook_put(&b->session->core->speakers, &b->speaking);
+}
+
+void binding_speak(struct binding *b)
+{
+    hook_take(&b->speaking);
+    if (b->grant > 0 || b->grant_bytes > 0) {
+        struct wire_control c = { .what = WIRE_CREDIT,
+                                  .credit = { .elements = b->grant, .bytes = b->grant_bytes } };
+        b->grant = 0;
+        b->grant_bytes = 0;
+        binding_control(b, &c);
+    }
+    if (b->accepted_said < b->accepted) {
+        struct wire_control c = { .what = WIRE_ACCEPTED, .number = b->accepted };
+        b->accepted_said = b->accepted;
+        binding_control(b, &c);
+    }
+}

@@ -1,0 +1,79 @@
+/* binding.h - one direction of one handle: the channel's end of it.   SPDX-License-Identifier: MIT
+ *
+ * Invariants: OUT: held = credit lent and not used or returned.  IN: held = elements in outbox + delivered. */
+#ifndef BROKER_CORE_BINDING_H
+#define BROKER_CORE_BINDING_H
+
+#include "broker/core/run.h"
+#include "broker/core/side.h"
+#include "broker/core/table.h"
+
+struct channel;
+struct core_session;
+
+struct binding {
+    struct core_session *session;
+    struct channel *channel;
+    struct side *side; /* of channel */
+    uint32_t number;
+    enum wire_direction direction;
+    bool ended; /* Closed was said: IN: what still comes from it crossed on the way */
+    bool unhashed;
+    UT_hash_handle hh;    /* in session->bindings, by number */
+    struct hook of_side;  /* in side->bindings */
+    struct hook speaking; /* in core->speakers: it has credit or acceptance to be told */
+
+    /* asking */
+    struct hook asking;   /* in side->askers or side->weak */
+    struct hook weak_due; /* in core->weak_due */
+    int64_t weak_until;   /* ns */
+    uint32_t waiting;     /* operations that wait and were not answered yet */
+    uint32_t
+        unsure; /* so many of them may have been answered by what was on its way when they asked */
+    bool weak;
+    uint64_t first_bytes, ask_bytes; /* OUT: of the first waiting element, of all */
+
+    /* holding */
+    struct hook holding;     /* in side->spare or side->claimed */
+    struct hook *holding_in; /* which of them; NULL: none */
+    uint64_t held, held_bytes, claimed;
+    bool fresh;                        /* it may hold something that the last Recall did not see */
+    uint32_t recalls;                  /* unanswered; IN: at most one */
+    uint64_t recalled;                 /* IN: how many elements it may give back */
+    uint64_t expected, expected_bytes; /* what the answers may bring, part of side->returning */
+
+    /* OUT */
+    uint64_t next_number, accepted, accepted_said;
+    uint32_t grant; /* lent, but not said yet; so grant_bytes */
+    uint64_t grant_bytes;
+    int64_t used_ns;    /* when it last asked for or used credit */
+    struct hook active; /* in channel->active, by used_ns */
+    struct hook hungry; /* in channel->hungry: look whether its share should be filled up */
+    struct wire_counts counts;
+
+    /* IN */
+    uint32_t prefetch;          /* 0: chosen here */
+    struct run_queue outbox;    /* assigned, not pulled yet */
+    struct run_queue delivered; /* pulled, not taken; ascending by number */
+    uint64_t last_delivery, taken_number, taken;
+    struct hook ready; /* in channel->ready: has room for more */
+    struct hook turn;  /* in session->turn: its outbox is not empty */
+};
+
+/* NULL: no memory. */
+struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t number,
+                            enum wire_direction direction);
+/* Takes it off everything; it must hold nothing any more. */
+void binding_free(struct binding *b);
+struct binding *binding_find(struct core_session *s, uint32_t number);
+
+/* Sends a control about b to its session. */
+void binding_control(struct binding *b, struct wire_control *c);
+void binding_closed(struct binding *b, enum wire_code code, int32_t reason);
+void binding_recall(struct binding *b, uint32_t elements);
+/* Says what credit and acceptance has gathered since the last time. */
+void binding_speak(struct binding *b);
+/* It has something to say at the end of the flush. */
+void binding_will_speak(struct binding *b);
+
+#endif

@@ -1,0 +1,251 @@
+/* channel.c - the life of a channel: made, closed, drained, idle, forgotten.   SPDX-License-Identifier: MIT */
+#include "broker/core/channel.h"
+
+#include "broker/core/credit.h"
+#include "broker/core/match.h"
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t new_incarnation(const struct core *core)
+{
+    uint64_t n;
+
+    do
+        n = core->opts.random(core->opts.random_arg);
+    while (n == 0);
+    return n;
+}
+
+struct channel *channel_new(struct core *core, const char *name)
+{
+    struct channel *ch = calloc(1, sizeof *ch);
+
+    if (ch == NULL)
+        return NULL;
+    ch->core = core;
+    strcpy(ch->name, name); /* name_fault() has checked the length */
+    HASH_ADD_KEYPTR(hh, core->channels, ch->name, (unsigned)strlen(name), ch);
+    if (ch->unhashed) {
+        free(ch);
+        return NULL;
+    }
+    ch->incarnation = new_incarnation(core);
+    ch->epoch = 1;
+    ch->attributes.type = "";
+    ch->next_position = 1;
+    side_init(&ch->in);
+    side_init(&ch->out);
+    run_queue_init(&ch->queue);
+    hook_init(&ch->active);
+    hook_init(&ch->hungry);
+    hook_init(&ch->ready);
+    hook_init(&ch->dirty);
+    hook_init(&ch->idle);
+    hook_init(&ch->doubtful);
+    return ch;
+}
+
+struct channel *channel_find(struct core *core, const char *name)
+{
+    struct channel *ch;
+
+    HASH_FIND_STR(core->channels, name, ch);
+    return ch;
+}
+
+void channel_free(struct channel *ch)
+{
+    rn_assert(ch->in.n_bindings == 0);
+    rn_assert(ch->out.n_bindings == 0);
+    run_queue_free(&ch->queue);
+    if (ch->attributes.type[0] != '\0')
+        free((char *)ch->attributes.type);
+    hook_take(&ch->dirty);
+    hook_take(&ch->idle);
+    hook_take(&ch->doubtful);
+    HASH_DEL(ch->core->channels, ch);
+    free(ch);
+}
+
+uint64_t channel_used(const struct channel *ch)
+{
+    return ch->out.held + ch->queue.count + ch->in.held;
+}
+
+uint64_t channel_used_bytes(const struct channel *ch)
+{
+    return ch->out.held_bytes + ch->queue.bytes + ch->in.held_bytes;
+}
+
+uint64_t channel_free_slots(const struct channel *ch)
+{
+    return (uint64_t)ch->attributes.capacity - channel_used(ch);
+}
+
+uint64_t channel_free_bytes(const struct channel *ch)
+{
+    return ch->attributes.capacity_bytes - channel_used_bytes(ch);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------- */
+
+void channel_close(struct channel *ch, enum wire_code code, int32_t reason)
+{
+    if (ch->closed)
+        return;
+    ch->closed = true;
+    ch->code = code;
+    ch->reason = reason;
+    credit_close(ch);
+}
+
+void channel_cancel(struct channel *ch, int32_t reason)
+{
+    if (ch->closed && ch->code == WIRE_CANCELLED)
+        return;
+    channel_close(ch, WIRE_CANCELLED, reason);
+    ch->code =
+        WIRE_CANCELLED; /* also when the close had come before: it will never be drained now */
+    ch->reason = reason;
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        if (b->ended)
+            continue;
+        ch->ledger.dropped_cancelled += match_drop(b);
+        binding_closed(b, ch->code, ch->reason);
+        match_place(b);
+    }
+    ch->ledger.dropped_cancelled += ch->queue.count;
+    run_queue_free(&ch->queue);
+}
+
+/* All credit is back, and nothing is buffered or delivered and not taken. */
+static bool drained(const struct channel *ch)
+{
+    return ch->out.held == 0 && ch->queue.count == 0 && ch->in.held == 0;
+}
+
+static void say_closed(struct channel *ch)
+{
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        if (b->ended)
+            continue;
+        binding_closed(b, ch->code, ch->reason);
+        match_place(b);
+    }
+}
+
+void channel_forget(struct channel *ch)
+{
+    struct core *core = ch->core;
+
+    ledger_check(&ch->ledger, 0);
+    ledger_add(&core->totals, &ch->ledger);
+    core->n_forgotten++;
+    channel_free(ch);
+}
+
+void channel_after(struct channel *ch)
+{
+    struct core *core = ch->core;
+    bool unbound = ch->in.n_bindings == 0 && ch->out.n_bindings == 0;
+
+    if (ch->closed && drained(ch)) {
+        if (unbound) {
+            channel_forget(ch);
+            return;
+        }
+        say_closed(ch);
+    }
+    if (!unbound || ch->queue.count > 0) {
+        hook_take(&ch->idle);
+    } else if (!hook_linked(&ch->idle)) {
+        ch->idle_until = core->now_ns + core->opts.idle_ns;
+        hook_put(&core->idle, &ch->idle);
+    }
+    if (!hook_linked(&ch->dirty))
+        hook_put(&core->dirty, &ch->dirty);
+}
+
+/* ---- the flush ---------------------------------------------------------------------------------------------------- */
+
+void channel_settle(struct channel *ch)
+{
+    hook_take(&ch->dirty);
+    match_settle(ch);
+    credit_settle(ch);
+}
+
+void channel_doubt(struct channel *ch)
+{
+    if (hook_linked(&ch->doubtful))
+        return;
+    ch->doubt_at = ch->core->now_ns + CORE_DOUBT_NS;
+    hook_put(&ch->core->doubtful, &ch->doubtful);
+}
+
+void channel_undoubt(struct channel *ch)
+{
+    hook_take(&ch->doubtful);
+    if (!list_empty(&ch->in.askers) || !list_empty(&ch->in.weak))
+        side_doubt(&ch->in);
+    if (!list_empty(&ch->out.askers) || !list_empty(&ch->out.weak))
+        side_doubt(&ch->out);
+    channel_after(ch);
+}
+
+/* ---- checking ----------------------------------------------------------------------------------------------------- */
+
+static void check_receiver(const struct binding *b)
+{
+    uint64_t number = 0;
+
+    run_queue_check(&b->outbox);
+    run_queue_check(&b->delivered);
+    rn_assert(b->held == b->outbox.count + b->delivered.count);
+    rn_assert(b->held_bytes == b->outbox.bytes + b->delivered.bytes);
+    rn_assert(hook_linked(&b->turn) == (b->outbox.count > 0));
+    rn_assert(!b->ended || b->held == 0);
+    list_each(&b->delivered.head, at)
+    {
+        const struct run *r = list_entry(at, struct run, hook);
+        rn_assert(r->s.number > number);
+        rn_assert(r->s.number > b->taken_number || r == run_queue_first(&b->delivered));
+        number = r->s.number + r->s.count - 1;
+    }
+    rn_assert(number <= b->last_delivery);
+}
+
+static void check_order(const struct channel *ch)
+{
+    uint64_t position = 1;
+
+    list_each(&ch->queue.head, at)
+    {
+        const struct run *r = list_entry(at, struct run, hook);
+        rn_assert(r->s.position >= position);
+        position = r->s.position + r->s.count;
+    }
+    rn_assert(position <= ch->next_position);
+}
+
+void channel_check(const struct channel *ch)
+{
+    side_check(&ch->in);
+    side_check(&ch->out);
+    run_queue_check(&ch->queue);
+    check_order(ch);
+    list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
+    rn_assert(channel_used(ch) <=
+              (uint64_t)(ch->attributes.capacity > 0 ? ch->attributes.capacity : 0));
+    rn_assert(channel_used_bytes(ch) <= ch->attributes.capacity_bytes);
+    ledger_check(&ch->ledger, ch->queue.count + ch->in.held);
+    if (ch->closed)
+        rn_assert(list_empty(&ch->out.askers));
+}

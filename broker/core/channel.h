@@ -1,0 +1,71 @@
+/* channel.h - one named channel: its attributes, its queue, its slots, and how it ends.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: lent + buffered + delivered <= capacity, in elements and in bytes, always. */
+#ifndef BROKER_CORE_CHANNEL_H
+#define BROKER_CORE_CHANNEL_H
+
+#include "broker/core/binding.h"
+#include "broker/core/ledger.h"
+#include "proto/limits.h"
+
+struct channel {
+    struct core *core;
+    bool unhashed;
+    UT_hash_handle hh; /* in core->channels, by name */
+    char name[WIRE_NAME_MAX + 1];
+    uint64_t incarnation;
+    uint32_t epoch;
+    struct wire_attributes attributes; /* type: "" or our memory */
+    bool complete;                     /* attributes_complete(), and everybody was told */
+
+    bool closed;
+    enum wire_code code; /* CLOSED, FAILED or CANCELLED */
+    int32_t reason;
+
+    struct side in, out;
+    struct run_queue queue; /* buffered: accepted, in no receiver's outbox; by position */
+    uint64_t next_position;
+    struct ledger ledger;
+
+    struct hook active; /* senders that used credit lately, the latest last */
+    uint32_t n_active;
+    struct hook hungry;
+    struct hook ready; /* receivers with room, in turn */
+    uint32_t n_ready;
+
+    struct hook dirty;    /* in core->dirty: to be settled by the flush */
+    struct hook idle;     /* in core->idle: open, empty, unbound */
+    int64_t idle_until;   /* ns */
+    struct hook doubtful; /* in core->doubtful: somebody waits for what others seem to be using */
+    int64_t doubt_at;     /* ns */
+};
+
+/* NULL: no memory. */
+struct channel *channel_new(struct core *core, const char *name);
+struct channel *channel_find(struct core *core, const char *name);
+void channel_free(struct channel *ch);
+
+uint64_t channel_used(const struct channel *ch);
+uint64_t channel_used_bytes(const struct channel *ch);
+uint64_t channel_free_slots(const struct channel *ch);
+uint64_t channel_free_bytes(const struct channel *ch);
+
+/* Begins the barrier: nothing is granted any more, all credit is recalled. */
+void channel_close(struct channel *ch, enum wire_code code, int32_t reason);
+/* A receiver has no use for the channel: what was not taken is dropped, everybody is told. */
+void channel_cancel(struct channel *ch, int32_t reason);
+
+/* Its ledger goes into the totals, and it is gone.  It must be empty and unbound. */
+void channel_forget(struct channel *ch);
+/* To be called last after each event on the channel: ends or forgets it when its time has come (then it is gone),
+ * else sees to it that the flush looks at it. */
+void channel_after(struct channel *ch);
+/* Settles it: matches, grants, recalls.  Part of the flush. */
+void channel_settle(struct channel *ch);
+/* Somebody waits for what others hold as if they used it: look again in a while. */
+void channel_doubt(struct channel *ch);
+void channel_undoubt(struct channel *ch);
+
+void channel_check(const struct channel *ch);
+
+#endif

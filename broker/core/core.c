@@ -1,0 +1,364 @@
+/* core.c - sessions, the dispatch of controls, and the flush.   SPDX-License-Identifier: MIT
+ *
+ * Read core.h first, then channel.h; credit.c is the senders' side, match.c the receivers'.  All that costs more than
+ * the binding it is about - who gets what - happens in the flush, once per channel that was touched. */
+#include "broker/core/core.h"
+
+#include "broker/core/bind.h"
+#include "broker/core/credit.h"
+#include "broker/core/inspect.h"
+#include "broker/core/match.h"
+#include "runtime/assert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_NS_DEFAULT    INT64_C(60000000000)
+#define NO_MEMORY_RETRY_NS INT64_C(50000000)
+
+struct core *core_new(const struct core_opts *opts)
+{
+    struct core *core = calloc(1, sizeof *core);
+
+    if (core == NULL)
+        return NULL;
+    core->opts = *opts;
+    if (core->opts.idle_ns == 0)
+        core->opts.idle_ns = IDLE_NS_DEFAULT;
+    core->starved_at = INT64_MAX;
+    hook_init(&core->sessions);
+    hook_init(&core->dirty);
+    hook_init(&core->speakers);
+    hook_init(&core->eager);
+    hook_init(&core->idle);
+    hook_init(&core->doubtful);
+    hook_init(&core->weak_due);
+    return core;
+}
+
+static void see_time(struct core *core, int64_t now_ns)
+{
+    if (now_ns > core->now_ns)
+        core->now_ns = now_ns;
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------------ */
+
+struct core_session *core_session_new(struct core *core, const char *node, void *owner)
+{
+    struct core_session *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->node = strdup(node);
+    if (s->node == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->core = core;
+    s->owner = owner;
+    hook_init(&s->turn);
+    hook_init(&s->eager);
+    hook_init(&s->of_core);
+    hook_put(&core->sessions, &s->of_core);
+    return s;
+}
+
+/* The binding goes, and what it holds comes back.  Gives its channel. */
+static struct channel *leave(struct binding *b, enum match_end how)
+{
+    struct channel *ch = b->channel;
+
+    if (b->direction == WIRE_OUT)
+        credit_leave(b);
+    else
+        match_leave(b, how);
+    binding_free(b);
+    return ch;
+}
+
+static void session_free(struct core_session *s)
+{
+    hook_take(&s->eager);
+    hook_take(&s->of_core);
+    free(s->node);
+    free(s);
+}
+
+void core_session_end(struct core *core, struct core_session *s, int64_t now_ns)
+{
+    struct binding *b;
+
+    see_time(core, now_ns);
+    /* Two rounds: what one binding gives back must not be given to, nor a close be told to, another that is over too. */
+    for (b = s->bindings; b != NULL; b = b->hh.next)
+        b->ended = true;
+    while ((b = s->bindings) != NULL)
+        channel_after(leave(b, MATCH_SESSION_OVER));
+    session_free(s);
+}
+
+void core_free(struct core *core)
+{
+    struct channel *ch, *next;
+
+    if (core == NULL)
+        return;
+    while (!list_empty(&core->sessions)) {
+        struct core_session *s = list_first(&core->sessions, struct core_session, of_core);
+        while (s->bindings != NULL)
+            (void)leave(s->bindings, MATCH_SESSION_OVER);
+        session_free(s);
+    }
+    for (ch = core->channels; ch != NULL; ch = next) {
+        next = ch->hh.next;
+        channel_free(ch);
+    }
+    free(core);
+}
+
+/* ---- controls ------------------------------------------------------------------------------------------------------- */
+
+static int broken(const char **why, const char *rule)
+{
+    *why = rule;
+    return -EPROTO;
+}
+
+static int handle_unbind(struct binding *b)
+{
+    struct wire_control c = { .what = WIRE_UNBOUND };
+
+    binding_speak(b); /* what was accepted of it, before the last word */
+    binding_control(b, &c);
+    channel_after(leave(b, MATCH_UNBOUND));
+    return 0;
+}
+
+static int handle_close(struct binding *b, int32_t reason)
+{
+    struct channel *ch = b->channel;
+
+    if (b->ended)
+        return 0;
+    if (b->direction == WIRE_IN)
+        channel_cancel(ch, reason);
+    else
+        channel_close(ch, reason == 0 ? WIRE_CLOSED : WIRE_FAILED, reason);
+    return 0;
+}
+
+static int handle(struct binding *b, const struct wire_control *c, const char **why)
+{
+    bool out = b->direction == WIRE_OUT;
+
+    switch (c->what) {
+    case WIRE_ASK:
+        return out ? credit_ask(b, c, why) : match_ask(b, c, why);
+    case WIRE_RETURNED:
+        return out ? credit_returned(b, c, why) : match_returned(b, c, why);
+    case WIRE_TAKEN:
+        return out ? broken(why, "an element was taken by a binding that sends")
+                   : match_taken(b, c->number, why);
+    case WIRE_CLOSE:
+        return handle_close(b, c->recall.reason);
+    case WIRE_COUNTS:
+        b->counts = c->counts;
+        return 0;
+    default:
+        return broken(why, "a control that only a broker may send");
+    }
+}
+
+/* A control of a binding.  One that is not there may have been refused when this was under way; one that never was
+ * breaks the rules. */
+static int dispatch(struct core_session *s, const struct wire_control *c, const char **why)
+{
+    struct binding *b = binding_find(s, c->bind);
+
+    if (b == NULL)
+        return c->bind <= s->last_bind ? 0 : broken(why, "a control for a binding that never was");
+    if (c->what == WIRE_UNBIND)
+        return handle_unbind(b);
+    int rc = handle(b, c, why);
+    channel_after(b->channel);
+    return rc;
+}
+
+static void check_slowly(const struct core *core)
+{
+#ifdef RN_SLOW_CHECKS
+    core_check(core);
+#else
+    (void)core;
+#endif
+}
+
+int core_control(struct core *core, struct core_session *s, const struct wire_control *c,
+                 int64_t now_ns, const char **why)
+{
+    int rc;
+
+    see_time(core, now_ns);
+    switch (c->what) {
+    case WIRE_BIND:
+        rc = bind_answer(s, c, why);
+        break;
+    case WIRE_QUERY:
+        rc = inspect_answer(core, s, c);
+        break;
+    default:
+        /* What later versions may say is ignored, and a Goodbye is the driver's. */
+        rc = c->what >= WIRE_GOODBYE ? 0 : dispatch(s, c, why);
+    }
+    check_slowly(core);
+    return rc;
+}
+
+int core_section(struct core *core, struct core_session *s, const struct wire_section *section,
+                 struct frame *frame, int64_t now_ns, const char **why)
+{
+    struct binding *b = binding_find(s, section->bind);
+
+    see_time(core, now_ns);
+    if (b == NULL)
+        return broken(why, "a section for a binding that is not there");
+    int rc = credit_accept(b, section, frame, why);
+    channel_after(b->channel);
+    check_slowly(core);
+    return rc;
+}
+
+/* ---- what follows ----------------------------------------------------------------------------------------------------- */
+
+void core_flush(struct core *core)
+{
+    struct channel *ch;
+    struct binding *b;
+    struct core_session *s;
+
+    while ((ch = list_first(&core->dirty, struct channel, dirty)) != NULL)
+        channel_settle(ch);
+    while ((b = list_first(&core->speakers, struct binding, speaking)) != NULL)
+        binding_speak(b);
+    while ((s = list_first(&core->eager, struct core_session, eager)) != NULL) {
+        hook_take(&s->eager);
+        if (!list_empty(&s->turn))
+            core->opts.out.ready(s->owner);
+    }
+    check_slowly(core);
+}
+
+bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
+               struct wire_section *section)
+{
+    struct binding *b = list_first(&s->turn, struct binding, turn);
+
+    if (b == NULL)
+        return false;
+    if (!match_pull(b, max_bytes, section)) {
+        core->starved_at = core->now_ns + NO_MEMORY_RETRY_NS;
+        return false;
+    }
+    section->incarnation = b->channel->incarnation;
+    section->epoch = b->channel->epoch;
+    hook_take(&b->turn);
+    if (b->outbox.count > 0)
+        hook_put(&s->turn, &b->turn);
+    check_slowly(core);
+    return true;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------------- */
+
+static void void_weak_asks(struct core *core)
+{
+    struct binding *b;
+
+    while ((b = list_first(&core->weak_due, struct binding, weak_due)) != NULL &&
+           b->weak_until <= core->now_ns) {
+        hook_take(&b->weak_due);
+        side_unask(b);
+        side_wait(b, 0);
+        b->weak = false;
+        side_place(b);
+    }
+}
+
+static void forget_idle(struct core *core)
+{
+    struct channel *ch;
+
+    while ((ch = list_first(&core->idle, struct channel, idle)) != NULL &&
+           ch->idle_until <= core->now_ns)
+        channel_forget(ch);
+}
+
+static void look_again(struct core *core)
+{
+    struct channel *ch;
+
+    while ((ch = list_first(&core->doubtful, struct channel, doubtful)) != NULL &&
+           ch->doubt_at <= core->now_ns)
+        channel_undoubt(ch);
+    if (core->starved_at > core->now_ns)
+        return;
+    core->starved_at = INT64_MAX;
+    list_each(&core->sessions, at)
+    {
+        struct core_session *s = list_entry(at, struct core_session, of_core);
+        hook_put(&core->eager, &s->eager);
+    }
+}
+
+void core_tick(struct core *core, int64_t now_ns)
+{
+    see_time(core, now_ns);
+    void_weak_asks(core);
+    forget_idle(core);
+    look_again(core);
+    check_slowly(core);
+}
+
+int64_t core_deadline(const struct core *core)
+{
+    int64_t at = core->starved_at;
+    const struct channel *idle = list_first(&core->idle, struct channel, idle);
+    const struct channel *doubtful = list_first(&core->doubtful, struct channel, doubtful);
+    const struct binding *weak = list_first(&core->weak_due, struct binding, weak_due);
+
+    if (idle != NULL && idle->idle_until < at)
+        at = idle->idle_until;
+    if (doubtful != NULL && doubtful->doubt_at < at)
+        at = doubtful->doubt_at;
+    if (weak != NULL && weak->weak_until < at)
+        at = weak->weak_until;
+    return at;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------------- */
+
+void core_check(const struct core *core)
+{
+    for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
+        channel_check(ch);
+}
+
+uint64_t core_used(const struct core *core, const char *name)
+{
+    const struct channel *ch = channel_find((struct core *)core, name);
+
+    return ch != NULL ? channel_used(ch) : (uint64_t)-1;
+}
+
+void core_totals(const struct core *core, struct core_totals *out)
+{
+    *out = (struct core_totals){
+        .channels = core->n_forgotten,
+        .accepted = core->totals.accepted,
+        .taken = core->totals.taken,
+        .dropped = core->totals.dropped_cancelled,
+        .redelivered = core->totals.redelivered,
+    };
+}

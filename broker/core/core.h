@@ -1,0 +1,86 @@
+/* core.h - the heart of the broker: named channels, without a socket, a goroutine, a clock or a disk.
+ *   SPDX-License-Identifier: MIT
+ *
+ * Events go in by the functions below; what follows from them comes out through struct core_out, whose functions
+ * only queue.  One goroutine (or one test) drives a core; there are no locks in it.  Time is an argument: ns on any
+ * clock that only grows.  Randomness is an argument: incarnations come from core_opts.random.
+ *
+ * Events only change state.  What follows from them - who gets which elements, credit, recalls - is decided by
+ * core_flush(), which the driver calls when its input is drained: so batches form by themselves, and what several
+ * events earn is said once.
+ *
+ * Sessions here are live parties; that their connections break and resume is not seen.  A session that is over
+ * (its lease ended, or it said goodbye) is ended once, by core_session_end(). */
+#ifndef BROKER_CORE_CORE_H
+#define BROKER_CORE_CORE_H
+
+#include "proto/frame.h"
+#include "proto/wire.h"
+
+struct core;
+struct core_session;
+
+/* What a core asks of its driver.  `owner` is what core_session_new() was given. */
+struct core_out {
+    /* Sends a control to the session; the driver packs it before it returns.  < 0 (-ENOMEM): the driver must end
+     * the session; the core goes on and forgets nothing. */
+    int (*control)(void *owner, const struct wire_control *c);
+    /* The session has sections to be pulled (it had none before). */
+    void (*ready)(void *owner);
+};
+
+struct core_opts {
+    struct core_out out;
+    uint64_t (*random)(void *arg);
+    void *random_arg;
+    int64_t idle_ns; /* how long an open, empty, unbound channel is kept; 0: 60 s */
+};
+
+struct core *core_new(const struct core_opts *opts); /* NULL: no memory */
+void core_free(struct core *core);                   /* ends all sessions, says nothing */
+
+/* A node has opened a session.  `node` (its name, for people) is copied.  NULL: no memory. */
+struct core_session *core_session_new(struct core *core, const char *node, void *owner);
+/* It is over: its slots come free, what it had not taken comes again with deliveries + 1.  Nothing is sent to it. */
+void core_session_end(struct core *core, struct core_session *s, int64_t now_ns);
+
+/* A control or a section from the node.  0; -EPROTO with *why when it breaks a rule (the driver refuses the session
+ * with PROTOCOL and ends it); -ENOMEM (the driver refuses with NO_MEMORY and ends it).  A section's body lies in
+ * `frame`, to which the core takes references of its own. */
+int core_control(struct core *core, struct core_session *s, const struct wire_control *c,
+                 int64_t now_ns, const char **why);
+int core_section(struct core *core, struct core_session *s, const struct wire_section *section,
+                 struct frame *frame, int64_t now_ns, const char **why);
+
+/* Settles every channel that the events since the last flush have touched: delivers, grants, lends, recalls, and says
+ * it.  To be called after each batch of events of any kind, before core_pull(); a core that is not flushed is correct
+ * but silent. */
+void core_flush(struct core *core);
+
+/* The next section for the session: of its IN bindings in turn, at most max_bytes of elements but at least one
+ * element.  true: *section is filled; its body is borrowed until the next call on the core, so copy it now.  false:
+ * nothing more; core_out.ready will say when there is.
+ * Pull only what goes on the link at once (not while the session is suspended): what is still here can be handed to
+ * another receiver, and a Recall that overtakes sections on the way gets back older elements than it was meant to, which
+ * then reach the same receiver after newer ones. */
+bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
+               struct wire_section *section);
+
+/* Time has come: forgets channels that were idle for too long, voids weak asks, asks again where somebody waits and
+ * somebody else sits on what he was given.  core_deadline: when it must be called next, INT64_MAX: never. */
+void core_tick(struct core *core, int64_t now_ns);
+int64_t core_deadline(const struct core *core);
+
+/* Walks everything and asserts every invariant: ledgers, slots, byte counts, queues.  For tests and test builds. */
+void core_check(const struct core *core);
+
+/* For tests: capacity used now, in elements: lent + buffered + delivered; (size_t)-1: no such channel. */
+uint64_t core_used(const struct core *core, const char *name);
+
+/* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time. */
+struct core_totals {
+    uint64_t channels, accepted, taken, dropped, redelivered, expired, dead;
+};
+void core_totals(const struct core *core, struct core_totals *out);
+
+#endif

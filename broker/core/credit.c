@@ -1,0 +1,291 @@
+/* credit.c - who may send how much.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: credit is made only by grant(), out of free slots and free bytes, and ends only by credit_accept() (it
+ * became an element), credit_returned() and credit_leave(). */
+#include "broker/core/credit.h"
+
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+
+#include <errno.h>
+
+#define SHARE_MAX       UINT64_C(4096) /* elements lent to one sender, beyond what it asked for */
+#define SHARE_BYTES_MAX (UINT64_C(8) << 20)
+#define RESERVE_PART    16 /* this part of a channel is not lent, so that an asker need not wait */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int broken(const char **why, const char *rule)
+{
+    *why = rule;
+    return -EPROTO;
+}
+
+static void grant(struct binding *b, uint64_t n, uint64_t bytes, uint64_t claimed)
+{
+    rn_assert(n <= channel_free_slots(b->channel));
+    rn_assert(bytes <= channel_free_bytes(b->channel));
+    rn_assert(n <= UINT32_MAX - b->grant);
+    b->grant += (uint32_t)n;
+    b->grant_bytes += bytes;
+    side_hold(b, n, bytes, claimed);
+    binding_will_speak(b);
+}
+
+/* ---- who is active -------------------------------------------------------------------------------------------- */
+
+static void touch(struct binding *b)
+{
+    struct channel *ch = b->channel;
+
+    if (!hook_linked(&b->active))
+        ch->n_active++;
+    b->used_ns = ch->core->now_ns;
+    hook_put(&ch->active, &b->active);
+    if (!hook_linked(&b->hungry))
+        hook_put(&ch->hungry, &b->hungry);
+}
+
+static void retire_inactive(struct channel *ch)
+{
+    struct binding *b;
+
+    while ((b = list_first(&ch->active, struct binding, active)) != NULL) {
+        if (ch->core->now_ns - b->used_ns < CORE_ACTIVE_NS)
+            break;
+        hook_take(&b->active);
+        hook_take(&b->hungry);
+        ch->n_active--;
+    }
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+int credit_ask(struct binding *b, const struct wire_control *c, const char **why)
+{
+    const struct channel *ch = b->channel;
+
+    if (ch->closed)
+        return 0; /* the Recall that says so crossed on the way */
+    if (c->ask.waiting > 0 && c->ask.first_bytes > ch->attributes.capacity_bytes)
+        return broken(why, "an ask for an element larger than its channel's capacity_bytes");
+    if (c->ask.waiting > 0 && c->ask.bytes < c->ask.first_bytes)
+        return broken(why, "an ask for fewer bytes than its first element has");
+
+    if (c->ask.waiting == 0 || c->ask.weak != b->weak) {
+        side_unask(b);
+        hook_take(&b->weak_due);
+    }
+    side_wait(b, c->ask.waiting);
+    b->weak = c->ask.weak;
+    b->first_bytes = c->ask.first_bytes;
+    b->ask_bytes = c->ask.bytes;
+    if (c->ask.waiting == 0)
+        return 0;
+    side_ask(b);
+    if (b->weak) {
+        b->weak_until = ch->core->now_ns + CORE_WEAK_NS;
+        hook_put(&ch->core->weak_due, &b->weak_due);
+    } else {
+        touch(b);
+    }
+    return 0;
+}
+
+static const char *section_fault(const struct binding *b, const struct wire_section *s)
+{
+    const struct channel *ch = b->channel;
+
+    if (b->direction != WIRE_OUT)
+        return "a section for a binding that receives";
+    if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
+        return "a section for another incarnation or epoch of its channel";
+    if (s->count == 0 || s->flags != 0)
+        return "a section without elements or with unknown flags";
+    if (s->number != b->next_number)
+        return "a section whose number is out of sequence";
+    if (s->count > b->held)
+        return "more elements than were lent";
+    if (s->bytes > b->held_bytes)
+        return "more bytes than were lent";
+    return NULL;
+}
+
+int credit_accept(struct binding *b, const struct wire_section *s, struct frame *frame,
+                  const char **why)
+{
+    struct channel *ch = b->channel;
+    const char *fault = section_fault(b, s);
+
+    if (fault != NULL)
+        return broken(why, fault);
+    bool cancelled = ch->closed && ch->code == WIRE_CANCELLED;
+    struct run *r = cancelled ? NULL : run_new(s, frame);
+    if (r == NULL && !cancelled)
+        return -ENOMEM;
+
+    side_release(b, s->count, s->bytes);
+    b->next_number += s->count;
+    b->accepted += s->count;
+    ch->ledger.accepted += s->count;
+    if (cancelled) {
+        ch->ledger.dropped_cancelled += s->count;
+    } else {
+        r->s.position = ch->next_position;
+        r->s.deliveries = 1;
+        run_queue_push(&ch->queue, r);
+    }
+    ch->next_position += s->count;
+    binding_will_speak(b);
+    if (!ch->closed)
+        touch(b);
+    return 0;
+}
+
+int credit_returned(struct binding *b, const struct wire_control *c, const char **why)
+{
+    if (b->recalls == 0)
+        return broken(why, "credit was returned that was not recalled");
+    if (c->credit.elements > b->held || c->credit.bytes > b->held_bytes)
+        return broken(why, "more credit was returned than was lent");
+    if (b->recalls == 1)
+        side_answered(b);
+    else
+        b->recalls--; /* closing came on top of a Recall: the second answer settles both */
+    side_give_back(b, c->credit.elements, c->credit.bytes);
+    return 0;
+}
+
+/* ---- granting ---------------------------------------------------------------------------------------------------- */
+
+/* Gives the first asker what there is of what it asked for.  false: not even one whole element. */
+static bool serve(struct channel *ch, struct binding *b)
+{
+    uint64_t slots = channel_free_slots(ch), bytes = channel_free_bytes(ch);
+
+    if (slots == 0 || bytes < b->first_bytes)
+        return false;
+    uint64_t n = least(b->weak ? 1 : b->waiting, slots);
+    uint64_t wanted = b->ask_bytes;
+    if (n < b->waiting || wanted > bytes) {
+        /* Not all fits.  The sizes behind the first are not known, so they count as equal. */
+        uint64_t each = (b->ask_bytes + b->waiting - 1) / b->waiting;
+        n = each <= bytes ? least(n, each > 0 ? bytes / each : n) : 1;
+        wanted = least(bytes, n * each);
+    }
+    if (wanted < b->first_bytes)
+        wanted = b->first_bytes;
+
+    uint32_t left = b->weak ? 0 : b->waiting - (uint32_t)n;
+    b->ask_bytes -= least(b->ask_bytes, wanted);
+    b->first_bytes = left > 0 ? least(b->first_bytes, b->ask_bytes / left) : 0;
+    if (left == 0) {
+        side_unask(b);
+        hook_take(&b->weak_due);
+    }
+    uint64_t sure = side_answer(b, b->weak ? b->waiting : n);
+    grant(b, n, wanted, b->weak ? 0 : sure);
+    return true;
+}
+
+/* Lends what askers leave to active senders that have used up half of their share.  What a sender holds already is
+ * part of what there is to share: else the share of the only sender would shrink as it is filled. */
+static void lend(struct channel *ch)
+{
+    struct binding *b;
+
+    retire_inactive(ch);
+    while ((b = list_first(&ch->hungry, struct binding, hungry)) != NULL) {
+        uint64_t capacity = (uint64_t)ch->attributes.capacity,
+                 capacity_bytes = ch->attributes.capacity_bytes;
+        uint64_t slots = channel_free_slots(ch), bytes = channel_free_bytes(ch);
+        slots -= least(slots, capacity / RESERVE_PART);
+        bytes -= least(bytes, capacity_bytes / RESERVE_PART);
+        uint64_t share = least((slots + b->held) / ch->n_active, SHARE_MAX);
+        uint64_t share_bytes = least((bytes + b->held_bytes) / ch->n_active, SHARE_BYTES_MAX);
+        uint64_t n = share > b->held ? least(share - b->held, slots) : 0;
+        uint64_t m = share_bytes > b->held_bytes ? least(share_bytes - b->held_bytes, bytes) : 0;
+        if (share < 2 || share_bytes == 0 || slots == 0)
+            return;
+        hook_take(&b->hungry);
+        if (b->held * 2 < share || b->held_bytes * 2 < share_bytes)
+            grant(b, n, m, 0);
+    }
+}
+
+static void recall(struct binding *b)
+{
+    side_recall(b, b->held - b->claimed, b->held_bytes);
+    binding_recall(b, 0);
+    if (b->grant > 0) {
+        b->fresh =
+            true; /* this credit will be said after the Recall, so the Recall does not see it */
+        side_place(b);
+    }
+}
+
+/* The asker at the head gets nothing as it is: brings back what others hold and do not use. */
+static void bring_back(struct channel *ch, const struct binding *asker)
+{
+    struct side *out = &ch->out;
+    uint64_t wanted = out->waiting > 0 ? out->waiting : 1;
+    struct binding *b;
+
+    while (channel_free_slots(ch) + out->returning < wanted ||
+           channel_free_bytes(ch) + out->returning_bytes < asker->first_bytes) {
+        b = list_first(&out->spare, struct binding, holding);
+        if (b == NULL)
+            break;
+        recall(b);
+    }
+    if (out->held > 0 || out->held_bytes > 0)
+        channel_doubt(ch);
+}
+
+void credit_settle(struct channel *ch)
+{
+    struct binding *b;
+
+    if (ch->closed)
+        return;
+    while ((b = list_first(&ch->out.askers, struct binding, asking)) != NULL) {
+        if (!serve(ch, b)) {
+            bring_back(ch, b);
+            return;
+        }
+    }
+    while ((b = list_first(&ch->out.weak, struct binding, asking)) != NULL) {
+        if (!serve(ch, b)) {
+            bring_back(ch, b);
+            return;
+        }
+    }
+    lend(ch);
+}
+
+void credit_close(struct channel *ch)
+{
+    list_each(&ch->out.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        struct wire_control c = {
+            .what = WIRE_RECALL,
+            .recall = { .closing = true, .code = ch->code, .reason = ch->reason },
+        };
+        if (b->ended)
+            continue;
+        side_unask(b);
+        side_wait(b, 0);
+        hook_take(&b->weak_due);
+        side_recall(b, 0, 0);
+        binding_control(b, &c);
+    }
+}
+
+void credit_leave(struct binding *b)
+{
+    side_release(b, b->held, b->held_bytes);
+}

@@ -1,0 +1,131 @@
+/* inspect.c - the answers to Query.   SPDX-License-Identifier: MIT */
+#include "broker/core/inspect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How much one Answer may take of an envelope, and what its parts take at most beside their strings. */
+#define ANSWER_BYTES  (WIRE_ENVELOPE_MAX / 2)
+#define CHANNEL_BYTES 320
+#define BINDING_BYTES 128
+#define CHANNELS_MAX  (ANSWER_BYTES / CHANNEL_BYTES + 1)
+#define BINDINGS_MAX  (ANSWER_BYTES / BINDING_BYTES + 1)
+
+/* An Answer that is being filled. */
+struct answer {
+    struct core_session *to;
+    uint32_t id;
+    struct wire_channel_info *channels;
+    struct wire_binding_info *bindings;
+    uint32_t n_channels, n_bindings;
+    size_t bytes;
+};
+
+static void say(struct answer *a, bool last)
+{
+    struct wire_control c = {
+        .what = WIRE_ANSWER,
+        .bind = a->id,
+        .answer = { .channels = a->channels, .n_channels = a->n_channels, .last = last },
+    };
+
+    (void)a->to->core->opts.out.control(a->to->owner, &c);
+    a->n_channels = a->n_bindings = 0;
+    a->bytes = 0;
+}
+
+static void make_room(struct answer *a, size_t bytes)
+{
+    if (a->n_channels > 0 && a->bytes + bytes > ANSWER_BYTES)
+        say(a, false);
+    a->bytes += bytes;
+}
+
+static void add_channel(struct answer *a, const struct channel *ch)
+{
+    make_room(a, CHANNEL_BYTES + strlen(ch->name) + strlen(ch->attributes.type));
+    a->channels[a->n_channels++] = (struct wire_channel_info){
+        .name = ch->name,
+        .incarnation = ch->incarnation,
+        .epoch = ch->epoch,
+        .attributes = ch->attributes,
+        .senders = ch->out.n_bindings,
+        .receivers = ch->in.n_bindings,
+        .closed = ch->closed,
+        .accepted = ch->ledger.accepted,
+        .taken = ch->ledger.taken,
+        .buffered = ch->queue.count,
+        .delivered = ch->in.held,
+        .dropped_cancelled = ch->ledger.dropped_cancelled,
+        .redelivered = ch->ledger.redelivered,
+        .lent = ch->out.held,
+        .bytes = ch->queue.bytes + ch->in.held_bytes,
+        .bindings = a->bindings + a->n_bindings,
+    };
+}
+
+static struct wire_binding_info info_of(const struct binding *b)
+{
+    bool out = b->direction == WIRE_OUT;
+
+    return (struct wire_binding_info){
+        .node = b->session->node,
+        .direction = b->direction,
+        .accepted = b->accepted,
+        .counts = b->counts,
+        .lent = out ? b->held : 0,
+        .delivered = out ? 0 : b->held,
+        .taken = b->taken,
+        .waiting = b->waiting,
+    };
+}
+
+static void add_bindings(struct answer *a, const struct channel *ch, const struct side *side)
+{
+    list_each(&side->bindings, at)
+    {
+        const struct binding *b = list_entry(at, struct binding, of_side);
+        size_t bytes = BINDING_BYTES + strlen(b->session->node);
+        if (a->bytes + bytes > ANSWER_BYTES) {
+            say(a, false);
+            add_channel(a, ch);
+        }
+        a->bytes += bytes;
+        a->bindings[a->n_bindings++] = info_of(b);
+        a->channels[a->n_channels - 1].n_bindings++;
+    }
+}
+
+static void add(struct answer *a, const struct channel *ch)
+{
+    add_channel(a, ch);
+    add_bindings(a, ch, &ch->out);
+    add_bindings(a, ch, &ch->in);
+}
+
+int inspect_answer(struct core *core, struct core_session *s, const struct wire_control *query)
+{
+    struct answer a = { .to = s, .id = query->bind };
+    int rc = -ENOMEM;
+
+    a.channels = malloc(CHANNELS_MAX * sizeof *a.channels);
+    a.bindings = malloc(BINDINGS_MAX * sizeof *a.bindings);
+    if (a.channels == NULL || a.bindings == NULL)
+        goto free;
+    if (query->query_name[0] == '\0') {
+        for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
+            add(&a, ch);
+    } else {
+        const struct channel *ch = channel_find(core, query->query_name);
+        if (ch != NULL)
+            add(&a, ch);
+    }
+    say(&a, true);
+    rc = 0;
+
+free:
+    free(a.channels);
+    free(a.bindings);
+    return rc;
+}

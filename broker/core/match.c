@@ -1,0 +1,409 @@
+/* match.c - who gets which elements.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: a binding is in channel->ready if it has room, and among the askers if, besides, more of its operations
+ * wait than elements are on their way to it.  (Room may have gone since, with the number of receivers: so it is looked
+ * at again when its turn comes.) */
+#include "broker/core/match.h"
+
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+
+#include <errno.h>
+
+#define AUTO_MAX   UINT64_C(4096) /* prefetch when the receiver leaves it to us: elements ... */
+#define AUTO_BYTES (UINT64_C(1) << 20) /* ... and bytes, but always one element */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int broken(const char **why, const char *rule)
+{
+    *why = rule;
+    return -EPROTO;
+}
+
+/* ---- room ----------------------------------------------------------------------------------------------------- */
+
+static bool waits(const struct binding *b)
+{
+    return b->waiting > b->held && !b->weak;
+}
+
+/* How many more elements may be delivered to b now. */
+static uint64_t room(const struct binding *b)
+{
+    const struct channel *ch = b->channel;
+    uint64_t capacity = ch->attributes.capacity > 0 ? (uint64_t)ch->attributes.capacity
+                                                    : WIRE_CAPACITY_DEFAULT;
+    uint64_t limit = b->prefetch;
+
+    if (b->ended || b->recalls > 0)
+        return 0;
+    if (limit == 0) {
+        limit = least(most(capacity / ch->in.n_bindings, 1), AUTO_MAX);
+        if (b->held_bytes >= AUTO_BYTES && !waits(b))
+            return 0;
+    }
+    limit = least(most(limit, b->weak ? 0 : b->waiting), capacity);
+    return limit > b->held ? limit - b->held : 0;
+}
+
+void match_place(struct binding *b)
+{
+    struct channel *ch = b->channel;
+    bool has_room = room(b) > 0;
+
+    if (has_room && !hook_linked(&b->ready)) {
+        hook_put(&ch->ready, &b->ready);
+        ch->n_ready++;
+    } else if (!has_room && hook_linked(&b->ready)) {
+        hook_take(&b->ready);
+        ch->n_ready--;
+    }
+    if (b->weak ? b->waiting > 0 && has_room : has_room && waits(b))
+        side_ask(b);
+    else
+        side_unask(b);
+    side_place(b);
+}
+
+/* ---- delivering --------------------------------------------------------------------------------------------------- */
+
+static void assign(struct binding *b, struct run *r)
+{
+    struct core_session *s = b->session;
+
+    if (list_empty(&s->turn) && !hook_linked(&s->eager))
+        hook_put(&s->core->eager, &s->eager);
+    if (!hook_linked(&b->turn))
+        hook_put(&s->turn, &b->turn);
+    run_queue_push(&b->outbox, r);
+    side_hold(b, r->s.count, r->s.bytes, side_answer(b, r->s.count));
+    match_place(b);
+}
+
+/* Gives b up to `n` elements of the first run.  false: no memory. */
+static bool give(struct channel *ch, struct binding *b, uint64_t n)
+{
+    struct run *r = run_queue_first(&ch->queue);
+
+    n = least(least(n, room(b)), r->s.count);
+    if (b->prefetch == 0 && n > 1) {
+        uint64_t left = b->held_bytes < AUTO_BYTES ? AUTO_BYTES - b->held_bytes : 0;
+        n = most(1, least(n, section_fit(&r->s, left)));
+    }
+    rn_assert(n > 0);
+    if (!run_queue_cut_first(&ch->queue, (uint32_t)n))
+        return false;
+    r = run_queue_first(&ch->queue);
+    run_queue_take(&ch->queue, r);
+    assign(b, r);
+    return true;
+}
+
+/* An equal part of what is buffered for each receiver with room, rounded up. */
+static uint64_t equal_part(const struct channel *ch)
+{
+    uint64_t n = most(ch->n_ready, 1);
+
+    return (ch->queue.count + n - 1) / n;
+}
+
+/* Serves the askers (or the weak ones) in turn.  false: no memory. */
+static bool serve(struct channel *ch, struct hook *list)
+{
+    uint64_t part = equal_part(ch), each = most(1, ch->queue.count / most(ch->n_ready, 1));
+    struct binding *b;
+
+    while (ch->queue.count > 0 && (b = list_first(list, struct binding, asking)) != NULL) {
+        if (b->weak) {
+            side_unask(b); /* good for one grant */
+            hook_take(&b->weak_due);
+            (void)side_answer(b, b->waiting);
+            b->weak = false;
+            if (room(b) == 0) {
+                match_place(b);
+                continue;
+            }
+        }
+        if (!give(ch, b, most(each, least(b->waiting, part))))
+            return false;
+        if (hook_linked(&b->asking))
+            hook_put(list, &b->asking);
+    }
+    return true;
+}
+
+/* Delivers ahead of time to whoever has room.  false: no memory. */
+static bool spread(struct channel *ch)
+{
+    uint64_t part = equal_part(ch);
+    struct binding *b;
+
+    while (ch->queue.count > 0 && (b = list_first(&ch->ready, struct binding, ready)) != NULL) {
+        if (room(b) == 0) {
+            match_place(b);
+            continue;
+        }
+        if (!give(ch, b, part))
+            return false;
+        if (hook_linked(&b->ready))
+            hook_put(&ch->ready, &b->ready);
+    }
+    return true;
+}
+
+/* ---- taking back -------------------------------------------------------------------------------------------------- */
+
+/* Takes the newest n elements, or somewhat more, back out of b's outbox. */
+static void unassign(struct binding *b, uint64_t n)
+{
+    struct channel *ch = b->channel;
+    struct run_queue back;
+
+    run_queue_init(&back);
+    while (back.count < n) {
+        struct run *r = run_queue_last(&b->outbox);
+        uint64_t keep = r->s.count - least(r->s.count, n - back.count);
+        if (keep > 0)
+            (void)run_queue_cut_at(r, (uint32_t)keep); /* without memory the whole run comes back */
+        run_queue_take(&b->outbox, r);
+        run_queue_push(&back, r);
+    }
+    if (b->outbox.count == 0)
+        hook_take(&b->turn);
+    side_give_back(b, back.count, back.bytes);
+    run_queue_merge(&ch->queue, &back);
+    match_place(b);
+}
+
+/* How many of the newest deliveries, up to n, have numbers without a gap: what one Returned can name. */
+static uint64_t recallable(const struct binding *b, uint64_t n)
+{
+    uint64_t have = 0, next = 0;
+
+    for (const struct hook *at = b->delivered.head.prev; at != &b->delivered.head && have < n;
+         at = at->prev) {
+        const struct run *r = list_entry(at, struct run, hook);
+        if (have > 0 && r->s.number + r->s.count != next)
+            break;
+        next = r->s.number;
+        have += r->s.count;
+    }
+    return least(have, n);
+}
+
+/* Takes back half of what b holds beyond its need.  true: something is in the queue again. */
+static bool rob(struct binding *b)
+{
+    uint64_t n = (b->held - b->claimed + 1) / 2;
+
+    if (b->outbox.count > 0) {
+        unassign(b, least(n, b->outbox.count));
+        return true;
+    }
+    n = recallable(b, least(n, UINT32_MAX));
+    side_recall(b, n, 0);
+    match_place(b);
+    binding_recall(b, (uint32_t)n);
+    return false;
+}
+
+/* Nothing is buffered and somebody waits.  true: deliver again. */
+static bool balance(struct channel *ch)
+{
+    struct side *in = &ch->in;
+    uint64_t wanted = in->waiting > 0 ? in->waiting : !list_empty(&in->weak);
+    struct binding *b;
+
+    while (in->returning < wanted) {
+        b = list_first(&in->spare, struct binding, holding);
+        if (b == NULL)
+            break;
+        hook_put(&in->spare, &b->holding);
+        if (rob(b))
+            return true;
+    }
+    if (wanted > 0 && in->held > 0)
+        channel_doubt(ch);
+    return false;
+}
+
+void match_settle(struct channel *ch)
+{
+    do {
+        if (!serve(ch, &ch->in.askers) || !serve(ch, &ch->in.weak) || !spread(ch)) {
+            channel_doubt(ch); /* no memory now: look again in a while */
+            return;
+        }
+    } while (ch->queue.count == 0 && balance(ch));
+}
+
+/* ---- events -------------------------------------------------------------------------------------------------------- */
+
+int match_ask(struct binding *b, const struct wire_control *c, const char **why)
+{
+    struct core *core = b->channel->core;
+
+    (void)why;
+    if (b->ended)
+        return 0; /* the Closed that says so crossed on the way */
+    if (c->ask.weak != b->weak || c->ask.waiting == 0) {
+        side_unask(b);
+        hook_take(&b->weak_due);
+    }
+    side_wait(b, c->ask.waiting);
+    b->weak = c->ask.weak;
+    if (c->ask.waiting > 0 && b->weak) {
+        b->weak_until = core->now_ns + CORE_WEAK_NS;
+        hook_put(&core->weak_due, &b->weak_due);
+    }
+    match_place(b);
+    return 0;
+}
+
+int match_taken(struct binding *b, uint64_t number, const char **why)
+{
+    struct channel *ch = b->channel;
+    struct run_queue *q = &b->delivered;
+    uint64_t count = q->count, bytes = q->bytes;
+    const struct run *r;
+
+    if (b->ended)
+        return 0;
+    if (number > b->last_delivery)
+        return broken(why, "an element was taken that was not delivered");
+    if (number < b->taken_number)
+        return broken(why, "the number up to which was taken went back");
+    b->taken_number = number;
+    while ((r = run_queue_first(q)) != NULL && r->s.number <= number)
+        run_queue_drop(q, (uint32_t)least(r->s.count, number - r->s.number + 1));
+    count -= q->count;
+    b->taken += count;
+    ch->ledger.taken += count;
+    side_release(b, count, bytes - q->bytes);
+    match_place(b);
+    return 0;
+}
+
+/* The run of b->delivered that holds that number, or NULL. */
+static struct run *find_delivery(struct binding *b, uint64_t number)
+{
+    for (struct hook *at = b->delivered.head.prev; at != &b->delivered.head; at = at->prev) {
+        struct run *r = list_entry(at, struct run, hook);
+        if (r->s.number <= number)
+            return number < r->s.number + r->s.count ? r : NULL;
+    }
+    return NULL;
+}
+
+/* Are first .. last all with b, and their numbers without a gap?  `run` holds the last. */
+static bool holds(const struct binding *b, const struct run *run, uint64_t first)
+{
+    for (const struct run *r = run; r->s.number > first;) {
+        if (r->hook.prev == &b->delivered.head)
+            return false;
+        const struct run *before = list_entry(r->hook.prev, struct run, hook);
+        if (before->s.number + before->s.count != r->s.number)
+            return false;
+        r = before;
+    }
+    return true;
+}
+
+/* Cuts so that first .. last are whole runs.  A cut that stays although a later one failed does no harm. */
+static bool cut_out(struct binding *b, uint64_t first, uint64_t last)
+{
+    struct run *r = find_delivery(b, last);
+
+    if (last + 1 < r->s.number + r->s.count &&
+        !run_queue_cut_at(r, (uint32_t)(last + 1 - r->s.number)))
+        return false;
+    r = find_delivery(b, first);
+    return r->s.number == first || run_queue_cut_at(r, (uint32_t)(first - r->s.number));
+}
+
+/* What comes back is not always the newest that was pulled: sections may still be on their way to the node when it
+ * answers, for controls overtake data. */
+int match_returned(struct binding *b, const struct wire_control *c, const char **why)
+{
+    uint64_t n = c->credit.elements, first = c->credit.first, last = first + n - 1;
+    struct run_queue back;
+
+    if (b->ended)
+        return 0;
+    if (b->recalls == 0)
+        return broken(why, "elements were returned that were not recalled");
+    if (n > b->recalled)
+        return broken(why, "more elements were returned than were recalled");
+    run_queue_init(&back);
+    if (n > 0) {
+        struct run *r = find_delivery(b, last);
+        if (first == 0 || last < first || r == NULL || !holds(b, r, first))
+            return broken(why, "elements were returned that the binding does not hold");
+        if (!cut_out(b, first, last))
+            return -ENOMEM;
+        for (r = find_delivery(b, first); back.count < n;) {
+            struct run *next = list_entry(r->hook.next, struct run, hook);
+            run_queue_take(&b->delivered, r);
+            run_queue_push(&back, r);
+            r = next;
+        }
+    }
+    b->fresh = n == b->recalled;
+    side_give_back(b, back.count, back.bytes);
+    side_answered(b);
+    run_queue_merge(&b->channel->queue, &back);
+    match_place(b);
+    return 0;
+}
+
+bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
+{
+    struct run *r = run_queue_first(&b->outbox);
+    uint32_t fit = section_fit(&r->s, max_bytes);
+
+    if (!run_queue_cut_first(&b->outbox, fit > 0 ? fit : 1))
+        return false;
+    r = run_queue_first(&b->outbox);
+    run_queue_take(&b->outbox, r);
+    r->s.bind = b->number;
+    r->s.number = b->last_delivery + 1;
+    b->last_delivery += r->s.count;
+    run_queue_push(&b->delivered, r);
+    side_place(b);
+    *section = r->s;
+    return true;
+}
+
+uint64_t match_drop(struct binding *b)
+{
+    uint64_t n = b->held;
+
+    run_queue_free(&b->outbox);
+    run_queue_free(&b->delivered);
+    hook_take(&b->turn);
+    side_release(b, b->held, b->held_bytes);
+    match_place(b);
+    return n;
+}
+
+void match_leave(struct binding *b, enum match_end how)
+{
+    struct channel *ch = b->channel;
+
+    if (how == MATCH_SESSION_OVER) {
+        list_each(&b->delivered.head, at) list_entry(at, struct run, hook)->s.deliveries++;
+        ch->ledger.redelivered += b->delivered.count;
+    }
+    run_queue_merge(&ch->queue, &b->delivered);
+    run_queue_merge(&ch->queue, &b->outbox);
+    side_release(b, b->held, b->held_bytes);
+}

@@ -1,0 +1,205 @@
+/* run.c - runs of elements and queues of them.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: a queue's count and bytes are the sums over its runs. */
+#include "broker/core/run.h"
+
+#include "runtime/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A section smaller than this part of its frame gets a frame of its own. */
+#define SMALL_PART 4
+
+static struct frame *keep(const struct wire_section *s, struct frame *frame)
+{
+    if ((size_t)s->size * SMALL_PART >= frame->len)
+        return frame_ref(frame);
+
+    struct frame *copy = frame_new(s->size);
+    if (copy != NULL)
+        memcpy(copy->data, s->body, s->size);
+    return copy;
+}
+
+struct run *run_new(const struct wire_section *s, struct frame *frame)
+{
+    struct run *r = malloc(sizeof *r);
+
+    if (r == NULL)
+        return NULL;
+    r->frame = keep(s, frame);
+    if (r->frame == NULL) {
+        free(r);
+        return NULL;
+    }
+    hook_init(&r->hook);
+    r->s = *s;
+    if (r->frame != frame)
+        r->s.body = r->frame->data;
+    return r;
+}
+
+void run_free(struct run *r)
+{
+    if (r == NULL)
+        return;
+    rn_assert(!hook_linked(&r->hook));
+    frame_unref(r->frame);
+    free(r);
+}
+
+struct run *run_cut(struct run *r, uint32_t n)
+{
+    struct run *head = malloc(sizeof *head);
+
+    if (head == NULL)
+        return NULL;
+    hook_init(&head->hook);
+    head->frame = frame_ref(r->frame);
+    section_split(&r->s, &head->s, n);
+    return head;
+}
+
+void run_shorten(struct run *r, uint32_t n)
+{
+    struct wire_section gone;
+
+    section_split(&r->s, &gone, n);
+}
+
+void run_queue_init(struct run_queue *q)
+{
+    hook_init(&q->head);
+    q->count = q->bytes = 0;
+}
+
+void run_queue_free(struct run_queue *q)
+{
+    struct run *r;
+
+    while ((r = run_queue_first(q)) != NULL) {
+        run_queue_take(q, r);
+        run_free(r);
+    }
+}
+
+struct run *run_queue_first(const struct run_queue *q)
+{
+    return list_first(&q->head, struct run, hook);
+}
+
+struct run *run_queue_last(const struct run_queue *q)
+{
+    return list_empty(&q->head) ? NULL : list_entry(q->head.prev, struct run, hook);
+}
+
+static void put_before(struct run_queue *q, struct hook *at, struct run *r)
+{
+    hook_put(at, &r->hook);
+    q->count += r->s.count;
+    q->bytes += r->s.bytes;
+}
+
+void run_queue_push(struct run_queue *q, struct run *r)
+{
+    put_before(q, &q->head, r);
+}
+
+void run_queue_take(struct run_queue *q, struct run *r)
+{
+    hook_take(&r->hook);
+    rn_assert(q->count >= r->s.count);
+    rn_assert(q->bytes >= r->s.bytes);
+    q->count -= r->s.count;
+    q->bytes -= r->s.bytes;
+}
+
+/* Are b's elements those that followed a's in the same section? */
+static bool follows(const struct run *a, const struct run *b)
+{
+    return a->frame == b->frame && a->s.body + a->s.size == b->s.body &&
+           a->s.position + a->s.count == b->s.position && a->s.deliveries == b->s.deliveries;
+}
+
+/* Joins r to the run before it, if they fit together; so that being handed to and fro does not make runs ever smaller. */
+static void join(struct run_queue *q, struct run *r)
+{
+    if (r->hook.prev == &q->head)
+        return;
+    struct run *before = list_entry(r->hook.prev, struct run, hook);
+    if (!follows(before, r))
+        return;
+    before->s.count += r->s.count;
+    before->s.bytes += r->s.bytes;
+    before->s.size += r->s.size;
+    hook_take(&r->hook);
+    run_free(r);
+}
+
+void run_queue_merge(struct run_queue *q, struct run_queue *from)
+{
+    struct hook *at = q->head.next;
+    struct run *r;
+
+    while ((r = run_queue_first(from)) != NULL) {
+        run_queue_take(from, r);
+        if (at != q->head.next &&
+            list_entry(at->prev, struct run, hook)->s.position > r->s.position)
+            at = q->head.next;
+        while (at != &q->head && list_entry(at, struct run, hook)->s.position < r->s.position)
+            at = at->next;
+        put_before(q, at, r);
+        join(q, r);
+    }
+    if (at != &q->head)
+        join(q, list_entry(at, struct run, hook));
+}
+
+void run_queue_drop(struct run_queue *q, uint32_t n)
+{
+    struct run *r = run_queue_first(q);
+
+    run_queue_take(q, r);
+    if (n == r->s.count) {
+        run_free(r);
+        return;
+    }
+    run_shorten(r, n);
+    put_before(q, q->head.next, r);
+}
+
+bool run_queue_cut_at(struct run *r, uint32_t n)
+{
+    struct run *head = run_cut(r, n);
+
+    if (head == NULL)
+        return false;
+    hook_put(&r->hook, &head->hook);
+    return true;
+}
+
+bool run_queue_cut_first(struct run_queue *q, uint32_t n)
+{
+    struct run *r = run_queue_first(q);
+
+    return r->s.count <= n || run_queue_cut_at(r, n);
+}
+
+void run_queue_check(const struct run_queue *q)
+{
+    uint64_t count = 0, bytes = 0;
+
+    list_each(&q->head, at)
+    {
+        const struct run *r = list_entry(at, struct run, hook);
+        rn_assert(r->s.count > 0);
+        rn_assert(r->s.deliveries > 0);
+        rn_assert(r->s.body >= r->frame->data);
+        rn_assert(r->s.body + r->s.size <= r->frame->data + r->frame->len);
+        count += r->s.count;
+        bytes += r->s.bytes;
+    }
+    rn_assert(count == q->count);
+    rn_assert(bytes == q->bytes);
+}

@@ -1,0 +1,48 @@
+/* run.h - runs of elements, still encoded inside the frame they came in.   SPDX-License-Identifier: MIT
+ *
+ * A run is what is left of a section, or a part of one: its elements follow each other in the channel.  Runs are
+ * cut by reference and, where they still fit together, joined again. */
+#ifndef BROKER_CORE_RUN_H
+#define BROKER_CORE_RUN_H
+
+#include "broker/core/list.h"
+#include "proto/frame.h"
+
+struct run {
+    struct hook hook;      /* in a run_queue */
+    struct wire_section s; /* body lies in frame; number: first delivery number once pulled */
+    struct frame *frame;
+};
+
+struct run_queue {
+    struct hook head;
+    uint64_t count, bytes; /* of all runs together */
+};
+
+/* Gives a run over the section, with a reference of its own to the frame; elements that are a small part of a
+ * large frame are copied, so that they do not hold all of it.  NULL: no memory. */
+struct run *run_new(const struct wire_section *s, struct frame *frame);
+void run_free(struct run *r);
+/* Cuts off the first n elements, 0 < n < count, and gives them as a run.  NULL: no memory, nothing changed. */
+struct run *run_cut(struct run *r, uint32_t n);
+/* Drops the first n elements, 0 < n < count. */
+void run_shorten(struct run *r, uint32_t n);
+
+void run_queue_init(struct run_queue *q);
+void run_queue_free(struct run_queue *q); /* frees what is in it */
+struct run *run_queue_first(const struct run_queue *q);
+struct run *run_queue_last(const struct run_queue *q);
+void run_queue_push(struct run_queue *q, struct run *r); /* takes r */
+void run_queue_take(struct run_queue *q, struct run *r); /* gives r */
+/* Puts each run of `from` where it belongs by position.  q is in order; `from` mostly is, else it takes longer. */
+void run_queue_merge(struct run_queue *q, struct run_queue *from);
+/* Drops the first n elements of the first run, n <= its count. */
+void run_queue_drop(struct run_queue *q, uint32_t n);
+/* Cuts a run of a queue so that its first n elements are a run of their own, before it, 0 < n < count.
+ * false: no memory, nothing changed. */
+bool run_queue_cut_at(struct run *r, uint32_t n);
+/* The same for the first run of q, unless it has no more than n elements anyway. */
+bool run_queue_cut_first(struct run_queue *q, uint32_t n);
+void run_queue_check(const struct run_queue *q);
+
+#endif

@@ -1,0 +1,41 @@
+/* state.h - a core and its sessions, as the files of this room see them.   SPDX-License-Identifier: MIT */
+#ifndef BROKER_CORE_STATE_H
+#define BROKER_CORE_STATE_H
+
+#include "broker/core/channel.h"
+#include "broker/core/core.h"
+
+#define CORE_WEAK_NS  INT64_C(100000000) /* how long a weak ask is good */
+#define CORE_DOUBT_NS INT64_C(20000000)  /* after this what looks used is asked for again */
+#define CORE_ACTIVE_NS \
+    INT64_C(250000000) /* a sender that used no credit for so long is not lent more unasked */
+
+struct core {
+    struct core_opts opts;
+    int64_t now_ns;           /* the latest time that was given */
+    struct channel *channels; /* uthash, by name */
+    struct hook sessions;
+    struct hook dirty;          /* channels to be settled */
+    struct hook speakers;       /* bindings with something to say */
+    struct hook eager;          /* sessions to be told that they are ready */
+    struct hook idle, doubtful; /* channels, and ... */
+    struct hook
+        weak_due; /* ... bindings, each by their time, which is a constant ahead: so in order */
+    int64_t
+        starved_at; /* ns; a pull found no memory and is to be asked for again; INT64_MAX: none */
+    struct ledger totals; /* of channels that were forgotten */
+    uint64_t n_forgotten;
+};
+
+struct core_session {
+    struct core *core;
+    void *owner;
+    char *node;               /* our memory */
+    struct hook of_core;      /* in core->sessions */
+    struct hook eager;        /* in core->eager */
+    struct binding *bindings; /* uthash, by number */
+    uint32_t last_bind;       /* the largest number that was used; numbers only grow */
+    struct hook turn;         /* bindings with a filled outbox, in turn */
+};
+
+#endif

@@ -1,0 +1,122 @@
+/* main.c - runnel-broker: one shard that listens on one URL.   SPDX-License-Identifier: MIT */
+#include "broker/options.h"
+#include "broker/shard.h"
+#include "proto/link/zlink.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+/* One shard is one goroutine; a second worker would only make it move about. */
+#define WORKERS 1
+
+/* Without these glibc gives the memory of each 64 KiB frame back to the kernel and faults it in again. */
+#define MMAP_THRESHOLD (32 << 20)
+#define TRIM_THRESHOLD (256 << 20)
+#define TOP_PAD        (4 << 20)
+
+static void tune_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+    mallopt(M_TOP_PAD, TOP_PAD);
+}
+
+/* Each node takes a descriptor, and ZeroMQ spins when it has none left to accept one with. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static const char *listen_reason(int rc)
+{
+    switch (rc) {
+    case -EINVAL:
+        return "that is not a URL like tcp://ADDRESS:PORT or ipc://PATH";
+    case -EADDRINUSE:
+        return "another program listens there already";
+    case -EADDRNOTAVAIL:
+    case -ENODEV:
+        return "this machine has no such address or network interface (names of hosts are not looked up)";
+    case -EACCES:
+        return "permission denied (ports below 1024 are for root)";
+    default:
+        return rn_strerror(rc);
+    }
+}
+
+static void stop_on_signal(void *arg)
+{
+    struct shard *shard = *(struct shard **)arg;
+    int signo = 0;
+    rn_case cases[] = {
+        { rn_signal_chan(SIGTERM), &signo, RN_RECV, 0 },
+        { rn_signal_chan(SIGINT), &signo, RN_RECV, 0 },
+    };
+
+    if (rn_select(cases, RN_LEN(cases), RN_FOREVER) >= 0)
+        shard_stop(shard);
+}
+
+static int serve(struct link *link, const struct broker_options *options)
+{
+    struct shard_opts opts = { .lease_max_ms = options->lease_max_ms };
+    struct shard *shard = shard_new(link, &opts);
+    int rc = -ENOMEM;
+
+    if (shard == NULL) {
+        link_close(link);
+        return rc;
+    }
+    rc = rn_go_copy(stop_on_signal, &shard, sizeof shard);
+    if (rc == 0)
+        rc = shard_run(shard);
+    shard_free(shard);
+    return rc;
+}
+
+static int broker_main(void *arg)
+{
+    const struct broker_options *options = arg;
+    char url[LINK_URL_MAX];
+    struct link *link = NULL;
+    int rc = zlink_listener(options->listen, url, &link);
+
+    if (rc < 0) {
+        fprintf(stderr, "runnel-broker: cannot listen on %s: %s\n", options->listen,
+                listen_reason(rc));
+        return EXIT_FAILURE;
+    }
+    printf("runnel-broker: listening on %s\n", url);
+    fflush(stdout);
+    rc = serve(link, options);
+    if (rc < 0) {
+        fprintf(stderr, "runnel-broker: stopped serving %s: %s\n", url, rn_strerror(rc));
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct broker_options options;
+    int rc;
+
+    broker_options_parse(&options, argc, argv);
+    tune_malloc();
+    raise_descriptors();
+    rc = rn_main(WORKERS, broker_main, &options);
+    if (rc < 0) {
+        fprintf(stderr, "runnel-broker: cannot start: %s\n", rn_strerror(rc));
+        return EXIT_FAILURE;
+    }
+    return rc;
+}

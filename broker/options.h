@@ -1,0 +1,16 @@
+/* options.h - the command line of runnel-broker.   SPDX-License-Identifier: MIT */
+#ifndef BROKER_OPTIONS_H
+#define BROKER_OPTIONS_H
+
+#include <stdint.h>
+
+struct broker_options {
+    const char *listen; /* a URL */
+    uint32_t lease_max_ms;
+};
+
+/* Reads the command line and $RUNNEL_URL; the strings are borrowed from them.  --help and --version exit with 0, what
+ * cannot be understood exits with 2 after a sentence. */
+void broker_options_parse(struct broker_options *out, int argc, char **argv);
+
+#endif

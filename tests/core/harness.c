@@ -1,0 +1,678 @@
+/* harness.c - a core with model nodes around it.   SPDX-License-Identifier: MIT */
+#include "tests/core/harness.h"
+
+#include "runtime/assert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *row_grow(void *at, size_t *cap, size_t n, size_t size)
+{
+    if (n < *cap)
+        return at;
+    *cap = *cap * 2 + 8;
+    at = realloc(at, *cap * size);
+    rn_assert(at != NULL);
+    return at;
+}
+
+static uint64_t next_random(void *arg)
+{
+    struct world *w = arg;
+
+    w->random += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = w->random;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint64_t world_random(struct world *w, uint64_t below)
+{
+    return next_random(w) % below;
+}
+
+/* ---- pipes ----------------------------------------------------------------------------------------------------- */
+
+static void message_free(struct message *m)
+{
+    if (m->frame != NULL)
+        frame_unref(m->frame);
+    free(m);
+}
+
+static const char *keep_text(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text != NULL ? text : "");
+    return to;
+}
+
+static struct message *message_of(const struct wire_control *c)
+{
+    struct message *m = calloc(1, sizeof *m);
+
+    rn_assert(m != NULL);
+    m->control = *c;
+    m->bind = c->bind;
+    if (c->what == WIRE_BIND) {
+        m->control.bind_.name = keep_text(m->text, sizeof m->text, c->bind_.name);
+        m->control.bind_.attributes.type = keep_text(m->type, sizeof m->type,
+                                                     c->bind_.attributes.type);
+    } else if (c->what == WIRE_BOUND || c->what == WIRE_OPENED) {
+        m->control.bound.attributes.type = keep_text(m->type, sizeof m->type,
+                                                     c->bound.attributes.type);
+    } else if (c->what == WIRE_REFUSED || c->what == WIRE_FAILED_) {
+        m->control.refused.sentence = keep_text(m->text, sizeof m->text, c->refused.sentence);
+    } else if (c->what == WIRE_QUERY) {
+        m->control.query_name = keep_text(m->text, sizeof m->text, c->query_name);
+    } else if (c->what == WIRE_ANSWER && c->answer.n_channels > 0) {
+        m->info = c->answer.channels[0];
+        m->info.name = keep_text(m->text, sizeof m->text, m->info.name);
+        m->info.bindings = NULL;
+    }
+    return m;
+}
+
+static int out_control(void *owner, const struct wire_control *c)
+{
+    struct node *n = owner;
+
+    row_add(&n->down, message_of(c));
+    return 0;
+}
+
+static void out_ready(void *owner)
+{
+    ((struct node *)owner)->ready = true;
+}
+
+void say(struct node *n, const struct wire_control *c)
+{
+    row_add(&n->up, message_of(c));
+}
+
+/* ---- the model node ------------------------------------------------------------------------------------------------ */
+
+static struct handle *handle_of(struct node *n, uint32_t number)
+{
+    for (size_t i = 0; i < n->handles.n; i++) {
+        if (n->handles.at[i]->number == number)
+            return n->handles.at[i];
+    }
+    return NULL;
+}
+
+/* Sends what credit allows, as one section. */
+static void work_out(struct handle *h)
+{
+    size_t n = 0, size = 0, at = 0;
+    uint64_t bytes = 0;
+
+    while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes) {
+        bytes += h->sends.at[n].size;
+        size += element_size(h->sends.at[n].size);
+        n++;
+    }
+    if (n == 0)
+        return;
+    struct message *m = calloc(1, sizeof *m);
+    struct frame *f = frame_new(size);
+    rn_assert(m != NULL && f != NULL);
+    for (size_t i = 0; i < n; i++) {
+        struct send *s = &h->sends.at[0];
+        at += element_prefix(f->data + at, s->size);
+        memset(f->data + at, 0, s->size);
+        memcpy(f->data + at, &s->id, sizeof s->id);
+        at += s->size;
+        row_shift(&h->sends);
+    }
+    *m = (struct message){ .data = true, .bind = h->number, .frame = f };
+    m->section = (struct wire_section){
+        .bind = h->number,
+        .count = (uint32_t)n,
+        .number = h->sent + 1,
+        .incarnation = h->incarnation,
+        .epoch = h->epoch,
+        .bytes = bytes,
+        .size = (uint32_t)size,
+        .body = f->data,
+    };
+    h->sent += n;
+    h->credit -= n;
+    h->credit_bytes -= bytes;
+    h->n_sections_out++;
+    row_add(&h->node->up, m);
+}
+
+static void work_in(struct handle *h)
+{
+    struct world *w = h->node->world;
+
+    while (h->receives > 0 && h->store.n > 0) {
+        struct stored s = h->store.at[0];
+        row_shift(&h->store);
+        h->receives--;
+        h->taken++;
+        h->taken_number = s.number;
+        if (s.position <= h->last_position)
+            h->in_order = false;
+        h->last_position = s.position;
+        w->elements.at[s.id].taken++;
+        row_add(&h->got, s);
+    }
+    if (h->taken_said != h->taken_number) {
+        h->taken_said = h->taken_number;
+        say(h->node, &(struct wire_control){
+                         .what = WIRE_TAKEN, .bind = h->number, .number = h->taken_number });
+    }
+}
+
+static void work_ask(struct handle *h, uint32_t waiting)
+{
+    struct wire_control c = { .what = WIRE_ASK, .bind = h->number, .ask = { .waiting = waiting } };
+
+    if (waiting == h->asked && !h->ask_again)
+        return;
+    if (h->direction == WIRE_OUT && waiting > 0) {
+        c.ask.first_bytes = h->sends.at[0].size;
+        for (size_t i = 0; i < h->sends.n; i++)
+            c.ask.bytes += h->sends.at[i].size;
+    }
+    h->asked = waiting;
+    h->ask_again = false;
+    h->n_asks++;
+    say(h->node, &c);
+}
+
+static void work(struct handle *h)
+{
+    if (!h->bound || h->closed || h->failing || h->unbinding || h->attributes.capacity == 0)
+        return;
+    if (h->direction == WIRE_OUT) {
+        work_out(h);
+        work_ask(h, (uint32_t)h->sends.n);
+    } else {
+        work_in(h);
+        work_ask(h, h->receives);
+    }
+}
+
+static void give_back(struct handle *h, uint32_t elements)
+{
+    struct wire_control c = { .what = WIRE_RETURNED, .bind = h->number };
+
+    if (h->direction == WIRE_OUT) {
+        c.credit.elements = (uint32_t)h->credit;
+        c.credit.bytes = h->credit_bytes;
+        h->credit = h->credit_bytes = 0;
+    } else {
+        /* One range without a gap, the newest there is. */
+        while (
+            elements-- > 0 && h->store.n > 0 &&
+            (c.credit.elements == 0 || h->store.at[h->store.n - 1].number + 1 == c.credit.first)) {
+            c.credit.elements++;
+            c.credit.first = h->store.at[--h->store.n].number;
+        }
+    }
+    say(h->node, &c);
+}
+
+static void learn_attributes(struct handle *h, const struct wire_attributes *a)
+{
+    h->attributes = *a;
+    h->attributes.type = keep_text(h->type, sizeof h->type, a->type);
+    h->opened = a->capacity != 0;
+}
+
+/* A receiver was told of a close: nothing of the stream may be left behind. */
+static void expect_drained(const struct world *w, uint64_t incarnation)
+{
+    for (size_t i = 0; i < w->elements.n; i++) {
+        const struct element *e = &w->elements.at[i];
+        rn_assert(e->incarnation != incarnation || !e->accepted || e->known_taken);
+    }
+}
+
+static void hear(struct node *n, struct message *m)
+{
+    const struct wire_control *c = &m->control;
+    struct handle *h = handle_of(n, c->bind);
+
+    if (c->what == WIRE_ANSWER) {
+        free(n->answer);
+        n->answer = malloc(sizeof *m);
+        rn_assert(n->answer != NULL);
+        *n->answer = *m;
+        return;
+    }
+    rn_assert(h != NULL);
+    rn_assert(!h->unbound);
+    switch (c->what) {
+    case WIRE_BOUND:
+        h->bound = true;
+        h->incarnation = c->bound.incarnation;
+        h->epoch = c->bound.epoch;
+        learn_attributes(h, &c->bound.attributes);
+        break;
+    case WIRE_OPENED:
+        rn_assert(h->bound && h->direction == WIRE_IN);
+        learn_attributes(h, &c->bound.attributes);
+        break;
+    case WIRE_REFUSED:
+        h->refused = true;
+        h->code = c->refused.code;
+        keep_text(h->sentence, sizeof h->sentence, c->refused.sentence);
+        break;
+    case WIRE_UNBOUND:
+        rn_assert(h->unbinding);
+        h->unbound = true;
+        break;
+    case WIRE_CREDIT:
+        h->credit += c->credit.elements;
+        h->credit_bytes += c->credit.bytes;
+        h->asked -= h->asked < c->credit.elements ? h->asked : c->credit.elements;
+        h->n_credits++;
+        break;
+    case WIRE_ACCEPTED:
+        rn_assert(c->number > h->accepted && c->number <= h->sent);
+        h->accepted = c->number;
+        break;
+    case WIRE_RECALL:
+        h->n_recalls++;
+        if (c->recall.closing) {
+            h->failing = true;
+            h->code = c->recall.code;
+            h->reason = c->recall.reason;
+        }
+        if (!h->unbinding)
+            give_back(h, c->recall.elements);
+        break;
+    case WIRE_CLOSED_:
+        rn_assert(!h->closed);
+        h->closed = true;
+        h->code = c->recall.code;
+        h->reason = c->recall.reason;
+        if (h->code == WIRE_CANCELLED)
+            h->store.n = 0;
+        else if (h->direction == WIRE_IN)
+            expect_drained(n->world, h->incarnation);
+        rn_assert(h->store.n == 0);
+        break;
+    default:
+        rn_assert(!"a control that a core never sends");
+    }
+    work(h);
+}
+
+static void store(struct node *n, const struct message *m)
+{
+    struct handle *h = handle_of(n, m->bind);
+    const struct wire_section *s = &m->section;
+    size_t at = 0;
+
+    rn_assert(h != NULL && h->direction == WIRE_IN);
+    if (h->closed || h->unbinding)
+        return;
+    rn_assert(s->incarnation == h->incarnation && s->epoch == h->epoch);
+    rn_assert(s->number == h->seen + 1);
+    h->seen += s->count;
+    h->n_sections_in++;
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct stored e = { .number = s->number + i,
+                            .position = s->position + i,
+                            .deliveries = s->deliveries };
+        size_t len;
+        memcpy(&e.id, section_element(s, &at, &len), sizeof e.id);
+        row_add(&h->store, e);
+    }
+    h->asked -= h->asked < s->count ? h->asked : s->count;
+    work(h);
+}
+
+/* ---- moving -------------------------------------------------------------------------------------------------------- */
+
+/* Which message moves next: the first, or, when controls may pass, the first control that may. */
+static size_t next_message(struct world *w, struct message **at, size_t n)
+{
+    if (!w->overtake || !at[0]->data || world_random(w, 2) == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (at[i]->data)
+            continue;
+        return at[i]->control.what == WIRE_UNBIND || at[i]->control.what == WIRE_CLOSE ? 0 : i;
+    }
+    return 0;
+}
+
+static void note_accepted(struct world *w, const struct wire_section *s)
+{
+    size_t at = 0, len;
+    uint64_t id;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        memcpy(&id, section_element(s, &at, &len), sizeof id);
+        rn_assert(!w->elements.at[id].accepted);
+        w->elements.at[id].accepted = true;
+        w->elements.at[id].incarnation = s->incarnation;
+    }
+}
+
+static void note_control(struct node *n, const struct wire_control *c)
+{
+    struct world *w = n->world;
+    struct handle *h = handle_of(n, c->bind);
+
+    if (c->what == WIRE_CLOSE && h->direction == WIRE_IN)
+        row_add(&w->cancelled, h->incarnation);
+    if (c->what != WIRE_TAKEN)
+        return;
+    for (size_t i = h->got.n; i-- > 0;) {
+        struct element *e = &w->elements.at[h->got.at[i].id];
+        if (h->got.at[i].number <= c->number && e->known_taken)
+            break;
+        e->known_taken |= h->got.at[i].number <= c->number;
+    }
+}
+
+bool move_up(struct node *n)
+{
+    struct world *w = n->world;
+
+    if (n->up.n == 0 || n->session == NULL)
+        return false;
+    size_t i = next_message(w, n->up.at, n->up.n);
+    struct message *m = n->up.at[i];
+    memmove(n->up.at + i, n->up.at + i + 1, (--n->up.n - i) * sizeof *n->up.at);
+    if (m->data)
+        w->rc = core_section(w->core, n->session, &m->section, m->frame, w->now, &w->why);
+    else
+        w->rc = core_control(w->core, n->session, &m->control, w->now, &w->why);
+    if (w->rc == 0) {
+        if (m->data)
+            note_accepted(w, &m->section);
+        else
+            note_control(n, &m->control);
+    }
+    message_free(m);
+    core_check(w->core);
+    if (w->rc == -ENOMEM) {
+        w->rc = 0; /* what a driver does: the session is over */
+        node_end(n);
+    }
+    return true;
+}
+
+bool move_down(struct node *n)
+{
+    if (n->down.n == 0 || n->session == NULL)
+        return false;
+    size_t i = next_message(n->world, n->down.at, n->down.n);
+    struct message *m = n->down.at[i];
+    memmove(n->down.at + i, n->down.at + i + 1, (--n->down.n - i) * sizeof *n->down.at);
+    if (m->data)
+        store(n, m);
+    else
+        hear(n, m);
+    message_free(m);
+    return true;
+}
+
+void pull(struct node *n)
+{
+    struct world *w = n->world;
+    struct wire_section s;
+
+    n->ready = false;
+    while (core_pull(w->core, n->session, w->max_pull, &s)) {
+        struct message *m = calloc(1, sizeof *m);
+        rn_assert(m != NULL);
+        *m = (struct message){
+            .data = true, .bind = s.bind, .section = s, .frame = frame_new(s.size)
+        };
+        rn_assert(m->frame != NULL);
+        memcpy(m->frame->data, s.body, s.size);
+        m->section.body = m->frame->data;
+        row_add(&n->down, m);
+        core_check(w->core);
+    }
+}
+
+void flush(struct world *w)
+{
+    core_flush(w->core);
+    core_check(w->core);
+    for (size_t i = 0; i < w->nodes.n; i++) {
+        struct node *n = w->nodes.at[i];
+        if (n->session != NULL && n->ready && !n->frozen)
+            pull(n);
+    }
+}
+
+void world_pump(struct world *w)
+{
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < w->nodes.n; i++) {
+            struct node *n = w->nodes.at[i];
+            if (n->frozen)
+                continue;
+            while (w->rc == 0 && move_up(n))
+                moved = true;
+            flush(w);
+            while (move_down(n))
+                moved = true;
+        }
+        if (w->rc < 0)
+            return;
+    }
+}
+
+void world_later(struct world *w, int64_t ms)
+{
+    int64_t until = w->now + ms * 1000000;
+
+    while (core_deadline(w->core) <= until) {
+        if (core_deadline(w->core) > w->now)
+            w->now = core_deadline(w->core);
+        core_tick(w->core, w->now);
+        world_pump(w);
+    }
+    w->now = until;
+    world_pump(w);
+}
+
+/* ---- what tests say --------------------------------------------------------------------------------------------------- */
+
+struct world *world_new(uint64_t seed)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    rn_assert(w != NULL);
+    w->random = seed;
+    w->now = 1000000000;
+    w->max_pull = 65536;
+    w->why = "";
+    w->core = core_new(&(struct core_opts){
+        .out = { .control = out_control, .ready = out_ready },
+        .random = next_random,
+        .random_arg = w,
+    });
+    rn_assert(w->core != NULL);
+    return w;
+}
+
+static void node_free(struct node *n)
+{
+    for (size_t i = 0; i < n->up.n; i++)
+        message_free(n->up.at[i]);
+    for (size_t i = 0; i < n->down.n; i++)
+        message_free(n->down.at[i]);
+    for (size_t i = 0; i < n->handles.n; i++) {
+        struct handle *h = n->handles.at[i];
+        free(h->sends.at);
+        free(h->store.at);
+        free(h->got.at);
+        free(h);
+    }
+    free(n->up.at);
+    free(n->down.at);
+    free(n->handles.at);
+    free(n->answer);
+    free(n);
+}
+
+void world_free(struct world *w)
+{
+    core_check(w->core);
+    core_free(w->core);
+    for (size_t i = 0; i < w->nodes.n; i++)
+        node_free(w->nodes.at[i]);
+    free(w->nodes.at);
+    free(w->elements.at);
+    free(w->cancelled.at);
+    free(w);
+}
+
+struct node *node_new(struct world *w, const char *name)
+{
+    struct node *n = calloc(1, sizeof *n);
+
+    rn_assert(n != NULL);
+    n->world = w;
+    snprintf(n->name, sizeof n->name, "%s", name);
+    n->next_bind = 1;
+    n->session = core_session_new(w->core, name, n);
+    rn_assert(n->session != NULL);
+    row_add(&w->nodes, n);
+    return n;
+}
+
+void node_end(struct node *n)
+{
+    struct world *w = n->world;
+
+    /* What was taken here and not reported may come again elsewhere. */
+    for (size_t i = 0; i < n->handles.n; i++) {
+        struct handle *h = n->handles.at[i];
+        for (size_t k = 0; k < h->got.n; k++) {
+            if (!w->elements.at[h->got.at[k].id].known_taken)
+                w->elements.at[h->got.at[k].id].lost_report = true;
+        }
+    }
+    core_session_end(w->core, n->session, w->now);
+    n->session = NULL;
+    core_check(w->core);
+}
+
+struct handle *bind_with(struct node *n, const char *name, enum wire_direction d,
+                         const struct wire_attributes *a, uint32_t prefetch)
+{
+    struct handle *h = calloc(1, sizeof *h);
+
+    rn_assert(h != NULL);
+    h->node = n;
+    h->number = n->next_bind++;
+    h->direction = d;
+    h->attributes.type = "";
+    h->in_order = true;
+    snprintf(h->name, sizeof h->name, "%s", name);
+    row_add(&n->handles, h);
+    struct wire_control c = { .what = WIRE_BIND, .bind = h->number };
+    c.bind_.name = name;
+    c.bind_.direction = d;
+    c.bind_.attributes = *a;
+    c.bind_.prefetch = prefetch;
+    say(n, &c);
+    return h;
+}
+
+struct handle *bind_in(struct node *n, const char *name, int64_t capacity)
+{
+    return bind_with(n, name, WIRE_IN,
+                     &(struct wire_attributes){ .capacity = capacity, .type = "" }, 0);
+}
+
+struct handle *bind_out(struct node *n, const char *name, int64_t capacity)
+{
+    return bind_with(n, name, WIRE_OUT,
+                     &(struct wire_attributes){ .capacity = capacity, .type = "" }, 0);
+}
+
+void handle_unbind(struct handle *h)
+{
+    h->unbinding = true;
+    h->sends.n = h->store.n = 0;
+    h->receives = 0;
+    say(h->node, &(struct wire_control){ .what = WIRE_UNBIND, .bind = h->number });
+}
+
+void handle_close(struct handle *h, int32_t reason)
+{
+    h->failing = true;
+    h->sends.n = 0;
+    h->receives = 0;
+    say(h->node, &(struct wire_control){
+                     .what = WIRE_CLOSE, .bind = h->number, .recall = { .reason = reason } });
+}
+
+void sends(struct handle *h, uint32_t n, size_t size)
+{
+    while (n-- > 0) {
+        row_add(&h->sends, (struct send){ .id = h->node->world->elements.n, .size = size });
+        row_add(&h->node->world->elements, (struct element){ 0 });
+    }
+    work(h);
+}
+
+void receives(struct handle *h, uint32_t n)
+{
+    h->receives += n;
+    work(h);
+}
+
+void give_up(struct handle *h)
+{
+    h->sends.n = 0;
+    h->receives = 0;
+    h->ask_again = true;
+    work(h);
+}
+
+uint64_t world_waiting(const struct world *w)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < w->nodes.n; i++) {
+        const struct node *node = w->nodes.at[i];
+        for (size_t k = 0; k < node->handles.n && node->session != NULL; k++) {
+            const struct handle *h = node->handles.at[k];
+            n += h->bound && !h->failing && !h->closed && !h->unbinding ? h->sends.n : 0;
+        }
+    }
+    return n;
+}
+
+static bool was_cancelled(const struct world *w, uint64_t incarnation)
+{
+    for (size_t i = 0; i < w->cancelled.n; i++) {
+        if (w->cancelled.at[i] == incarnation)
+            return true;
+    }
+    return false;
+}
+
+const char *world_fault(const struct world *w)
+{
+    for (size_t i = 0; i < w->elements.n; i++) {
+        const struct element *e = &w->elements.at[i];
+        if (e->taken > 0 && !e->accepted)
+            return "an element was taken that was never accepted";
+        if (e->accepted && e->taken == 0 && !was_cancelled(w, e->incarnation))
+            return "an element was accepted and never taken";
+        if (e->taken > 1 && !e->lost_report)
+            return "an element was taken twice although every session lived";
+    }
+    return NULL;
+}

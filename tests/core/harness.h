@@ -1,0 +1,144 @@
+/* harness.h - a core with model nodes around it, joined by pipes that the test moves.   SPDX-License-Identifier: MIT
+ *
+ * A node does what a real one does, with numbers instead of goroutines: sends wait for credit, receives wait for
+ * elements, what is taken is reported, what is recalled is given back.  Elements carry a number that the world gives
+ * out, so that it knows of each one whether it was accepted, taken, and by whom.
+ *
+ * Controls and sections travel in order among themselves; world_pump() moves all until nothing moves. */
+#ifndef TESTS_CORE_HARNESS_H
+#define TESTS_CORE_HARNESS_H
+
+#include "broker/core/core.h"
+
+#include <stddef.h>
+
+struct world;
+struct node;
+
+/* A growing row of things. */
+#define ROW(type)      \
+    struct {           \
+        type *at;      \
+        size_t n, cap; \
+    }
+void *row_grow(void *at, size_t *cap, size_t n, size_t size);
+#define row_add(row, ...)                                                       \
+    ((row)->at = row_grow((row)->at, &(row)->cap, (row)->n, sizeof *(row)->at), \
+     (row)->at[(row)->n++] = __VA_ARGS__)
+#define row_shift(row) (memmove((row)->at, (row)->at + 1, --(row)->n * sizeof *(row)->at))
+
+struct stored {
+    uint64_t number, id, position;
+    uint32_t deliveries;
+};
+
+struct send {
+    uint64_t id;
+    size_t size;
+};
+
+/* One direction of a handle at a node. */
+struct handle {
+    struct node *node;
+    uint32_t number;
+    enum wire_direction direction;
+    char name[64];
+    bool bound, opened, refused, closed, failing, unbinding, unbound;
+    enum wire_code code; /* of Refused, Closed or a closing Recall */
+    int32_t reason;
+    char sentence[1100];
+    uint64_t incarnation;
+    uint32_t epoch;
+    struct wire_attributes attributes; /* type: points to type */
+    char type[256];
+
+    ROW(struct send) sends; /* OUT: waiting */
+    uint64_t credit, credit_bytes, sent, accepted;
+    ROW(struct stored) store; /* IN: not taken */
+    uint32_t receives;        /* IN: waiting */
+    bool hoards;              /* IN: takes only for receives; gives back when asked */
+    uint64_t taken, taken_number, taken_said, last_position, seen;
+    bool in_order;          /* the positions of what was taken only grew */
+    ROW(struct stored) got; /* what the receives got */
+
+    uint32_t asked;
+    bool ask_again;
+    uint32_t n_asks, n_credits, n_recalls, n_sections_in, n_sections_out;
+};
+
+struct message {
+    bool data;
+    uint32_t bind;
+    struct wire_control control; /* strings and arrays: ours */
+    struct wire_section section;
+    struct frame *frame;
+    char text[1100], type[256];
+    struct wire_channel_info info; /* the first of an Answer */
+};
+
+struct node {
+    struct world *world;
+    struct core_session *session;
+    char name[32];
+    bool frozen; /* nothing moves from or to it */
+    bool ready;
+    uint32_t next_bind;
+    ROW(struct handle *) handles;
+    ROW(struct message *) up, down; /* the pipes */
+    struct message *answer;         /* the last Answer that came */
+};
+
+/* What the world knows of an element. */
+struct element {
+    uint64_t incarnation;
+    bool accepted, known_taken, lost_report;
+    uint32_t taken;
+};
+
+struct world {
+    struct core *core;
+    int64_t now;
+    uint64_t random;
+    ROW(struct node *) nodes;
+    ROW(struct element) elements;
+    ROW(uint64_t) cancelled; /* incarnations */
+    const char *why;         /* of the last -EPROTO */
+    int rc;                  /* the last result of the core */
+    bool overtake;           /* controls may pass sections in the pipes */
+    uint64_t max_pull;
+};
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *w);
+uint64_t world_random(struct world *w, uint64_t below);
+
+struct node *node_new(struct world *w, const char *name);
+void node_end(struct node *n); /* its session is over; handles stay to be looked at */
+
+/* Sends Bind; the answer comes with the pump. */
+struct handle *bind_with(struct node *n, const char *name, enum wire_direction d,
+                         const struct wire_attributes *a, uint32_t prefetch);
+struct handle *bind_in(struct node *n, const char *name, int64_t capacity);
+struct handle *bind_out(struct node *n, const char *name, int64_t capacity);
+void handle_unbind(struct handle *h);
+void handle_close(struct handle *h, int32_t reason);
+
+void sends(struct handle *h, uint32_t n,
+           size_t size); /* n more sends wait, of elements of that size (>= 8) */
+void receives(struct handle *h, uint32_t n);            /* n more receives wait */
+void give_up(struct handle *h);                         /* all that waits is withdrawn */
+void say(struct node *n, const struct wire_control *c); /* any control, into the pipe */
+
+bool move_up(struct node *n); /* one message from the node to the core; false: none */
+bool move_down(struct node *n);
+void flush(struct world *w); /* core_flush, then each ready session is pulled from */
+void pull(struct node *n);
+void world_pump(struct world *w); /* until nothing moves; checks the core at each step */
+void world_later(struct world *w,
+                 int64_t ms); /* lets time pass, with ticks when they are due, and pumps */
+
+uint64_t world_waiting(const struct world *w); /* sends that wait, of live handles */
+/* What is wrong with the elements' histories, or NULL: lost, doubled, taken but never sent. */
+const char *world_fault(const struct world *w);
+
+#endif
