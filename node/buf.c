@@ -1,0 +1,63 @@
+/* buf.c - the growing buffer that a codec encodes into.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: len <= cap <= WIRE_ELEMENT_MAX.  A buffer has one owner at a time: no locks. */
+#include "node/buf.h"
+
+#include "proto/limits.h"
+#include "runtime/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUF_FIRST 256         /* bytes of the first allocation */
+#define BUF_KEPT  (64u << 10) /* larger memory is not kept for the next element */
+
+uint8_t *buf_extend(struct rn_buf *out, size_t n, int *rc)
+{
+    if (n > WIRE_ELEMENT_MAX - out->len) {
+        *rc = -EMSGSIZE;
+        return NULL;
+    }
+    if (out->len + n > out->cap || out->data == NULL) {
+        size_t cap = out->cap < BUF_FIRST ? BUF_FIRST : out->cap;
+        while (cap < out->len + n)
+            cap *= 2;
+        if (cap > WIRE_ELEMENT_MAX)
+            cap = WIRE_ELEMENT_MAX;
+        uint8_t *data = realloc(out->data, cap);
+        if (data == NULL) {
+            *rc = -ENOMEM;
+            return NULL;
+        }
+        out->data = data;
+        out->cap = cap;
+    }
+    uint8_t *at = out->data + out->len;
+    out->len += n;
+    rn_assert(out->len <= out->cap);
+    return at;
+}
+
+void buf_fini(struct rn_buf *b)
+{
+    free(b->data);
+    *b = (struct rn_buf){ 0 };
+}
+
+void buf_reset(struct rn_buf *b)
+{
+    if (b->cap > BUF_KEPT)
+        buf_fini(b);
+    b->len = 0;
+}
+
+int rn_buf_append(rn_buf *out, const void *data, size_t len)
+{
+    int rc = 0;
+    uint8_t *at = buf_extend(out, len, &rc);
+    if (at == NULL)
+        return rc;
+    if (len > 0)
+        memcpy(at, data, len);
+    return 0;
+}

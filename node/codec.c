@@ -1,0 +1,148 @@
+/* codec.c - the elements that everybody needs: numbers, bytes, protobuf messages.   SPDX-License-Identifier: MIT
+ *
+ * Decoders check the length before they write: an element of another size is -EBADMSG, never a guess. */
+#include "node/buf.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int word_encode(uint64_t word, rn_buf *out)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(word >> (8 * i));
+    return rn_buf_append(out, bytes, sizeof bytes);
+}
+
+static int word_decode(const uint8_t *bytes, size_t len, uint64_t *word)
+{
+    if (len != 8)
+        return -EBADMSG;
+    uint64_t w = 0;
+    for (int i = 0; i < 8; i++)
+        w |= (uint64_t)bytes[i] << (8 * i);
+    *word = w;
+    return 0;
+}
+
+static int int64_encode(const void *ctx, const void *elem, rn_buf *out)
+{
+    (void)ctx;
+    uint64_t word;
+    memcpy(&word, elem, sizeof word);
+    return word_encode(word, out);
+}
+
+/* An int64_t and a double are both 64 bits whose order on the wire is fixed: one decoder serves. */
+static int word64_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    (void)ctx;
+    uint64_t word;
+    int rc = word_decode(bytes, len, &word);
+    if (rc == 0)
+        memcpy(elem, &word, sizeof word);
+    return rc;
+}
+
+const rn_codec rn_codec_int64 = {
+    .type = "int64",
+    .elemsize = sizeof(int64_t),
+    .encode = int64_encode,
+    .decode = word64_decode,
+};
+
+_Static_assert(sizeof(double) == 8, "double is IEEE 754 binary64");
+
+const rn_codec rn_codec_double = {
+    .type = "double",
+    .elemsize = sizeof(double),
+    .encode = int64_encode,
+    .decode = word64_decode,
+};
+
+int rn_bytes_new(rn_bytes *b, const void *data, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    if (copy == NULL)
+        return -ENOMEM;
+    if (data != NULL && len > 0)
+        memcpy(copy, data, len);
+    *b = (rn_bytes){ .data = copy, .len = len };
+    return 0;
+}
+
+void rn_bytes_free(rn_bytes *b)
+{
+    if (b == NULL)
+        return;
+    free(b->data);
+    *b = (rn_bytes){ 0 };
+}
+
+static int bytes_encode(const void *ctx, const void *elem, rn_buf *out)
+{
+    (void)ctx;
+    const rn_bytes *b = elem;
+    return rn_buf_append(out, b->data, b->len);
+}
+
+static int bytes_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    (void)ctx;
+    return rn_bytes_new(elem, bytes, len);
+}
+
+static void bytes_drop(const void *ctx, void *elem)
+{
+    (void)ctx;
+    rn_bytes_free(elem);
+}
+
+const rn_codec rn_codec_bytes = {
+    .type = "bytes",
+    .elemsize = sizeof(rn_bytes),
+    .encode = bytes_encode,
+    .decode = bytes_decode,
+    .drop = bytes_drop,
+};
+
+static int message_encode(const void *ctx, const void *elem, rn_buf *out)
+{
+    const ProtobufCMessage *message = *(ProtobufCMessage *const *)elem;
+    if (message == NULL || message->descriptor != ctx)
+        return -EINVAL;
+    int rc = 0;
+    uint8_t *at = buf_extend(out, protobuf_c_message_get_packed_size(message), &rc);
+    if (at == NULL)
+        return rc;
+    protobuf_c_message_pack(message, at);
+    return 0;
+}
+
+static int message_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    ProtobufCMessage *message = protobuf_c_message_unpack(ctx, NULL, len, bytes);
+    if (message == NULL)
+        return -EBADMSG;
+    *(ProtobufCMessage **)elem = message;
+    return 0;
+}
+
+static void message_drop(const void *ctx, void *elem)
+{
+    (void)ctx;
+    protobuf_c_message_free_unpacked(*(ProtobufCMessage **)elem, NULL);
+}
+
+rn_codec rn_codec_protobuf(const struct ProtobufCMessageDescriptor *type)
+{
+    return (rn_codec){
+        .type = type->name,
+        .elemsize = sizeof(ProtobufCMessage *),
+        .ctx = type,
+        .encode = message_encode,
+        .decode = message_decode,
+        .drop = message_drop,
+    };
+}

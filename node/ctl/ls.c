@@ -1,0 +1,114 @@
+/* ls.c - `runnel ls`: the channels of the broker, as a table.   SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/ctl/channels.h"
+#include "node/ctl/verbs.h"
+
+enum { COLUMNS = 8, CELL = 24 };
+
+static const char *const headings[COLUMNS] = { "NAME",     "CAPACITY", "SENDERS", "RECEIVERS",
+                                               "BUFFERED", "ACCEPTED", "TAKEN",   "STATE" };
+
+static const char *state_of(const struct wire_channel_info *info)
+{
+    if (!info->closed)
+        return "open";
+    return info->buffered + info->delivered + info->lent > 0 ? "closing" : "closed";
+}
+
+/* The cells of a row but the first; the name is as long as it likes. */
+static void row_fill(char cell[COLUMNS][CELL], const struct wire_channel_info *info)
+{
+    if (info->attributes.capacity == 0)
+        snprintf(cell[1], CELL, "-"); /* not fixed before the first sender */
+    else if (info->attributes.capacity == WIRE_RENDEZVOUS)
+        snprintf(cell[1], CELL, "0");
+    else
+        snprintf(cell[1], CELL, "%" PRId64, info->attributes.capacity);
+    snprintf(cell[2], CELL, "%" PRIu32, info->senders);
+    snprintf(cell[3], CELL, "%" PRIu32, info->receivers);
+    snprintf(cell[4], CELL, "%" PRIu64, info->buffered);
+    snprintf(cell[5], CELL, "%" PRIu64, info->accepted);
+    snprintf(cell[6], CELL, "%" PRIu64, info->taken);
+    snprintf(cell[7], CELL, "%s", state_of(info));
+}
+
+static void widen(int *width, const char *text)
+{
+    int len = (int)strlen(text);
+    if (*width < len)
+        *width = len;
+}
+
+static void print_table(const struct channels *cs)
+{
+    char cell[COLUMNS][CELL];
+    int width[COLUMNS] = { 0 };
+
+    for (int c = 0; c < COLUMNS; c++)
+        widen(&width[c], headings[c]);
+    for (size_t i = 0; i < cs->n; i++) {
+        row_fill(cell, &cs->info[i]);
+        widen(&width[0], cs->info[i].name);
+        for (int c = 1; c < COLUMNS; c++)
+            widen(&width[c], cell[c]);
+    }
+    printf("%-*s", width[0], headings[0]);
+    for (int c = 1; c < COLUMNS - 1; c++)
+        printf("  %*s", width[c], headings[c]);
+    printf("  %s\n", headings[COLUMNS - 1]);
+    for (size_t i = 0; i < cs->n; i++) {
+        row_fill(cell, &cs->info[i]);
+        printf("%-*s", width[0], cs->info[i].name);
+        for (int c = 1; c < COLUMNS - 1; c++)
+            printf("  %*s", width[c], cell[c]);
+        printf("  %s\n", cell[COLUMNS - 1]);
+    }
+}
+
+static int ls_run(struct ctl_run *run, void *arg)
+{
+    struct ctl_opts *opts = arg;
+    struct channels cs;
+    int status;
+
+    (void)run;
+    status = channels_query(&cs, NULL, opts);
+    if (status == CTL_OK) {
+        print_table(&cs);
+        if (fflush(stdout) != 0)
+            status = ctl_say("cannot write to standard output");
+    }
+    channels_free(&cs);
+    return status;
+}
+
+static error_t parse_ls(int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = state->input;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "it lists all channels and takes no argument, not '%s'", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const char ls_doc[] =
+    "Lists the channels of the broker: how many elements each may hold, who is bound to it, how "
+    "many elements wait in it and how many it has accepted and handed out since it was made.\v"
+    "States: open; closing: closed, and its receivers still have elements to take; closed.";
+
+int ls_main(int argc, char **argv, struct ctl_opts *opts)
+{
+    static const struct argp_child children[] = { { &ctl_argp, 0, NULL, 0 }, { 0 } };
+    static const struct argp argp = { NULL, parse_ls, "", ls_doc, children, NULL, NULL };
+
+    argp_parse(&argp, argc, argv, 0, NULL, opts);
+    return ctl_main(CTL_WORKERS, ls_run, opts);
+}

@@ -1,0 +1,105 @@
+/* main.c - the `runnel` command: a table of verbs.   SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/ctl/common.h"
+#include "node/ctl/verbs.h"
+
+struct verb {
+    const char *name;
+    int (*main)(int argc, char **argv, struct ctl_opts *opts);
+};
+
+static const struct verb verbs[] = {
+    { "send", send_main },
+    { "recv", recv_main },
+    { "ls", ls_main },
+    { "audit", audit_main },
+};
+
+static const char doc[] =
+    "Send and receive through named channels, and look at them.\n\n"
+    "  runnel send NAME [FILE...]   send lines; waits while the channel is full\n"
+    "  runnel recv NAME [-n N]      print what comes out, until it is closed\n"
+    "  runnel ls                    list the channels of the broker\n"
+    "  runnel audit [NAME]          check that every element is accounted for\n\n"
+    "A first try, with a broker on this machine (runnel-broker):\n\n"
+    "  $ runnel recv greetings &\n"
+    "  $ echo hello | runnel send greetings --close\n"
+    "\v"
+    "`runnel VERB --help' tells more about a verb.\n\n"
+    "Exit status: 0 done; 1 it could not be done, and one sentence says why; 2 wrong command line; "
+    "128 + N ended by signal N.";
+
+struct top {
+    struct ctl_opts opts;
+    int verb_at; /* index of the verb in argv; 0: none was given */
+};
+
+static error_t parse_top(int key, char *arg, struct argp_state *state)
+{
+    struct top *top = state->input;
+    (void)arg;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &top->opts;
+        return 0;
+    case ARGP_KEY_ARG:
+        top->verb_at = state->next - 1;
+        state->next = state->argc; /* the rest belongs to the verb */
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which verb? send, recv, ls or audit");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int run_verb(struct top *top, int argc, char **argv)
+{
+    char name[64];
+
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(argv[0], verbs[i].name) == 0) {
+            snprintf(name, sizeof name, "runnel %s", verbs[i].name);
+            argv[0] = name;
+            return verbs[i].main(argc, argv, &top->opts);
+        }
+    }
+    fprintf(stderr,
+            "%s: there is no verb '%.64s', only send, recv, ls and audit\n"
+            "Try `%s --help' for more information.\n",
+            program_invocation_short_name, argv[0], program_invocation_short_name);
+    return CTL_USAGE;
+}
+
+/* `runnel help` and `runnel help VERB` are `runnel --help` and `runnel VERB --help`. */
+static int run_help(struct top *top, const struct argp *argp, int argc, char **argv)
+{
+    char *help[] = { argc > 1 ? argv[1] : argv[0], (char[]){ "--help" }, NULL };
+
+    if (argc > 1)
+        return run_verb(top, 2, help);
+    argp_help(argp, stdout, ARGP_HELP_STD_HELP, program_invocation_short_name);
+    return CTL_OK;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp_child children[] = { { &ctl_argp, 0, NULL, 0 }, { 0 } };
+    static const struct argp argp = {
+        .parser = parse_top, .args_doc = "VERB [ARG...]", .doc = doc, .children = children
+    };
+    struct top top = { .verb_at = 0 };
+
+    argp_err_exit_status = CTL_USAGE;
+    ctl_opts_init(&top.opts);
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top);
+    if (strcmp(argv[top.verb_at], "help") == 0)
+        return run_help(&top, &argp, argc - top.verb_at, argv + top.verb_at);
+    return run_verb(&top, argc - top.verb_at, argv + top.verb_at);
+}

@@ -1,0 +1,15 @@
+/* verbs.h - the verbs of `runnel`.   SPDX-License-Identifier: MIT
+ *
+ * Each takes the rest of the command line, argv[0] being "runnel VERB", and gives the exit status.
+ * opts holds what was said before the verb; what is said after it wins. */
+#ifndef NODE_CTL_VERBS_H
+#define NODE_CTL_VERBS_H
+
+#include "node/ctl/common.h"
+
+int send_main(int argc, char **argv, struct ctl_opts *opts);
+int recv_main(int argc, char **argv, struct ctl_opts *opts);
+int ls_main(int argc, char **argv, struct ctl_opts *opts);
+int audit_main(int argc, char **argv, struct ctl_opts *opts);
+
+#endif

@@ -1,0 +1,381 @@
+/* handle.c - what both sides of a bound channel share: life, closing, failing, the ledger.
+ *   SPDX-License-Identifier: MIT
+ *
+ * Invariants, under the channel's lock:
+ *   - an operation waits in the channel's queue only if it could not be performed when it was last looked at;
+ *     whatever may change that (credit, elements, the lease, an end) calls handle_serve_locked() or ends it;
+ *   - numbered = accepted + queued or under way + given up, and `excluded` of those not accepted did not give 0;
+ *   - once `fatal` is set no operation is performed, and nothing waits in the channel's queues;
+ *   - once `over` is set nothing waits for the home. */
+#include "node/handle.h"
+
+#include "node/node.h"
+#include "node/op.h"
+#include "runtime/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void side_init(struct side *side, struct handle *h, enum rn_dir dir)
+{
+    side->handle = h;
+    side->dir = dir;
+}
+
+struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
+{
+    struct handle *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return NULL;
+    h->name = strdup(name);
+    if (h->name == NULL) {
+        free(h);
+        return NULL;
+    }
+    atomic_init(&h->refs, 1);
+    h->chan = chan;
+    h->node = node_ref(node);
+    side_init(&h->side[RN_IN], h, RN_IN);
+    side_init(&h->side[RN_OUT], h, RN_OUT);
+    outbox_init(&h->out, node_chunks(node));
+    TAILQ_INIT(&h->verdicts);
+    TAILQ_INIT(&h->turns);
+    TAILQ_INIT(&h->leavers);
+    return h;
+}
+
+struct handle *handle_ref(struct handle *h)
+{
+    /* Relaxed: who makes a reference has one already, so the count cannot reach zero meanwhile. */
+    atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    return h;
+}
+
+void handle_unref(struct handle *h)
+{
+    /* acq_rel: the last one sees all that the others did before they let go. */
+    if (h == NULL || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    rn_assert(TAILQ_EMPTY(&h->turns));
+    rn_assert(TAILQ_EMPTY(&h->leavers));
+    struct parcel *p;
+    while ((p = TAILQ_FIRST(&h->verdicts)) != NULL) {
+        rn_assert(!p->waiting);
+        TAILQ_REMOVE(&h->verdicts, p, link);
+        parcel_give(&h->pool, p);
+    }
+    parcel_pool_fini(&h->pool);
+    outbox_fini(&h->out);
+    store_fini(&h->in);
+    for (int dir = 0; dir < 2; dir++)
+        free(h->side[dir].type);
+    free(h->name);
+    node_unref(h->node);
+    free(h);
+}
+
+struct handle *handle_of(const rn_chan *c)
+{
+    rn_chan *chan = (rn_chan *)c;
+    if (chan == NULL)
+        return NULL;
+    struct handle *h = NULL;
+    rn__chan_lock(chan);
+    if (rn__chan_ops(chan) == &handle_ops)
+        h = handle_ref(rn__chan_bound(chan));
+    rn__chan_unlock(chan);
+    return h;
+}
+
+/* ---- who waits in the channel's queues ---- */
+
+/* Takes the first waiting operation of a direction out of its queue.  NULL: none is left, or the first was
+ * decided otherwise; *more tells which. */
+static struct rn__op *side_claim_first(struct side *side, bool *more)
+{
+    struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
+    *more = op != NULL;
+    if (op == NULL)
+        return NULL;
+    op_left(side, op);
+    return rn__op_claim(side->handle->chan, op) ? op : NULL;
+}
+
+/* Ends everything that waits in a direction. */
+static void side_end(struct side *side, int rc)
+{
+    bool more = true;
+    while (more) {
+        struct rn__op *op = side_claim_first(side, &more);
+        if (op != NULL)
+            rn__op_complete(op, rc);
+    }
+}
+
+static void serve_sends(struct handle *h)
+{
+    struct side *side = &h->side[RN_OUT];
+    struct rn__op *op;
+    while ((op = rn__chan_first(h->chan, RN_SEND)) != NULL) {
+        int rc = send_ready(h, op);
+        if (rc > 0)
+            return;
+        op_left(side, op);
+        if (!rn__op_claim(h->chan, op))
+            continue;
+        if (rc == 0)
+            rc = send_perform(h, op);
+        rn__op_complete(op, rc);
+    }
+}
+
+static void serve_receives(struct handle *h)
+{
+    struct side *side = &h->side[RN_IN];
+    struct rn__op *op;
+    while ((op = rn__chan_first(h->chan, RN_RECV)) != NULL) {
+        int rc = receive_ready(h);
+        if (rc > 0)
+            return;
+        op_left(side, op);
+        if (!rn__op_claim(h->chan, op))
+            continue;
+        if (rc == 0)
+            receive_perform(h, op);
+        rn__op_complete(op, rc);
+    }
+}
+
+void handle_serve_locked(struct handle *h)
+{
+    if (h->over)
+        return;
+    serve_sends(h);
+    serve_receives(h);
+    for (int dir = 0; dir < 2; dir++)
+        if (h->side[dir].waiting != h->side[dir].asked || h->side[dir].asked_over)
+            node_mark(h->node, h);
+}
+
+void handle_serve(struct handle *h)
+{
+    rn__chan_lock(h->chan);
+    handle_serve_locked(h);
+    rn__chan_unlock(h->chan);
+}
+
+/* ---- what the home says ---- */
+
+void handle_attributes(struct side *side, const struct wire_attributes *a)
+{
+    struct handle *h = side->handle;
+    rn__chan_lock(h->chan);
+    h->capacity = a->capacity;
+    h->capacity_bytes = a->capacity_bytes;
+    rn__chan_unlock(h->chan);
+}
+
+/* The home has answered n of what it was asked.  It may have done so twice, for an Ask that crossed the answer to the
+ * one before; then it would think that what is over here is still claimed. */
+static void side_answered(struct side *side, uint64_t n)
+{
+    if (side->asked > 0 && n > side->asked)
+        side->asked_over = true;
+    side->asked -= n < side->asked ? (uint32_t)n : side->asked;
+    if (n > 0)
+        side->weak_until = 0;
+}
+
+void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
+{
+    struct side *side = &h->side[RN_OUT];
+    rn__chan_lock(h->chan);
+    if (!h->over && h->fatal == 0 && side->closed == 0) {
+        outbox_credit(&h->out, elements, bytes);
+        side_answered(side, elements);
+        handle_serve_locked(h);
+    } else if (!h->over) {
+        outbox_credit(&h->out, elements,
+                      bytes); /* goes back with the next Returned or the Unbind */
+    }
+    rn__chan_unlock(h->chan);
+}
+
+/* Moves the verdicts up to number that have come onto a private list.  A send that is told 0 counts as one that
+ * gave 0 from then on. */
+static void verdicts_covered(struct handle *h, struct parcel_list *told)
+{
+    struct parcel *p;
+    while ((p = TAILQ_FIRST(&h->verdicts)) != NULL && p->number <= h->out.accepted) {
+        TAILQ_REMOVE(&h->verdicts, p, link);
+        if (p->counted)
+            h->excluded--;
+        p->rc = 0;
+        TAILQ_INSERT_TAIL(told, p, link);
+    }
+}
+
+/* Tells those on a private list; who gave up does not listen any more. */
+static void verdicts_tell(struct handle *h, struct parcel_list *told)
+{
+    struct parcel *p;
+    while ((p = TAILQ_FIRST(told)) != NULL) {
+        TAILQ_REMOVE(told, p, link);
+        if (p->orphan)
+            parcel_give(&h->pool, p);
+        else
+            parcel_signal(p);
+    }
+}
+
+int handle_accepted(struct handle *h, uint64_t number)
+{
+    struct parcel_list told = TAILQ_HEAD_INITIALIZER(told);
+    rn__chan_lock(h->chan);
+    int rc = outbox_accept(&h->out, number);
+    verdicts_covered(h, &told);
+    for (struct parcel *p = TAILQ_FIRST(&told); p != NULL; p = TAILQ_NEXT(p, link))
+        p->waiting = false;
+    rn__chan_unlock(h->chan);
+    verdicts_tell(h, &told);
+    return rc;
+}
+
+int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+{
+    struct side *side = &h->side[RN_IN];
+    int rc = 0;
+    rn__chan_lock(h->chan);
+    /* What comes for a side that has ended stays untaken, and the home gives it to others. */
+    if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
+        rc = store_push(&h->in, frame, s);
+        side_answered(side, s->count);
+        handle_serve_locked(h);
+    }
+    rn__chan_unlock(h->chan);
+    return rc;
+}
+
+void handle_closed(struct side *side, int result, int reason)
+{
+    struct handle *h = side->handle;
+    rn__chan_lock(h->chan);
+    if (side->closed == 0)
+        side->closed = result;
+    if (h->reason == 0)
+        h->reason = reason;
+    side->close_due = false;
+    if (side->dir == RN_OUT) {
+        side_end(side, side->closed);
+    } else {
+        if (reason < 0)
+            store_clear(&h->in); /* cancelled: the home has dropped what nobody took */
+        handle_serve_locked(h);
+    }
+    rn__chan_unlock(h->chan);
+}
+
+/* ---- ends ---- */
+
+void handle_fail_locked(struct handle *h, int rc)
+{
+    if (h->fatal == 0)
+        h->fatal = rc;
+    store_clear(&h->in);
+    for (int dir = 0; dir < 2; dir++) {
+        side_end(&h->side[dir], h->fatal);
+        if (h->side[dir].state == SIDE_BOUND || h->side[dir].state == SIDE_BINDING)
+            h->side[dir].unbind_due = true;
+    }
+    node_mark(h->node, h);
+}
+
+void handle_fail(struct handle *h, int rc)
+{
+    rn__chan_lock(h->chan);
+    handle_fail_locked(h, rc);
+    rn__chan_unlock(h->chan);
+}
+
+void handle_over(struct handle *h, int rc)
+{
+    struct parcel_list told = TAILQ_HEAD_INITIALIZER(told);
+    struct parcel_list left = TAILQ_HEAD_INITIALIZER(left);
+    rn__chan_lock(h->chan);
+    if (h->fatal == 0)
+        h->fatal = rc;
+    h->over = true;
+    store_clear(&h->in);
+    outbox_clear(&h->out);
+    for (int dir = 0; dir < 2; dir++) {
+        side_end(&h->side[dir], h->fatal);
+        h->side[dir].close_due = h->side[dir].unbind_due = false;
+    }
+    struct parcel *p;
+    while ((p = TAILQ_FIRST(&h->verdicts)) != NULL) {
+        /* What never left this process was not sent; of the rest nobody can tell.  A flush (not counted) is
+         * told what became of the handle. */
+        p->rc = p->counted && p->number <= h->out.departed ? RN_EUNKNOWN : rc;
+        TAILQ_REMOVE(&h->verdicts, p, link);
+        TAILQ_INSERT_TAIL(&told, p, link);
+        p->waiting = false;
+    }
+    TAILQ_CONCAT(&left, &h->leavers, link);
+    TAILQ_FOREACH(p, &left, link)
+    p->waiting = false;
+    rn__chan_unlock(h->chan);
+    verdicts_tell(h, &told);
+    parcel_signal_all(&left);
+}
+
+/* ---- the ledger ---- */
+
+void handle_counts(const struct handle *h, struct wire_counts *out)
+{
+    uint64_t orphans = 0;
+    struct parcel *p;
+    TAILQ_FOREACH(p, &h->verdicts, link)
+    orphans += p->orphan;
+    uint64_t open = h->out.numbered - h->out.accepted;
+    *out = (struct wire_counts){
+        .sent = h->out.numbered,
+        .confirmed = h->out.accepted,
+        .queued = h->over ? 0 : open - orphans,
+        .unknown = h->over ? open : orphans,
+    };
+}
+
+uint64_t handle_unsent(const struct handle *h)
+{
+    return h->out.numbered - h->out.accepted - h->excluded;
+}
+
+int handle_verdict_join(struct handle *h, struct parcel *p, uint64_t number)
+{
+    if (number <= h->out.accepted)
+        return 1;
+    if (h->over)
+        return h->fatal;
+    p->number = number;
+    p->waiting = true;
+    TAILQ_INSERT_TAIL(&h->verdicts, p, link);
+    return 0;
+}
+
+void handle_withdrawn(struct handle *h, struct parcel *gone, uint64_t number)
+{
+    struct parcel_list told = TAILQ_HEAD_INITIALIZER(told);
+    TAILQ_REMOVE(&h->verdicts, gone, link);
+    gone->waiting = false;
+    h->excluded--;
+    struct parcel *p;
+    TAILQ_FOREACH(p, &h->verdicts, link)
+    if (p->number >= number)
+        p->number--; /* sends after it moved up; a flush up to it now ends before it */
+    verdicts_covered(h, &told);
+    TAILQ_FOREACH(p, &told, link)
+    p->waiting = false;
+    handle_serve_locked(h);
+    rn__chan_unlock(h->chan);
+    verdicts_tell(h, &told);
+}

@@ -1,0 +1,142 @@
+/* handle.h - a local channel that is bound: an rn_chan's other half.   SPDX-License-Identifier: MIT
+ *
+ * Operators (any goroutine or thread) come in through the channel's operations table; the node's link goroutine
+ * comes in through the functions below that say so.  They meet under the channel's lock. */
+#ifndef NODE_HANDLE_H
+#define NODE_HANDLE_H
+
+#include "node/outbox.h"
+#include "node/parcel.h"
+#include "node/runnel.h"
+#include "node/store.h"
+#include "proto/link/session.h"
+#include "runtime/chan.h"
+
+#include <uthash.h>
+
+struct handle;
+
+enum side_state {
+    SIDE_NONE,    /* not bound in this direction */
+    SIDE_PENDING, /* wants to be bound; Bind is sent as soon as there is a session */
+    SIDE_BINDING, /* Bind is sent */
+    SIDE_BOUND,
+    SIDE_UNBINDING, /* Unbind is sent */
+    SIDE_OVER,      /* unbound, refused, or its session is over */
+};
+
+/* One direction of a handle: a binding of the protocol. */
+struct side {
+    struct handle *handle;
+    enum rn_dir dir;
+
+    /* Fixed from rn_bind on. */
+    struct rn_codec codec;
+    struct rn_bind_opts opts;
+    char *type; /* copy of codec.type */
+
+    /* Owned by the link goroutine. */
+    uint32_t id;       /* the binding's number in the session */
+    UT_hash_handle hh; /* by id, in the node's table */
+    rn_chan *reply;    /* of int: who waits in rn_bind; a reference, or NULL */
+    bool abandoned;    /* nobody waits for the answer any more: undo the bind when it comes */
+    struct wire_counts reported; /* OUT: the counts last sent */
+
+    /* Guarded by the channel's lock. */
+    enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */
+    uint64_t incarnation;
+    uint32_t epoch;
+    int closed; /* < 0: what operations get (IN: once nothing is left); 0: open */
+    bool close_due,
+        unbind_due; /* to be said to the home as soon as everything before it has been said */
+    bool closing;   /* this end has closed it: the first close or failure decides */
+    int close_reason;
+    uint32_t waiting;       /* operations in the channel's queue of this direction */
+    uint64_t waiting_bytes; /* OUT: of all of them */
+    uint32_t asked; /* how many of them the home knows of, as it counts: see side_answered() */
+    uint64_t asked_first, asked_bytes;
+    bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
+    bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
+    size_t missed_bytes;
+    int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
+
+    atomic_bool usable; /* set once bound, for prepare, which holds no lock; never cleared */
+};
+
+struct handle {
+    atomic_uint refs;
+    rn_chan *chan;        /* the channel's lock guards the handle; a reference while `listed` */
+    struct rn_node *node; /* a reference */
+    char *name;
+    struct parcel_pool pool;
+
+    struct side side[2]; /* by enum rn_dir; side[RN_OUT].handle != NULL etc. always */
+
+    /* On the node's list of handles with something to say; see node_mark(). */
+    atomic_bool dirty;
+    struct handle *dirty_next; /* owned by who set dirty, then by the link goroutine */
+
+    /* Owned by the link goroutine. */
+    TAILQ_ENTRY(handle) all;  /* among the node's handles while listed */
+    TAILQ_ENTRY(handle) turn; /* among those with data to send */
+    bool listed, in_turn;
+
+    /* Guarded by the channel's lock. */
+    bool attached; /* the channel's operations are ours */
+    int fatal;     /* < 0: every operation gets it */
+    int reason;    /* what rn_chan_err gives; 0 */
+    bool over;     /* the home has no part in it any more: no answer will come */
+    bool draining; /* rn_unbind waits: sends queue */
+    struct outbox out;
+    uint64_t excluded; /* numbers not accepted whose send did not give 0, or not yet */
+    struct parcel_list
+        verdicts; /* sends and flushes that wait until their number is accepted; ascending */
+    struct store in;
+    uint64_t popped;         /* elements handed to takers so far */
+    uint64_t finished;       /* the first so many were decoded, each in its turn */
+    uint64_t taken;          /* delivery number of the newest of those */
+    uint64_t taken_reported; /* as the home was last told; written by the link goroutine */
+    uint64_t broken; /* place in the order of taking of the element that did not decode; 0: none */
+    struct parcel_list
+        turns; /* takers that wait until those before them have finished; by number */
+    struct parcel_list leavers; /* who waits until the handle is over */
+    int64_t capacity;           /* the named channel's; 0: not known */
+    uint64_t capacity_bytes;
+};
+TAILQ_HEAD(handle_list, handle);
+
+extern const struct rn__chan_ops handle_ops;
+
+/* A handle for chan, bound to nothing yet; the caller owns a reference.  NULL: no memory. */
+struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan);
+struct handle *handle_ref(struct handle *h);
+void handle_unref(struct handle *h);
+
+/* The handle behind a channel, with a reference; NULL: it is not bound.  Takes the channel's lock. */
+struct handle *handle_of(const rn_chan *c);
+
+/* ---- the link goroutine's; they take the channel's lock ---- */
+void handle_attributes(struct side *side, const struct wire_attributes *a);
+void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes);
+int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
+int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s);
+/* Tries again what could not be served while the lease was in its last quarter. */
+void handle_serve(struct handle *h);
+/* The side is closed at the home; `result` is what its operations get, `reason` what rn_chan_err gives. */
+void handle_closed(struct side *side, int result, int reason);
+/* The home has no part in the handle any more.  Every operation gets rc; elements that left this process and
+ * were not accepted stay in doubt. */
+void handle_over(struct handle *h, int rc);
+/* Every operation gets rc from now on, but the home is still to be told. */
+void handle_fail(struct handle *h, int rc);
+
+/* ---- the channel is locked ---- */
+void handle_serve_locked(struct handle *h);
+void handle_fail_locked(struct handle *h, int rc);
+/* Elements that are neither accepted nor given up, and the ledger for the broker. */
+void handle_counts(const struct handle *h, struct wire_counts *out);
+uint64_t handle_unsent(const struct handle *h);
+/* Puts p among the verdicts and gives 0, or gives what it would be told at once (> 0: covered already). */
+int handle_verdict_join(struct handle *h, struct parcel *p, uint64_t number);
+
+#endif

@@ -1,0 +1,129 @@
+/* inside.h - struct rn_node, for the files that make up the link goroutine.   SPDX-License-Identifier: MIT
+ *
+ * node.c (life, requests, the loop), traffic.c (what comes in and goes out), bind.c and query.c (who asks). */
+#ifndef NODE_INSIDE_H
+#define NODE_INSIDE_H
+
+#include "node/handle.h"
+#include "node/node.h"
+#include "node/uplink.h"
+#include "proto/limits.h"
+
+#include <pthread.h>
+
+enum request_what {
+    REQUEST_BIND,    /* side: has been made SIDE_PENDING */
+    REQUEST_ABANDON, /* side: who asked for the bind has left */
+    REQUEST_QUERY,
+    REQUEST_CLOSE, /* drain, say goodbye, end */
+    REQUEST_ABORT, /* the drain has taken too long: end now */
+    REQUEST_CRASH, /* end without a word */
+};
+
+struct request {
+    struct request *next;
+    enum request_what what;
+    struct side *side;   /* with references to its handle and its channel */
+    struct query *query; /* a reference */
+    rn_chan *reply;      /* a reference, or NULL */
+};
+
+/* A question that collects answers; shared by who asks and the link goroutine. */
+struct answer_frame {
+    struct answer_frame *next;
+    struct frame *frame;
+};
+struct query {
+    atomic_uint refs;
+    char name[WIRE_NAME_MAX + 1];
+    rn_chan *done; /* one int: 0 or why it ended */
+    uint32_t id;   /* owned by the link goroutine until done, as the next two; then by the asker */
+    struct answer_frame *frames, **frames_end;
+    struct frame *newest; /* the last of frames */
+    UT_hash_handle hh;
+};
+void query_unref(struct query *q);
+
+/* What an end comes to, told to rn_node_close and rn__node_crash. */
+struct ending {
+    int rc;
+    uint64_t unsent;
+};
+
+enum node_stage { NODE_OPENING, NODE_OPEN, NODE_CLOSING, NODE_ENDED };
+
+struct rn_node {
+    atomic_uint refs;
+
+    /* Fixed. */
+    char *name;
+    char *urls; /* n_urls strings, one after the other */
+    unsigned n_urls;
+    uint8_t instance[16];
+    uint64_t lease_ms; /* asked for; 0: the broker's default */
+    struct link *link; /* its functions but link_wake() are the link goroutine's */
+    rn_chan *opened;   /* of int: what rn_node_open waits for; cap 1 */
+    rn_chan *ended;    /* of struct ending; cap 1 */
+
+    /* Any thread, atomic. */
+    _Atomic(struct handle *)
+        dirty;          /* a stack of marked handles, linked by dirty_next, each with a reference */
+    atomic_bool asleep; /* the link goroutine is in link_recv or about to: wake it */
+    _Atomic int64_t fence_ns, end_ns; /* rn__boottime(); written by the link goroutine */
+    _Atomic int64_t confirmed_ns;
+    atomic_bool fenced; /* an operation met the fence since the handles were last served */
+    atomic_int doubts;
+    atomic_bool up;
+    struct chunk_pool chunks;
+
+    pthread_mutex_t lock; /* guards the next four; never held across anything that parks */
+    struct request *requests, **requests_end;
+    bool deaf; /* takes no more requests */
+    char why[WIRE_TEXT_MAX + 1];
+
+    /* The link goroutine's. */
+    enum node_stage stage;
+    struct uplink uplink;
+    struct session *session;    /* NULL: none */
+    link_peer peer;             /* 0: no connection */
+    struct side *sides;         /* by id: Bind was sent, and it is not over */
+    struct query *queries;      /* by id */
+    struct handle_list handles; /* all with a side that is neither none nor over */
+    struct handle_list turns;   /* those with data, in turn */
+    struct handle *held; /* marked handles that wait for a connection, linked by dirty_next */
+    struct frame_writer writer; /* sections that are not in the session yet */
+    uint32_t binds, query_ids;  /* numbers given */
+    uint64_t unsent;            /* of handles that are over, while closing */
+    bool starved;               /* something found no memory: try again soon */
+    bool aborted;
+};
+
+/* ---- node.c ---- */
+/* Hands r over (takes it).  0, or -ESHUTDOWN: the node has ended, and r is still the caller's. */
+int node_submit(struct rn_node *n, struct request *r);
+struct request *request_new(enum request_what what);
+void request_side(struct request *r, struct side *side); /* what it is about */
+void request_free(struct request *r);
+/* The session is over: everything that belongs to it fails with rc. */
+void node_session_over(struct rn_node *n, int rc);
+
+/* ---- traffic.c ---- */
+/* A frame of the session, already taken note of by it.  0, or < 0: the broker broke the protocol or there is no memory;
+ * the session cannot go on. */
+int traffic_input(struct rn_node *n, const struct frame_view *view, struct frame *frame);
+/* Puts what the session has to send on the link.  0, or < 0: the connection is of no more use. */
+int traffic_pump(struct rn_node *n);
+/* Collects what marked handles have to say and sends it with the data, as far as the window allows.  The same. */
+int traffic_output(struct rn_node *n);
+/* Tells the broker the counts that have changed. */
+void traffic_counts(struct rn_node *n);
+/* Takes over the marked handles. */
+void traffic_gather(struct rn_node *n);
+/* Sends Bind for a pending side, if there is a session. */
+void traffic_bind(struct rn_node *n, struct side *side);
+void traffic_query(struct rn_node *n, struct query *q);
+/* The handle leaves the node's tables when no side of it is bound any more. */
+void traffic_delist(struct rn_node *n, struct handle *h, int rc);
+void traffic_reply(struct side *side, int rc);
+
+#endif

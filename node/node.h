@@ -1,0 +1,66 @@
+/* node.h - a process and its link to a broker, for the other files of node/ and for tests.
+ *   SPDX-License-Identifier: MIT
+ *
+ * One service goroutine per node, the link goroutine, owns the link, the session and every table.  Others reach it
+ * in two ways: a handle with something to say is marked, a request is submitted; both wake it if it sleeps. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "node/runnel.h"
+#include "proto/link/link.h"
+#include "proto/wire.h"
+
+/* ---- doors that are not in runnel.h: the command line, tests, the simulator ---- */
+
+/* rn_node_open on an endpoint that is there already.  Takes link, also on error.  `url` as rn_node_opts.brokers. */
+int rn__node_open_on(rn_node **node, const rn_node_opts *opts, struct link *link, const char *url,
+                     rn_time deadline);
+
+/* The node dies without a word: its handles give RN_ESESSION, the broker hears nothing.  Takes node.  Parks until the
+ * link is closed. */
+void rn__node_crash(rn_node *node);
+
+/* Asks the broker about its channels (name NULL or "": all of them, else that one) and calls each once per channel,
+ * on the caller's stack; *info is borrowed for the call.  Parks at most until deadline.  0, RN_ETIMEDOUT,
+ * RN_ECANCELED, RN_ESESSION (asked of a session that ended before the answer was complete), -ENOMEM, -ESHUTDOWN. */
+int rn__node_query(rn_node *node, const char *name,
+                   void (*each)(void *arg, const struct wire_channel_info *info), void *arg,
+                   rn_time deadline);
+
+/* rn_node_last_error() without its result. */
+void rn__node_why(rn_node *node, char *buf, size_t size);
+
+/* Is there a session on a connection that is up?  For tests; true a moment ago. */
+bool rn__node_up(const rn_node *node);
+
+/* ---- for the other files of node/ ---- */
+struct handle;
+struct chunk_pool;
+
+struct rn_node *node_ref(struct rn_node *n);
+void node_unref(struct rn_node *n);
+struct chunk_pool *node_chunks(struct rn_node *n);
+
+/* The handle has something to say to the home: the link goroutine will collect it; nothing when the handle is over.
+ * Its channel is locked.  Cheap when it is marked already. */
+void node_mark(struct rn_node *n, struct handle *h);
+
+/* May an operation use what the session gave (credit, an element) now?  0; RN__NOT_READY in the last quarter of the
+ * lease (the link goroutine will serve all handles when it has been renewed); RN_ESESSION after its end. */
+int node_fence(struct rn_node *n);
+
+/* The link counts as up until then (rn__boottime()): 1 s after the newest frame was sent that was acknowledged. */
+int64_t node_up_until(const struct rn_node *n);
+/* Operations in doubt: while there are any, signs of life are given more often. */
+void node_doubt(struct rn_node *n, int change);
+
+/* Are we in a child of fork?  Then nothing of the node works. */
+bool node_forked(void);
+
+/* What a broker's code is to a program.  `reason` is used by WIRE_FAILED and WIRE_CANCELLED. */
+int node_error(enum wire_code code, int reason);
+
+/* Notes a refusal's sentence; node NULL: of the process. */
+void node_note_error(struct rn_node *n, const char *sentence);
+
+#endif

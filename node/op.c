@@ -1,0 +1,429 @@
+/* op.c - one operation on a handle: prepared, attempted, finished.   SPDX-License-Identifier: MIT
+ *
+ * A send is encoded on its sender's stack before any lock (prepare); under the channel's lock it takes credit and
+ * its bytes join the handle's next section (attempt, or later the link goroutine's serve); afterwards it drops the
+ * element, and with `confirm` waits for the verdict (finish).  A receive takes the oldest element's bytes under the
+ * lock and decodes them on its own stack.
+ *
+ * Takers finish in the order in which they took.  So what is reported as taken was decoded, without exception: when
+ * an element does not decode, nobody has returned with a later one, and it goes back with all that follow it. */
+#include "node/op.h"
+
+#include "node/node.h"
+#include "runtime/assert.h"
+#include "runtime/sched.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ELEM_ON_STACK \
+    256 /* an element up to this is decoded on the stack, a larger one in its parcel */
+
+static struct handle *op_handle(const struct rn__op *op)
+{
+    return rn__chan_bound(op->chan);
+}
+
+static struct side *op_side(struct handle *h, const struct rn__op *op)
+{
+    return &h->side[op->kind == RN_SEND ? RN_OUT : RN_IN];
+}
+
+/* ---- prepare: no lock ---- */
+
+static int op_prepare(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    struct handle *h = op_handle(op);
+    if (node_forked())
+        return -ESHUTDOWN;
+    struct side *side = op_side(h, op);
+    /* Acquire pairs with the release when the side was bound: its codec is seen. */
+    if (!atomic_load_explicit(&side->usable, memory_order_acquire))
+        return -EBADF;
+    struct parcel *p = parcel_get(&h->pool);
+    if (p == NULL)
+        return -ENOMEM;
+    int rc = 0;
+    if (op->kind == RN_SEND) {
+        rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
+        /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
+        p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
+        if (rc >= 0 && p->confirm)
+            rc = parcel_waitable(p);
+    } else {
+        /* All that a receive will need is found now, so that an element once taken is never refused for want
+         * of memory by us. */
+        if (side->codec.elemsize > ELEM_ON_STACK &&
+            buf_extend(&p->buf, side->codec.elemsize, &rc) != NULL)
+            p->buf.len = 0;
+        if (rc == 0)
+            rc = parcel_waitable(p);
+    }
+    if (rc < 0) {
+        parcel_give(&h->pool, p);
+        return rc;
+    }
+    op->token = p;
+    op->token_size = p->buf.len;
+    return 0;
+}
+
+/* ---- attempt: channel locked ---- */
+
+int send_ready(struct handle *h, const struct rn__op *op)
+{
+    const struct side *side = &h->side[RN_OUT];
+    size_t len = op_parcel(op)->buf.len;
+    if (h->fatal < 0)
+        return h->fatal;
+    if (side->closed < 0)
+        return side->closed;
+    if (h->capacity_bytes > 0 && len > h->capacity_bytes)
+        return -EMSGSIZE; /* before it could wait: the home must never be asked for it */
+    int rc = node_fence(h->node);
+    if (rc != 0)
+        return rc;
+    if (h->draining || !outbox_fits(&h->out, len))
+        return RN__NOT_READY;
+    return 0;
+}
+
+int send_perform(struct handle *h, struct rn__op *op)
+{
+    struct parcel *p = op_parcel(op);
+    bool was_empty = h->out.head == NULL;
+    uint64_t number = 0;
+    int rc = outbox_push(&h->out, p->buf.data, p->buf.len, &number);
+    if (rc < 0)
+        return rc;
+    if (p->confirm) {
+        rc = handle_verdict_join(h, p, number);
+        rn_assert(rc == 0);
+        p->counted = true;
+        h->excluded++;
+    }
+    if (was_empty) /* else the link goroutine has us on its list until all is sent */
+        node_mark(h->node, h);
+    return 0;
+}
+
+int receive_ready(struct handle *h)
+{
+    const struct side *side = &h->side[RN_IN];
+    if (h->fatal < 0)
+        return h->fatal;
+    if (h->in.len == 0)
+        return side->closed < 0 ? side->closed : RN__NOT_READY;
+    return node_fence(h->node);
+}
+
+void receive_perform(struct handle *h, struct rn__op *op)
+{
+    struct parcel *p = op_parcel(op);
+    struct store_item item;
+    bool found = store_pop(&h->in, &item);
+    rn_assert(found);
+    p->frame = item.frame;
+    p->data = item.data;
+    p->len = item.len;
+    p->delivery = item.delivery;
+    p->number = ++h->popped;
+}
+
+/* Is another operation of this direction waiting, so that this one must not pass it? */
+static bool op_is_behind(rn_chan *c, const struct rn__op *op)
+{
+    const struct rn__op *first = rn__chan_first(c, op->kind);
+    return first != NULL && first != op;
+}
+
+static int op_attempt(rn_chan *c, struct rn__op *op)
+{
+    struct handle *h = op_handle(op);
+    int rc = op->kind == RN_SEND ? send_ready(h, op) : receive_ready(h);
+    if (rc != 0)
+        return rc;
+    if (op_is_behind(c, op))
+        return RN__NOT_READY;
+    if (op->kind == RN_SEND)
+        return send_perform(h, op);
+    receive_perform(h, op);
+    return 0;
+}
+
+static void op_queued(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    struct handle *h = op_handle(op);
+    struct side *side = op_side(h, op);
+    side->waiting++;
+    side->waiting_bytes += op_parcel(op)->buf.len;
+    node_mark(h->node, h);
+}
+
+void op_left(struct side *side, const struct rn__op *op)
+{
+    rn_assert(side->waiting > 0);
+    side->waiting--;
+    side->waiting_bytes -= op_parcel(op)->buf.len;
+}
+
+static void op_unqueued(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    struct handle *h = op_handle(op);
+    op_left(op_side(h, op), op);
+    if (h->over)
+        return;
+    handle_serve_locked(h); /* it may have been the first, and what is behind it smaller */
+    node_mark(h->node, h);
+}
+
+static void op_missed(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    struct handle *h = op_handle(op);
+    struct side *side = op_side(h, op);
+    if (side->waiting > 0 || side->missed || rn__boottime() < side->weak_until)
+        return; /* the home knows already */
+    side->missed = true;
+    side->missed_bytes = op_parcel(op)->buf.len;
+    node_mark(h->node, h);
+}
+
+/* ---- finish: no lock ---- */
+
+/* The link cannot tell any more: the send gives up, and its parcel stays behind until its fate is known. */
+static int verdict_give_up(struct handle *h, struct parcel *p)
+{
+    rn__chan_lock(h->chan);
+    if (p->waiting) {
+        p->waiting = false;
+        p->orphan = true;
+        rn__chan_unlock(h->chan);
+        return RN_EUNKNOWN;
+    }
+    rn__chan_unlock(h->chan);
+    parcel_await(p);
+    return p->rc;
+}
+
+/* The element has left this process, the deadline has passed: only the home knows.  It is asked for as long as the
+ * link is seen to be up.  *orphan: the parcel stays with the handle. */
+static int verdict_in_doubt(struct handle *h, struct parcel *p)
+{
+    int rc = RN_ETIMEDOUT;
+    node_doubt(h->node, +1);
+    rn_shield(1);
+    while (rc == RN_ETIMEDOUT) {
+        int64_t up_ns = node_up_until(h->node) - rn__boottime();
+        if (up_ns <= 0)
+            break;
+        rc = parcel_wait(p, rn_after(up_ns));
+    }
+    rn_shield(0);
+    node_doubt(h->node, -1);
+    return rc == 0 ? p->rc : verdict_give_up(h, p);
+}
+
+static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel *p)
+{
+    int rc = parcel_wait(p, op->deadline);
+    if (rc == 0)
+        return p->rc;
+    rn__chan_lock(h->chan);
+    if (!p->waiting) {
+        rn__chan_unlock(h->chan);
+        parcel_await(p);
+        return p->rc;
+    }
+    if (!h->over && outbox_withdraw(&h->out, p->number)) {
+        handle_withdrawn(h, p, p->number); /* unlocks */
+        return rc;
+    }
+    rn__chan_unlock(h->chan);
+    return verdict_in_doubt(h, p);
+}
+
+static int send_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
+{
+    const struct rn_codec *codec = &h->side[RN_OUT].codec;
+    struct parcel *p = op_parcel(op);
+    if (performed && rc == 0 && p->counted)
+        rc = send_verdict(h, op, p);
+    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN);
+    if (!p->orphan)
+        parcel_give(&h->pool, p);
+    if (gone && codec->drop != NULL)
+        codec->drop(codec->ctx, op->elem);
+    return rc;
+}
+
+/* The turn of taker `number` has come when all before it have finished.  Channel locked; may unlock and wait.
+ * true: it is broken off, because an element before it did not decode. */
+static bool turn_wait(struct handle *h, struct parcel *p)
+{
+    if (h->finished + 1 != p->number && h->broken == 0) {
+        struct parcel *after = TAILQ_FIRST(&h->turns);
+        while (after != NULL && after->number < p->number)
+            after = TAILQ_NEXT(after, link);
+        if (after != NULL)
+            TAILQ_INSERT_BEFORE(after, p, link);
+        else
+            TAILQ_INSERT_TAIL(&h->turns, p, link);
+        p->waiting = true;
+        rn__chan_unlock(h->chan);
+        parcel_await(p); /* those before it decode on running goroutines: it is sure to come */
+        rn__chan_lock(h->chan);
+    }
+    return h->broken != 0 && h->broken < p->number;
+}
+
+/* Moves who may go on now to a private list. */
+static void turn_pass(struct handle *h, struct parcel_list *next)
+{
+    struct parcel *p;
+    while ((p = TAILQ_FIRST(&h->turns)) != NULL &&
+           (h->broken != 0 || p->number == h->finished + 1)) {
+        TAILQ_REMOVE(&h->turns, p, link);
+        p->waiting = false;
+        TAILQ_INSERT_TAIL(next, p, link);
+        if (h->broken == 0)
+            return;
+    }
+}
+
+/* The taker's part in the order: rc is how its decoding went.  Gives the receive's result. */
+static int receive_settle(struct handle *h, struct parcel *p, int rc)
+{
+    struct parcel_list next = TAILQ_HEAD_INITIALIZER(next);
+    rn__chan_lock(h->chan);
+    if (turn_wait(h, p)) {
+        rc = h->fatal;
+    } else if (rc < 0) {
+        h->broken = p->number;
+        if (h->over)
+            h->fatal = h->fatal < 0 ? h->fatal : rc;
+        else
+            handle_fail_locked(h, rc);
+    } else {
+        rc = 0;
+        h->finished = p->number;
+        h->taken = p->delivery;
+        if (!h->over)
+            node_mark(h->node, h);
+    }
+    turn_pass(h, &next);
+    rn__chan_unlock(h->chan);
+    parcel_signal_all(&next);
+    return rc;
+}
+
+static int receive_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
+{
+    const struct rn_codec *codec = &h->side[RN_IN].codec;
+    struct parcel *p = op_parcel(op);
+    if (!performed || rc < 0) {
+        parcel_give(&h->pool, p);
+        return rc;
+    }
+    /* Decoded beside the caller's element, which stays untouched on error. */
+    _Alignas(max_align_t) uint8_t small[ELEM_ON_STACK];
+    void *elem = codec->elemsize > sizeof small ? (void *)p->buf.data : small;
+    if (op->elem != NULL) /* NULL: the caller wants it gone, whatever it is */
+        rc = codec->decode(codec->ctx, p->data, p->len, elem);
+    bool made = op->elem != NULL && rc >= 0;
+    rc = receive_settle(h, p, rc);
+    if (rc == 0 && made)
+        memcpy(op->elem, elem, codec->elemsize);
+    else if (made && codec->drop != NULL)
+        codec->drop(codec->ctx, elem);
+    parcel_give(&h->pool, p);
+    return rc;
+}
+
+static int op_finish(rn_chan *c, struct rn__op *op, int performed, int rc)
+{
+    (void)c;
+    struct handle *h = op_handle(op);
+    if (op->kind == RN_SEND)
+        return send_finish(h, op, performed != 0, rc);
+    return receive_finish(h, op, performed != 0, rc);
+}
+
+/* ---- the channel as a whole ---- */
+
+static void op_close(rn_chan *c, int reason)
+{
+    struct handle *h = rn__chan_bound(c);
+    if (node_forked())
+        return;
+    rn__chan_lock(c);
+    bool in = h->side[RN_IN].state == SIDE_BOUND;
+    bool out = h->side[RN_OUT].state == SIDE_BOUND;
+    /* A failure cancels if this end receives; a close is a sender's if this end sends. */
+    struct side *side = &h->side[(reason < 0 ? in : !out) ? RN_IN : RN_OUT];
+    if (h->fatal == 0 && side->state == SIDE_BOUND && side->closed == 0 && !side->closing) {
+        h->reason = reason;
+        side->closing = true;
+        side->close_due = true;
+        side->close_reason = reason;
+        if (side->dir == RN_OUT || reason < 0)
+            side->closed = RN_ECLOSED;
+        if (reason < 0 && in) {
+            store_clear(&h->in);
+            if (out)
+                h->side[RN_OUT].closed = reason;
+        }
+        handle_serve_locked(h); /* ends what waits on a closed side */
+        node_mark(h->node, h);
+    }
+    rn__chan_unlock(c);
+}
+
+static int op_err(const rn_chan *c)
+{
+    struct handle *h = rn__chan_bound((rn_chan *)c);
+    rn__chan_lock(h->chan);
+    int rc = h->fatal < 0 ? h->fatal : h->reason;
+    rn__chan_unlock(h->chan);
+    return rc;
+}
+
+static size_t op_len(const rn_chan *c)
+{
+    struct handle *h = rn__chan_bound((rn_chan *)c);
+    rn__chan_lock(h->chan);
+    size_t n = h->side[RN_IN].state == SIDE_BOUND ? h->in.len : h->out.numbered - h->out.accepted;
+    rn__chan_unlock(h->chan);
+    return n;
+}
+
+static size_t op_cap(const rn_chan *c)
+{
+    struct handle *h = rn__chan_bound((rn_chan *)c);
+    rn__chan_lock(h->chan);
+    size_t n = h->capacity > 0 ? (size_t)h->capacity : 0;
+    rn__chan_unlock(h->chan);
+    return n;
+}
+
+static void op_release(rn_chan *c)
+{
+    handle_unref(rn__chan_bound(c));
+}
+
+const struct rn__chan_ops handle_ops = {
+    .prepare = op_prepare,
+    .attempt = op_attempt,
+    .queued = op_queued,
+    .unqueued = op_unqueued,
+    .missed = op_missed,
+    .finish = op_finish,
+    .close = op_close,
+    .err = op_err,
+    .len = op_len,
+    .cap = op_cap,
+    .release = op_release,
+};

@@ -1,0 +1,34 @@
+/* op.h - one operation on a handle: prepared, attempted, finished.   SPDX-License-Identifier: MIT
+ *
+ * Between handle.c and op.c only. */
+#ifndef NODE_OP_H
+#define NODE_OP_H
+
+#include "node/handle.h"
+
+static inline enum rn_op op_of_dir(enum rn_dir dir)
+{
+    return dir == RN_OUT ? RN_SEND : RN_RECV;
+}
+
+static inline struct parcel *op_parcel(const struct rn__op *op)
+{
+    return op->token;
+}
+
+/* An operation leaves the channel's queue: the books of who waits.  Channel locked. */
+void op_left(struct side *side, const struct rn__op *op);
+
+/* Could it be performed now?  0; RN__NOT_READY; < 0: its result instead.  Channel locked; does not look at
+ * who waits before it. */
+int send_ready(struct handle *h, const struct rn__op *op);
+int receive_ready(struct handle *h);
+
+/* Performs it.  Channel locked, and it is ready. */
+int send_perform(struct handle *h, struct rn__op *op);
+void receive_perform(struct handle *h, struct rn__op *op);
+
+/* A send was withdrawn before it left.  Channel locked; unlocks it. */
+void handle_withdrawn(struct handle *h, struct parcel *gone, uint64_t number);
+
+#endif

@@ -1,0 +1,69 @@
+/* open.c - rn_node_open: options, environment, and the socket.   SPDX-License-Identifier: MIT */
+#include "node/node.h"
+#include "proto/link/zlink.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define URL_DEFAULT     "tcp://127.0.0.1:7400"
+#define LEASE_ASKED_MAX (3600 * RN_SEC)
+
+static const char *setting(const char *given, const char *variable)
+{
+    const char *value = given != NULL ? given : getenv(variable);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* "2s", "500ms", "2" (seconds).  0, or -EINVAL. */
+static int lease_parse(const char *text, int64_t *ns)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    int64_t unit = strcmp(end, "ms") == 0 ? RN_MS : RN_SEC;
+    bool known = *end == '\0' || strcmp(end, "s") == 0 || unit == RN_MS;
+    if (end == text || !known || n <= 0 || n > LEASE_ASKED_MAX / unit)
+        return -EINVAL;
+    *ns = n * unit;
+    return 0;
+}
+
+static void own_name(char *name, size_t size)
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) < 0)
+        strcpy(host, "node");
+    snprintf(name, size, "%s:%ld", host, (long)getpid());
+}
+
+int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline)
+{
+    rn_node_opts o = { 0 };
+    if (opts != NULL)
+        memcpy(&o, opts, opts_size < sizeof o ? opts_size : sizeof o);
+    if (node_forked())
+        return -ESHUTDOWN;
+    if (setting(o.keyfile, "RUNNEL_KEY") != NULL ||
+        setting(o.broker_key, "RUNNEL_BROKER_KEY") != NULL) {
+        node_note_error(NULL, "encryption is not built yet: open the node without keys");
+        return -ENOTSUP;
+    }
+    const char *lease = getenv("RUNNEL_LEASE");
+    if (o.lease_ns == 0 && lease != NULL && lease[0] != '\0' &&
+        lease_parse(lease, &o.lease_ns) < 0) {
+        node_note_error(NULL, "RUNNEL_LEASE is not a time like 500ms, 2s or 2");
+        return -EINVAL;
+    }
+    const char *url = setting(o.brokers, "RUNNEL_URL");
+    char name[300];
+    own_name(name, sizeof name);
+    if (o.name == NULL)
+        o.name = name;
+    struct link *link = zlink_dialer();
+    if (link == NULL)
+        return -ENOMEM;
+    return rn__node_open_on(node, &o, link, url != NULL ? url : URL_DEFAULT, deadline);
+}

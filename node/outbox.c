@@ -1,0 +1,258 @@
+/* outbox.c - the sending side of a handle: credit in hand, elements on their way.   SPDX-License-Identifier: MIT
+ *
+ * Invariants: accepted <= departed <= numbered, and the chunks hold departed + 1 ... numbered without a gap.
+ * Credit is made by outbox_credit() and by a withdrawal, and used by outbox_push() and outbox_surrender(); so
+ * the home's count of what is lent and ours differ only by what is on the wire. */
+#include "node/outbox.h"
+
+#include "proto/limits.h"
+#include "runtime/assert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_SMALL 1024u /* bytes of body that a handle starts with */
+/* A section of a full chunk and an envelope still make a frame of about the target. */
+#define CHUNK_FULL (WIRE_FRAME_TARGET - WIRE_SECTION_HEADER - 256u)
+
+static struct chunk *chunk_new(size_t cap)
+{
+    struct chunk *c = malloc(sizeof *c + cap);
+    if (c == NULL)
+        return NULL;
+    *c = (struct chunk){ .cap = cap };
+    return c;
+}
+
+static struct chunk *chunk_get(struct chunk_pool *pool)
+{
+    for (int i = 0; pool != NULL && i < CHUNK_SLOTS; i++) {
+        /* Acquire pairs with the release in chunk_give(); the load before is only a hint. */
+        if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed) == NULL)
+            continue;
+        struct chunk *c = atomic_exchange_explicit(&pool->slot[i], NULL, memory_order_acquire);
+        if (c != NULL)
+            return c;
+    }
+    return chunk_new(CHUNK_FULL);
+}
+
+static void chunk_give(struct chunk_pool *pool, struct chunk *c)
+{
+    for (int i = 0; pool != NULL && c->cap == CHUNK_FULL && i < CHUNK_SLOTS; i++) {
+        struct chunk *empty = NULL;
+        if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed) == NULL &&
+            /* Release: the next owner sees the chunk as we left it.  A failure publishes nothing. */
+            atomic_compare_exchange_strong_explicit(&pool->slot[i], &empty, c, memory_order_release,
+                                                    memory_order_relaxed))
+            return;
+    }
+    free(c);
+}
+
+void chunk_pool_fini(struct chunk_pool *pool)
+{
+    for (int i = 0; i < CHUNK_SLOTS; i++)
+        free(atomic_exchange(&pool->slot[i], NULL));
+}
+
+void outbox_init(struct outbox *o, struct chunk_pool *pool)
+{
+    *o = (struct outbox){ .pool = pool };
+}
+
+void outbox_fini(struct outbox *o)
+{
+    outbox_clear(o);
+    free(o->spare);
+    o->spare = NULL;
+}
+
+void outbox_credit(struct outbox *o, uint64_t elements, uint64_t bytes)
+{
+    o->credit_elements += elements;
+    o->credit_bytes += bytes;
+}
+
+bool outbox_fits(const struct outbox *o, size_t len)
+{
+    return o->credit_elements > 0 && o->credit_bytes >= len;
+}
+
+void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
+{
+    *elements = o->credit_elements;
+    *bytes = o->credit_bytes;
+    o->credit_elements = 0;
+    o->credit_bytes = 0;
+}
+
+/* A chunk for an element that takes `need` bytes: an own one for a large element; a small one when nothing is
+ * queued, because then the stream may be a trickle; else a full one. */
+static struct chunk *outbox_chunk(struct outbox *o, size_t need)
+{
+    if (need > CHUNK_FULL)
+        return chunk_new(need);
+    if (o->tail != NULL || need > CHUNK_SMALL)
+        return chunk_get(o->pool);
+    struct chunk *c = o->spare;
+    o->spare = NULL;
+    return c != NULL ? c : chunk_new(CHUNK_SMALL);
+}
+
+/* Gives the chunk that the next element goes to, with room for it. */
+static struct chunk *outbox_room(struct outbox *o, size_t need)
+{
+    struct chunk *tail = o->tail;
+    if (tail != NULL && tail->len + need <= tail->cap)
+        return tail;
+    struct chunk *c = outbox_chunk(o, need);
+    if (c == NULL)
+        return NULL;
+    c->next = NULL;
+    c->count = 0;
+    c->bytes = 0;
+    c->len = 0;
+    if (tail != NULL)
+        tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+    c->first = o->numbered + 1;
+    return c;
+}
+
+int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *number)
+{
+    rn_assert(outbox_fits(o, len));
+    size_t need = element_size(len);
+    struct chunk *c = outbox_room(o, need);
+    if (c == NULL)
+        return -ENOMEM;
+    c->len += element_prefix(c->data + c->len, len);
+    if (len > 0)
+        memcpy(c->data + c->len, data, len);
+    c->len += len;
+    c->count++;
+    c->bytes += len;
+    o->credit_elements--;
+    o->credit_bytes -= len;
+    o->numbered++;
+    rn_assert(c->first + c->count == o->numbered + 1);
+    *number = o->numbered;
+    return 0;
+}
+
+/* Where the index-th element of c begins with its prefix; its payload's length in *len, both lengths' sum in *size. */
+static size_t chunk_find(const struct chunk *c, uint32_t index, size_t *len, size_t *size)
+{
+    struct wire_section s = { .count = c->count, .size = (uint32_t)c->len, .body = c->data };
+    size_t at = 0, start = 0;
+    for (uint32_t i = 0; i <= index; i++) {
+        start = at;
+        section_element(&s, &at, len);
+    }
+    *size = at - start;
+    return start;
+}
+
+/* An emptied chunk leaves the list. */
+static void outbox_unlink(struct outbox *o, struct chunk *c)
+{
+    struct chunk *before = NULL;
+    for (struct chunk *i = o->head; i != c; i = i->next)
+        before = i;
+    if (before != NULL)
+        before->next = c->next;
+    else
+        o->head = c->next;
+    if (o->tail == c)
+        o->tail = before;
+    outbox_give(o, c);
+}
+
+bool outbox_withdraw(struct outbox *o, uint64_t number)
+{
+    rn_assert(number >= 1);
+    rn_assert(number <= o->numbered);
+    if (number <= o->departed)
+        return false;
+    struct chunk *c = o->head;
+    while (c != NULL && number >= c->first + c->count)
+        c = c->next;
+    if (c == NULL)
+        return false; /* cleared: the session is over */
+    size_t len = 0, size = 0;
+    size_t start = chunk_find(c, (uint32_t)(number - c->first), &len, &size);
+    memmove(c->data + start, c->data + start + size, c->len - start - size);
+    c->len -= size;
+    c->count--;
+    c->bytes -= len;
+    for (struct chunk *later = c->next; later != NULL; later = later->next)
+        later->first--;
+    if (c->count == 0)
+        outbox_unlink(o, c);
+    o->numbered--;
+    outbox_credit(o, 1, len);
+    return true;
+}
+
+size_t outbox_next_size(const struct outbox *o)
+{
+    return o->head != NULL ? WIRE_SECTION_HEADER + o->head->len : 0;
+}
+
+struct chunk *outbox_take(struct outbox *o)
+{
+    struct chunk *c = o->head;
+    if (c == NULL)
+        return NULL;
+    o->head = c->next;
+    if (o->head == NULL)
+        o->tail = NULL;
+    c->next = NULL;
+    rn_assert(c->first == o->departed + 1);
+    o->departed += c->count;
+    rn_assert(o->departed <= o->numbered);
+    return c;
+}
+
+void outbox_give(struct outbox *o, struct chunk *c)
+{
+    if (c->cap == CHUNK_SMALL && o->spare == NULL)
+        o->spare = c;
+    else
+        chunk_give(o->pool, c);
+}
+
+void outbox_untake(struct outbox *o, struct chunk *c)
+{
+    o->departed -= c->count;
+    rn_assert(c->first == o->departed + 1);
+    c->next = o->head;
+    o->head = c;
+    if (o->tail == NULL)
+        o->tail = c;
+}
+
+int outbox_accept(struct outbox *o, uint64_t number)
+{
+    if (number > o->departed)
+        return -EPROTO;
+    if (number > o->accepted)
+        o->accepted = number;
+    return 0;
+}
+
+void outbox_clear(struct outbox *o)
+{
+    while (o->head != NULL) {
+        struct chunk *c = o->head;
+        o->head = c->next;
+        outbox_give(o, c);
+    }
+    o->tail = NULL;
+    o->credit_elements = 0;
+    o->credit_bytes = 0;
+}

@@ -1,0 +1,66 @@
+/* outbox.h - the sending side of a handle: credit in hand, elements on their way.   SPDX-License-Identifier: MIT
+ *
+ * Pure: no lock, clock or goroutine.  The owner guards it by the channel's lock. */
+#ifndef NODE_OUTBOX_H
+#define NODE_OUTBOX_H
+
+#include "proto/frame.h"
+#include "proto/wire.h"
+
+/* Consecutive elements of one binding, packed as the body of a section. */
+struct chunk {
+    struct chunk *next;
+    uint64_t first; /* number of the first element */
+    uint32_t count;
+    uint64_t bytes; /* payload, without the length prefixes */
+    size_t len, cap;
+    uint8_t data[];
+};
+
+/* Full-size chunks kept for the next ones: of a node, shared by its handles; any thread, no lock. */
+#define CHUNK_SLOTS 8
+struct chunk_pool {
+    _Atomic(struct chunk *) slot[CHUNK_SLOTS];
+};
+void chunk_pool_fini(struct chunk_pool *pool);
+
+struct outbox {
+    struct chunk_pool *pool;                /* borrowed */
+    uint64_t credit_elements, credit_bytes; /* slots in hand */
+    uint64_t numbered;                      /* the newest number given; numbers begin at 1 */
+    uint64_t departed;                      /* the newest number that was handed to the session */
+    uint64_t accepted;                      /* the newest number that the home has accepted */
+    struct chunk *head, *tail;              /* numbers departed + 1 ... numbered */
+    struct chunk *spare;                    /* a small one, or NULL */
+};
+
+void outbox_init(struct outbox *o, struct chunk_pool *pool);
+void outbox_fini(struct outbox *o);
+
+void outbox_credit(struct outbox *o, uint64_t elements, uint64_t bytes);
+bool outbox_fits(const struct outbox *o, size_t len);
+/* Takes all the credit that is in hand. */
+void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
+
+/* Uses credit for one element and queues a copy; outbox_fits() holds.  0 and its number, or -ENOMEM. */
+int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *number);
+
+/* Takes an element out again that has not departed; those after it move up by one number.  Gives its
+ * credit back to the box.  false: it has departed. */
+bool outbox_withdraw(struct outbox *o, uint64_t number);
+
+/* How many bytes the next section takes in a frame; 0: there is none. */
+size_t outbox_next_size(const struct outbox *o);
+/* The oldest chunk departs: the caller owns it until outbox_give().  NULL: nothing is queued. */
+struct chunk *outbox_take(struct outbox *o);
+void outbox_give(struct outbox *o, struct chunk *c);
+/* What the session did not accept for want of memory goes back to the front. */
+void outbox_untake(struct outbox *o, struct chunk *c);
+
+/* The home has accepted everything up to number.  0, or -EPROTO when it cannot have. */
+int outbox_accept(struct outbox *o, uint64_t number);
+
+/* Drops what is queued: nothing departs any more. */
+void outbox_clear(struct outbox *o);
+
+#endif

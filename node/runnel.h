@@ -1,0 +1,174 @@
+/* runnel.h - local channels bound to named network channels.   SPDX-License-Identifier: MIT
+ *
+ * Installed as <runnel/runnel.h>; the conventions (results, deadlines, who may block) are those of rn.h.
+ * Link with `pkg-config --libs runnel`.
+ *
+ * A named channel lives at a broker.  rn_bind() turns a local channel into a handle on it: after that
+ * every rn_chan_send, rn_chan_recv and rn_select on the handle is an operation on the named channel.
+ * There is no pump in between: a send completes with a slot of the named channel in hand, and an element
+ * counts as received when a receive or a select has taken it. */
+#ifndef RUNNEL_H
+#define RUNNEL_H
+
+#include <runnel/rn.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RN_EUNKNOWN   (-4110)       /* this one operation is in doubt: perhaps sent, taken from you */
+#define RN_EDENIED    (-4111)       /* the broker's access rules forbid it */
+#define RN_EMISMATCH  (-4112)       /* type, capacity, kind, keep differ from how the channel is */
+#define RN_EHOMELOST  (-4113)       /* the broker that held a memory channel is gone, and the channel with it */
+#define RN_ESTALE     (-4114)       /* this delivery has been given to another receiver since */
+#define RN_ESLOW      (-4115)       /* cut off a fanout channel for being slow, as it was declared */
+#define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */
+
+#define RN_NAME_MAX 256             /* a channel's name with its terminating zero */
+
+/* ---- a node: this process, connected to its brokers -------------------- */
+typedef struct rn_node rn_node;
+
+typedef struct rn_node_opts {
+    const char *name;               /* shown to operators; NULL: host name and pid */
+    const char *brokers;            /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL:
+                                       $RUNNEL_URL, else tcp://127.0.0.1:7400 */
+    const char *keyfile;            /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
+    const char *broker_key;         /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
+    int64_t     lease_ns;           /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
+                                       "2s", "2"), else 10 s.  The broker may shorten it */
+} rn_node_opts;
+
+/* Connects: waits until a broker has answered, at most until deadline.  opts NULL: all defaults; the
+ * strings are copied.  On success *node is yours, close it with rn_node_close().  0; -EINVAL (a URL that
+ * cannot be one, at once); -ENOTSUP (keys: encryption is not built yet); RN_ETIMEDOUT: no broker
+ * answered; RN_ECANCELED; RN_EDENIED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without
+ * the scheduler.  On error *node is untouched.  Blocks the goroutine; also from a plain thread. */
+int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline);
+static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time deadline)
+{
+    return rn_node_open_v(node, opts, sizeof *opts, deadline);
+}
+
+/* Ends every operation on the node's handles with -ESHUTDOWN, waits until what was sent is accepted by
+ * the broker and what was received is acknowledged, at most until deadline (a cancellation of the caller
+ * counts as a deadline of now), then closes and takes node; in the end it may take another second for the
+ * socket to linger.  The handles stay yours to unref; they give -ESHUTDOWN.  0, or RN_ETIMEDOUT with the
+ * number of sends that gave 0 and were not confirmed in *unsent (may be NULL; 0 on success).  Call it
+ * once, from one goroutine or thread; leaving the program without it is a crash to the broker. */
+int rn_node_close(rn_node *node, rn_time deadline, uint64_t *unsent);
+
+/* The newest refusal on this node, as the broker put it ("channel orders: capacity is 16, you stated 8"),
+ * copied into buf and always terminated; "" when there was none.  node NULL: that of the newest rn_node_open
+ * of this process that failed.  Returns its length, as snprintf.  Any goroutine or thread, never blocks. */
+int rn_node_last_error(rn_node *node, char *buf, size_t size);
+
+/* ---- codecs: elements <-> bytes ----------------------------------------
+ * encode runs on the sender's stack, borrows *elem, may be called again, must not block; when the send has
+ * succeeded the node calls drop (if not NULL) on the sender's stack.  decode runs on the taker's stack, once
+ * for each element taken, in the order of taking; it writes into memory of the node that is copied to the
+ * caller's element afterwards; what it made is handed to drop if the receive fails all the same. */
+typedef struct rn_bytes { uint8_t *data; size_t len; } rn_bytes;     /* owned; free with rn_bytes_free */
+int  rn_bytes_new(rn_bytes *b, const void *data, size_t len);        /* a copy; data NULL: uninitialised;
+                                                                         0 or -ENOMEM, then *b is untouched */
+void rn_bytes_free(rn_bytes *b);                                     /* leaves it empty; NULL is fine */
+
+typedef struct rn_buf rn_buf;
+int  rn_buf_append(rn_buf *out, const void *data, size_t len);       /* copies; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
+
+typedef struct rn_codec {
+    const char *type;               /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
+    size_t      elemsize;           /* must equal the channel's, else rn_bind gives -EINVAL */
+    const void *ctx;                /* handed to the three below; must outlive the handle */
+    int  (*encode)(const void *ctx, const void *elem, rn_buf *out);      /* < 0: the send's result */
+    /* < 0: the bytes are not such an element.  The receive gives that result, the handle fails with it for good,
+     * and the element goes back to the channel, first in line for other receivers; nothing is lost. */
+    int  (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
+    void (*drop)(const void *ctx, void *elem);
+} rn_codec;
+
+extern const rn_codec rn_codec_int64;        /* int64_t, little-endian on the wire */
+extern const rn_codec rn_codec_double;       /* double, IEEE 754, little-endian */
+extern const rn_codec rn_codec_bytes;        /* rn_bytes; type "bytes" */
+struct ProtobufCMessageDescriptor;
+/* Elements are pointers to unpacked protobuf-c messages of this type; its full protobuf name is the type.
+ * A send takes the message (protobuf_c_message_free_unpacked), a receive gives one. */
+rn_codec rn_codec_protobuf(const struct ProtobufCMessageDescriptor *type);
+
+/* ---- binding ------------------------------------------------------------ */
+enum rn_dir  { RN_IN, RN_OUT };     /* network -> this program; this program -> network */
+enum rn_kind { RN_KIND_ANY, RN_QUEUE, RN_FANOUT };   /* each element to one receiver (Go; default); to every one */
+enum rn_keep { RN_KEEP_ANY, RN_MEMORY, RN_DISK, RN_QUORUM };   /* what an accepted element survives: nothing
+                                     (default); kill -9 and power loss of its broker; the loss of a broker */
+enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };   /* fanout; default BLOCK */
+#define RN_RENDEZVOUS (-1)
+
+/* An attribute left zero agrees with whatever the channel is.  Each is fixed by the first bind that states
+ * it, and the rest to their defaults when the first sender is bound.  What a broker cannot do (today:
+ * fanout, disk, quorum, rendezvous, autoclose, manual_ack) it refuses: -ENOTSUP. */
+typedef struct rn_bind_opts {
+    enum rn_kind kind;
+    enum rn_keep keep;
+    enum rn_slow slow;
+    int64_t  capacity;              /* elements in the whole cluster between send and receive; 0: any
+                                       (default 16384); RN_RENDEZVOUS: capacity 0 */
+    uint64_t capacity_bytes;        /* 0: any (default 64 MiB); the largest element too */
+    uint32_t max_deliveries;        /* 0: any (default 16), then to NAME.dead */
+    bool     must_exist;            /* do not create: -ENOENT */
+    bool     confirm;               /* OUT: a send returns only when the home has accepted and kept it */
+    bool     autoclose;             /* OUT: the channel closes when its last sender that asked for this has gone */
+    uint32_t senders_min;           /* OUT, autoclose: not before so many have been; 0: 1 */
+    bool     manual_ack;            /* IN: an element is done when it is acknowledged; not with capacity 0 */
+    uint32_t prefetch;              /* IN: elements held here, taken or not acknowledged; 0: chosen; <= capacity */
+} rn_bind_opts;
+
+/* Turns local into a handle on the network channel of that name: from then on each operation on it, by
+ * goroutines and plain threads, is an operation on the named channel (rn_chan_cap gives the named one's).
+ * local must be open and empty with no operation waiting in it, else -EBUSY.  One handle may be bound OUT
+ * and IN to the same name, one bind after the other; the same direction twice or a second name is -EBUSY,
+ * an operation in a direction not bound is -EBADF.  Many handles may bind one name.  Keeps a reference to
+ * local until unbind or node close; copies name, codec and opts.  On error local is as it was, and nothing
+ * of the bind counts at the home.  While the node is between two sessions the bind waits for the next.
+ * 0, RN_EDENIED, RN_EMISMATCH, -ENOENT, -EINVAL (bad name, attribute, codec), -ENOTSUP, -EBUSY,
+ * RN_ETIMEDOUT, RN_ECANCELED; rn_node_last_error() has the sentence.
+ *
+ * On a bound channel: send gives 0 when the element holds a slot and is queued on the link (with confirm: when
+ * the home says so; with RN_NOWAIT a confirm send acts as without); RN_ETIMEDOUT/RN_ECANCELED: it was
+ * withdrawn, nothing was sent; RN_EUNKNOWN: the link is down and nobody can tell; also RN_EDENIED,
+ * -EMSGSIZE, the codec's error.  When its session is over the handle fails for good: rn_chan_err and every
+ * later operation give RN_ESESSION (RN_EHOMELOST if the channel is gone too), having done nothing; bind a
+ * fresh channel to go on.  close on either end is a barrier at the home: all that was sent before is
+ * received first.  rn_chan_fail on an IN handle cancels: untaken elements are dropped and counted, later
+ * sends get the reason.  When a sender failed the channel, receivers get RN_ECLOSED and rn_chan_err says
+ * why, as on a local one. */
+int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local, const rn_codec *codec,
+              size_t codec_size, const rn_bind_opts *opts, size_t opts_size, rn_time deadline);
+static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
+                          const rn_codec *codec, const rn_bind_opts *opts, rn_time deadline)
+{
+    return rn_bind_v(node, name, dir, local, codec, sizeof *codec, opts, sizeof *opts, deadline);
+}
+
+/* Undoes it, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
+ * nobody took; from then on local's operations give -ESHUTDOWN.  0; -EBADF: not bound; RN_ETIMEDOUT,
+ * RN_ECANCELED: still bound, repeat it; when the session is over, its error if sends of this handle are in
+ * doubt, else 0, and unbound either way. */
+int rn_unbind(rn_chan *bound, rn_time deadline);
+
+/* Waits until everything sent on this handle so far is accepted, and kept as its channel promises.  0, -EBADF
+ * (not bound OUT), RN_ETIMEDOUT, RN_ECANCELED, or the error that the handle failed with before it was. */
+int rn_flush(rn_chan *bound, rn_time deadline);
+
+uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and were never confirmed */
+uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here */
+
+/* ---- modules: what runnel-node runs ------------------------------------- */
+/* A module is a shared object that defines this; it runs as a goroutine.  The status is runnel-node's. */
+int runnel_module(rn_node *node, int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RUNNEL_H */

@@ -1,0 +1,103 @@
+/* store.c - the receiving side of a handle: elements delivered ahead of time.   SPDX-License-Identifier: MIT
+ *
+ * Invariants: len is the sum of `left` over the parts, no part is empty, and delivery numbers grow along the
+ * ring.  Elements leave at the front (taken) or at the back (given back), so each part stays one run. */
+#include "node/store.h"
+
+#include "runtime/assert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct store_part *store_at(struct store *s, uint32_t i)
+{
+    return &s->ring[(s->head + i) & (s->cap - 1)];
+}
+
+static int store_grow(struct store *s)
+{
+    uint32_t cap = s->cap == 0 ? 8 : s->cap * 2;
+    struct store_part *ring = calloc(cap, sizeof *ring);
+    if (ring == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < s->parts; i++)
+        ring[i] = *store_at(s, i);
+    free(s->ring);
+    s->ring = ring;
+    s->cap = cap;
+    s->head = 0;
+    return 0;
+}
+
+int store_push(struct store *s, struct frame *frame, const struct wire_section *section)
+{
+    if (section->count == 0 || section->number <= s->newest)
+        return -EPROTO;
+    if (s->parts == s->cap && store_grow(s) < 0)
+        return -ENOMEM;
+    *store_at(s, s->parts) = (struct store_part){
+        .frame = frame_ref(frame),
+        .section = *section,
+        .left = section->count,
+        .next = section->number,
+    };
+    s->parts++;
+    s->len += section->count;
+    s->newest = section->number + section->count - 1;
+    return 0;
+}
+
+bool store_pop(struct store *s, struct store_item *item)
+{
+    if (s->parts == 0)
+        return false;
+    struct store_part *part = store_at(s, 0);
+    rn_assert(part->left > 0);
+    item->data = section_element(&part->section, &part->at, &item->len);
+    item->delivery = part->next++;
+    part->left--;
+    s->len--;
+    if (part->left > 0) {
+        item->frame = frame_ref(part->frame);
+        return true;
+    }
+    item->frame = part->frame; /* the part's own reference goes along with its last element */
+    *part = (struct store_part){ 0 };
+    s->head = (s->head + 1) & (s->cap - 1);
+    s->parts--;
+    return true;
+}
+
+uint32_t store_return(struct store *s, uint32_t n, uint64_t *first)
+{
+    uint32_t given = 0;
+    while (given < n && s->parts > 0) {
+        struct store_part *part = store_at(s, s->parts - 1);
+        uint32_t cut = n - given < part->left ? n - given : part->left;
+        part->left -= cut;
+        given += cut;
+        s->len -= cut;
+        *first = part->next + part->left;
+        if (part->left == 0) {
+            frame_unref(part->frame);
+            *part = (struct store_part){ 0 };
+            s->parts--;
+        }
+    }
+    return given;
+}
+
+void store_clear(struct store *s)
+{
+    for (uint32_t i = 0; i < s->parts; i++)
+        frame_unref(store_at(s, i)->frame);
+    s->parts = 0;
+    s->len = 0;
+}
+
+void store_fini(struct store *s)
+{
+    store_clear(s);
+    free(s->ring);
+    *s = (struct store){ 0 };
+}

@@ -1,0 +1,253 @@
+/* test_outbox.c - credit, numbers and chunks of the sending side.   SPDX-License-Identifier: MIT */
+#include "node/outbox.h"
+#include "proto/limits.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct chunk_pool pool;
+
+static struct outbox outbox_with(uint64_t elements, uint64_t bytes)
+{
+    struct outbox o;
+    outbox_init(&o, &pool);
+    outbox_credit(&o, elements, bytes);
+    return o;
+}
+
+static uint64_t push(struct outbox *o, const char *text)
+{
+    uint64_t number = 0;
+    assert_true(outbox_fits(o, strlen(text)));
+    assert_int_equal(outbox_push(o, (const uint8_t *)text, strlen(text), &number), 0);
+    return number;
+}
+
+/* Everything that is queued departs: its elements, separated by spaces. */
+static void depart(struct outbox *o, char *out)
+{
+    struct chunk *c;
+    out[0] = '\0';
+    while ((c = outbox_take(o)) != NULL) {
+        struct wire_section s = { .count = c->count, .size = (uint32_t)c->len, .body = c->data };
+        size_t at = 0, len, sum = 0;
+        for (uint32_t i = 0; i < c->count; i++) {
+            const uint8_t *e = section_element(&s, &at, &len);
+            strncat(out, (const char *)e, len);
+            strcat(out, " ");
+            sum += len;
+        }
+        assert_int_equal(at, c->len);
+        assert_int_equal(sum, c->bytes);
+        outbox_give(o, c);
+    }
+}
+
+static void push_uses_an_element_and_its_bytes(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(2, 10);
+    assert_int_equal(push(&o, "abcd"), 1);
+    assert_int_equal(o.credit_elements, 1);
+    assert_int_equal(o.credit_bytes, 6);
+    assert_true(outbox_fits(&o, 6));
+    assert_false(outbox_fits(&o, 7));
+    assert_int_equal(push(&o, ""), 2);
+    assert_false(outbox_fits(&o, 0));
+    outbox_fini(&o);
+}
+
+static void surrender_leaves_nothing(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(3, 30);
+    uint64_t elements, bytes;
+    push(&o, "x");
+    outbox_surrender(&o, &elements, &bytes);
+    assert_int_equal(elements, 2);
+    assert_int_equal(bytes, 29);
+    assert_false(outbox_fits(&o, 0));
+    outbox_fini(&o);
+}
+
+static void elements_depart_in_order_with_growing_numbers(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(100, 1000);
+    char out[200];
+    push(&o, "a");
+    push(&o, "bb");
+    assert_int_equal(o.head->first, 1);
+    depart(&o, out);
+    assert_string_equal(out, "a bb ");
+    assert_int_equal(o.departed, 2);
+    assert_int_equal(push(&o, "c"), 3);
+    assert_int_equal(o.head->first, 3);
+    depart(&o, out);
+    assert_string_equal(out, "c ");
+    outbox_fini(&o);
+}
+
+static void chunks_stay_below_the_frame_target(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(2000, UINT64_C(1) << 30);
+    uint8_t element[1000];
+    memset(element, 'e', sizeof element);
+    uint64_t number;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(outbox_push(&o, element, sizeof element, &number), 0);
+    uint64_t next = 1;
+    int chunks = 0;
+    while (outbox_next_size(&o) > 0) {
+        assert_true(outbox_next_size(&o) < WIRE_FRAME_TARGET);
+        struct chunk *c = outbox_take(&o);
+        assert_int_equal(c->first, next);
+        next += c->count;
+        chunks++;
+        outbox_give(&o, c);
+    }
+    assert_int_equal(next, 1001);
+    assert_in_range(chunks, 16, 18);
+    outbox_fini(&o);
+    chunk_pool_fini(&pool);
+}
+
+static void large_element_has_a_chunk_of_its_own(void **state)
+{
+    (void)state;
+    size_t len = 3u << 20;
+    struct outbox o = outbox_with(3, 2 * len);
+    uint8_t *large = calloc(1, len);
+    uint64_t number;
+    push(&o, "before");
+    assert_int_equal(outbox_push(&o, large, len, &number), 0);
+    push(&o, "after");
+    struct chunk *c = outbox_take(&o);
+    assert_int_equal(c->count, 1);
+    outbox_give(&o, c);
+    c = outbox_take(&o);
+    assert_int_equal(c->count, 1);
+    assert_int_equal(c->bytes, len);
+    outbox_give(&o, c);
+    c = outbox_take(&o);
+    assert_int_equal(c->first, 3);
+    outbox_give(&o, c);
+    free(large);
+    outbox_fini(&o);
+    chunk_pool_fini(&pool);
+}
+
+static void withdrawal_closes_the_gap_and_returns_the_credit(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(3, 30);
+    char out[200];
+    push(&o, "a");
+    uint64_t b = push(&o, "bbbb");
+    push(&o, "c");
+    assert_true(outbox_withdraw(&o, b));
+    assert_int_equal(o.numbered, 2);
+    assert_int_equal(o.credit_elements, 1);
+    assert_int_equal(o.credit_bytes, 28);
+    depart(&o, out);
+    assert_string_equal(out, "a c ");
+    outbox_fini(&o);
+}
+
+static void withdrawing_the_only_element_leaves_nothing_to_depart(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(1, 9);
+    assert_true(outbox_withdraw(&o, push(&o, "only")));
+    assert_null(outbox_take(&o));
+    assert_int_equal(push(&o, "again"), 1);
+    outbox_fini(&o);
+}
+
+static void withdrawal_from_the_middle_renumbers_later_chunks(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(300, UINT64_C(1) << 30);
+    uint8_t element[1000] = { 0 };
+    uint64_t number;
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(outbox_push(&o, element, sizeof element, &number), 0);
+    assert_true(outbox_withdraw(&o, 3));
+    struct chunk *c;
+    uint64_t next = 1;
+    while ((c = outbox_take(&o)) != NULL) {
+        assert_int_equal(c->first, next);
+        next += c->count;
+        outbox_give(&o, c);
+    }
+    assert_int_equal(next, 200);
+    outbox_fini(&o);
+    chunk_pool_fini(&pool);
+}
+
+static void departed_element_cannot_be_withdrawn(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(3, 30);
+    char out[200];
+    uint64_t a = push(&o, "a");
+    depart(&o, out);
+    assert_false(outbox_withdraw(&o, a));
+    outbox_fini(&o);
+}
+
+static void untaken_chunk_goes_first_again(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(3, 30);
+    char out[200];
+    push(&o, "a");
+    struct chunk *c = outbox_take(&o);
+    push(&o, "b");
+    outbox_untake(&o, c);
+    assert_int_equal(o.departed, 0);
+    depart(&o, out);
+    assert_string_equal(out, "a b ");
+    outbox_fini(&o);
+}
+
+static void only_what_departed_can_be_accepted(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(3, 30);
+    char out[200];
+    push(&o, "a");
+    assert_int_equal(outbox_accept(&o, 1), -EPROTO);
+    depart(&o, out);
+    assert_int_equal(outbox_accept(&o, 1), 0);
+    assert_int_equal(o.accepted, 1);
+    assert_int_equal(outbox_accept(&o, 0), 0);
+    assert_int_equal(o.accepted, 1);
+    outbox_fini(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(push_uses_an_element_and_its_bytes),
+        cmocka_unit_test(surrender_leaves_nothing),
+        cmocka_unit_test(elements_depart_in_order_with_growing_numbers),
+        cmocka_unit_test(chunks_stay_below_the_frame_target),
+        cmocka_unit_test(large_element_has_a_chunk_of_its_own),
+        cmocka_unit_test(withdrawal_closes_the_gap_and_returns_the_credit),
+        cmocka_unit_test(withdrawing_the_only_element_leaves_nothing_to_depart),
+        cmocka_unit_test(withdrawal_from_the_middle_renumbers_later_chunks),
+        cmocka_unit_test(departed_element_cannot_be_withdrawn),
+        cmocka_unit_test(untaken_chunk_goes_first_again),
+        cmocka_unit_test(only_what_departed_can_be_accepted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+/* test_store.c - elements delivered ahead of time: taken in front, given back behind.   SPDX-License-Identifier: MIT */
+#include "node/store.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A frame whose bytes are `count` elements of one byte each, 'a' + the element's delivery number. */
+static struct frame *deliver(struct store *s, uint64_t number, uint32_t count)
+{
+    struct frame *f = frame_new(2 * count);
+    assert_non_null(f);
+    size_t used = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        used += element_prefix(f->data + used, 1);
+        f->data[used++] = (uint8_t)('a' + number + i);
+    }
+    struct wire_section section = {
+        .count = count,
+        .number = number,
+        .size = (uint32_t)used,
+        .bytes = count,
+        .body = f->data,
+    };
+    assert_int_equal(store_push(s, f, &section), 0);
+    return f;
+}
+
+static void take(struct store *s, uint64_t number)
+{
+    struct store_item item;
+    assert_true(store_pop(s, &item));
+    assert_int_equal(item.delivery, number);
+    assert_int_equal(item.len, 1);
+    assert_int_equal(item.data[0], 'a' + number);
+    frame_unref(item.frame);
+}
+
+static void elements_are_taken_in_the_order_of_delivery(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    frame_unref(deliver(&s, 1, 3));
+    frame_unref(deliver(&s, 4, 2));
+    assert_int_equal(s.len, 5);
+    for (uint64_t n = 1; n <= 5; n++)
+        take(&s, n);
+    struct store_item item;
+    assert_false(store_pop(&s, &item));
+    store_fini(&s);
+}
+
+static void the_newest_are_given_back(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    uint64_t first = 0;
+    frame_unref(deliver(&s, 1, 3));
+    frame_unref(deliver(&s, 4, 2));
+    take(&s, 1);
+    assert_int_equal(store_return(&s, 3, &first), 3);
+    assert_int_equal(first, 3);
+    assert_int_equal(s.len, 1);
+    take(&s, 2);
+    assert_int_equal(s.len, 0);
+    store_fini(&s);
+}
+
+static void no_more_is_given_back_than_there_is(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    uint64_t first = 0;
+    assert_int_equal(store_return(&s, 10, &first), 0);
+    frame_unref(deliver(&s, 1, 3));
+    take(&s, 1);
+    assert_int_equal(store_return(&s, 10, &first), 2);
+    assert_int_equal(first, 2);
+    assert_int_equal(store_return(&s, 10, &first), 0);
+    store_fini(&s);
+}
+
+static void numbers_go_on_after_what_was_given_back(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    uint64_t first = 0;
+    frame_unref(deliver(&s, 1, 3));
+    store_return(&s, 2, &first);
+    frame_unref(deliver(&s, 4, 1));
+    take(&s, 1);
+    take(&s, 4);
+    store_fini(&s);
+}
+
+static void numbers_that_do_not_grow_are_refused(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    struct frame *f = deliver(&s, 5, 1);
+    struct wire_section again = { .count = 1, .number = 5, .size = 2, .body = f->data };
+    assert_int_equal(store_push(&s, f, &again), -EPROTO);
+    frame_unref(f);
+    store_fini(&s);
+}
+
+static void frames_are_kept_as_long_as_one_element_of_them(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    struct frame *f = deliver(&s, 1, 2);
+    struct store_item item;
+    assert_int_equal(atomic_load(&f->refs), 2);
+    take(&s, 1);
+    assert_int_equal(atomic_load(&f->refs), 2);
+    assert_true(store_pop(&s, &item));
+    assert_int_equal(atomic_load(&f->refs), 2);
+    frame_unref(item.frame);
+    assert_int_equal(atomic_load(&f->refs), 1);
+    frame_unref(f);
+    store_fini(&s);
+}
+
+static void many_sections_wrap_around(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    uint64_t pushed = 0, taken = 0;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 3 + round % 5; i++)
+            frame_unref(deliver(&s, ++pushed, 1));
+        for (int i = 0; i < 3 && taken < pushed; i++)
+            take(&s, ++taken);
+    }
+    while (taken < pushed)
+        take(&s, ++taken);
+    assert_int_equal(s.parts, 0);
+    store_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_are_taken_in_the_order_of_delivery),
+        cmocka_unit_test(the_newest_are_given_back),
+        cmocka_unit_test(no_more_is_given_back_than_there_is),
+        cmocka_unit_test(numbers_go_on_after_what_was_given_back),
+        cmocka_unit_test(numbers_that_do_not_grow_are_refused),
+        cmocka_unit_test(frames_are_kept_as_long_as_one_element_of_them),
+        cmocka_unit_test(many_sections_wrap_around),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
