@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# What the programs say when they cannot: exit status 2 and a hint for a wrong command line; exit status 1 and one
+# sentence that names the thing for a world that is not as it should be.  Never a hang.   SPDX-License-Identifier: MIT
+. "${0%/*}/lib.sh"
+cd "$work" || exit
+absent=tcp://127.0.0.1:1
+libc=$(awk '/libc\.so|libc-/ { print $6; exit }' /proc/self/maps)
+echo 'no shared object' >text.so
+seq 3 >three
+head -c 2000 /dev/zero | tr '\0' x >long
+cases=0
+
+# STATUS, a pattern that standard error must match, a command.
+gives() {
+  local status=0 want=$1 pattern=$2
+  shift 2
+  cases=$((cases + 1))
+  timeout -k 1 20 "$@" >out 2>err </dev/null || status=$?
+  [[ $status -ne 124 ]] || fail "hangs: $*"
+  [[ $status -eq $want ]] || fail "exit status $status, not $want: $* ($(<err))"
+  grep -Eq -- "$pattern" err || fail "says '$(<err)', nothing that matches '$pattern': $*"
+  [[ $want -ne 1 || $(wc -l <err) -eq 1 ]] || fail "says more than one sentence: $* ($(<err))"
+  [[ $want -ne 1 ]] || grep -q "^$1: " err || fail "does not say who speaks: $* ($(<err))"
+}
+
+# Standard output must match the pattern, standard error be empty.
+says() {
+  local pattern=$1 status=0
+  shift
+  cases=$((cases + 1))
+  timeout -k 1 20 "$@" >out 2>err </dev/null || status=$?
+  [[ $status -eq 0 ]] || fail "exit status $status: $* ($(<err))"
+  [[ ! -s err ]] || fail "says '$(<err)' on standard error: $*"
+  grep -Eq -- "$pattern" out || fail "prints nothing that matches '$pattern': $* ($(<out))"
+}
+
+# Wrong command lines.
+gives 2 "which verb"                 runnel
+gives 2 "no verb 'sned'"             runnel sned lines
+gives 2 "runnel --help"              runnel sned
+gives 2 "frobnicate"                 runnel --frobnicate
+gives 2 "frobnicate"                 runnel send lines --frobnicate
+gives 2 "which channel"              runnel send
+gives 2 "which channel"              runnel recv
+gives 2 "not also 'b'"               runnel recv a b
+gives 2 "positive whole number"      runnel recv a -n 0
+gives 2 "positive whole number"      runnel recv a -n ten
+gives 2 "positive whole number"      runnel recv a -n 10x
+gives 2 "positive whole number"      runnel send a --capacity -3
+gives 2 "--wait takes seconds"       runnel send a --wait soon
+gives 2 "no argument"                runnel ls lines
+gives 2 "not also 'b'"               runnel audit a b
+gives 2 "requires an argument"       runnel ls --broker
+gives 2 "--name is missing"          runnel-node --module x.so
+gives 2 "--module is missing"        runnel-node --name n
+gives 2 "frobnicate"                 runnel-node --frobnicate
+gives 2 "frobnicate"                 runnel-broker --frobnicate
+
+# Help that a stranger understands, and versions.
+says "channel"                       runnel --help
+says "channel"                       runnel help
+says "lines? .*FILE|FILEs"           runnel send --help
+says "lines? .*FILE|FILEs"           runnel help send
+says "until the channel is closed"   runnel recv --help
+says "channels of the broker"        runnel ls --help
+says "accounted for"                 runnel audit --help
+says "runnel_module"                 runnel-node --help
+says "listen"                        runnel-broker --help
+says "^runnel [0-9]+\.[0-9]+"        runnel --version
+says "[0-9]+\.[0-9]+"                runnel-node --version
+says "[0-9]+\.[0-9]+"                runnel-broker --version
+
+# A broker that is not there; five seconds at most unless something else is asked for.
+for verb in "send a" "recv a" "ls" "audit"; do
+  # shellcheck disable=SC2086
+  gives 1 "$absent" runnel $verb --broker "$absent" --wait 0.2
+done
+begin=$SECONDS
+export RUNNEL_URL=$absent
+gives 1 "$absent"                    runnel ls
+((SECONDS - begin <= 7)) || fail "took $((SECONDS - begin)) s to give up"
+unset RUNNEL_URL
+gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 --name n --module "$RUNNEL_BIN/wordcount_worker.so"
+
+# Names, URLs and files that are none, told before anything else is tried.
+for verb in send recv audit; do
+  gives 1 "a name"                   runnel "$verb" "a name" --broker "$absent"
+  gives 1 "name \"\" "               runnel "$verb" "" --broker "$absent"
+  gives 1 "a\.\.b"                   runnel "$verb" "a..b" --broker "$absent"
+  gives 1 "actor:x"                  runnel "$verb" "actor:x" --broker "$absent"
+done
+gives 1 "x\.dead"                    runnel send "x.dead" --broker "$absent"
+gives 1 "nonsense"                   runnel ls --broker nonsense
+gives 1 "tcp://"                     runnel ls --broker tcp://
+gives 1 "tcp://h:99999"              runnel ls --broker tcp://h:99999
+gives 1 "missing.txt: No such file"  runnel send a missing.txt --broker "$absent"
+
+broker_start
+
+gives 1 "listen|use"                 runnel-broker --listen "$RUNNEL_URL"
+gives 1 "${RUNNEL_URL##*:}"          runnel-broker --listen "$RUNNEL_URL"
+gives 1 "nonsense"                   runnel-broker --listen nonsense
+
+gives 1 "/etc: Is a directory"       runnel send a /etc
+gives 1 "no channel \"nobody\""      runnel audit nobody
+gives 1 "missing.so: No such file"   runnel-node --name n --module missing.so
+gives 1 "text.so"                    runnel-node --name n --module text.so
+gives 1 "does not define runnel_module" runnel-node --name n --module "$libc"
+
+# What a channel is was fixed by its first bind: a capacity or type that differs is named, with both values.
+start keeper runnel recv fixed
+keeper=$pid
+eventually "the receiver is bound" channel_is fixed RECEIVERS 1
+runnel send fixed --capacity 7 --type acme.Order three
+gives 1 "fixed.*capacity.*(7.*8|8.*7)"      runnel send fixed --capacity 8
+gives 1 "fixed.*type.*acme.Order.*acme.Bill|fixed.*type.*acme.Bill.*acme.Order" runnel send fixed --type acme.Bill
+gives 1 "fixed.*type"                       runnel recv fixed --type acme.Bill
+close_channel fixed
+ends_with 0 "$keeper" "runnel recv"
+
+# A closed channel still gives what is in it, and then ends.
+gives 0 ""                           runnel send -c short long
+gives 1 "\"short\" is closed; line 1 of three" runnel send short three
+
+says "^NAME +CAPACITY +SENDERS +RECEIVERS +BUFFERED +ACCEPTED +TAKEN +STATE" runnel ls
+says "^balanced"                     runnel audit
+says "^x{2000}$"                      runnel recv short
+
+# A broker that is there and does not answer.
+kill -STOP "$broker"
+eventually "the broker is stopped" state_is "$broker" T
+gives 1 "${RUNNEL_URL##*:}"          runnel ls --wait 0.5
+gives 1 "${RUNNEL_URL##*:}"          runnel send a three --wait 0.5
+kill -CONT "$broker"
+
+# Standard output that takes nothing.
+seq 10 | runnel send full --close
+status=0
+runnel recv full >/dev/full 2>err || status=$?
+[[ $status -eq 1 ]] || fail "exit status $status with a full disk"
+grep -q "10 lines were taken .* not printed" err || fail "says '$(<err)' about a full disk"
+
+[[ $cases -gt 60 ]] || fail "only $cases cases ran"
+balanced

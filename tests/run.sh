@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# All tests, on a bare Debian 12, as root or with sudo: installs what is needed, builds, runs.   SPDX-License-Identifier: MIT
+#
+#   tests/run.sh [--long] [--only STAGE]...
+#
+#   --long        many more seeds, more fuzzing, repeated suites (hours)
+#   --only STAGE  this stage (again: and this one), of:
+#                   lint   who includes whom, formatting
+#                   gcc    release build with gcc, all suites
+#                   clang  build with clang and slow checks, all suites
+#                   asan   the suites under AddressSanitizer and UBSan
+#                   tsan   the suites under ThreadSanitizer
+#                   e2e    whole processes, and the installed library, on the release build
+#                   sim    the simulator: whole clusters from a seed
+#                   fuzz   what decodes bytes from outside
+#
+# A line per stage while all is well; the failing log when not (all logs stay in build/logs).  The last line counts the
+# tests: the cases of each suite in each stage, scripts, simulated clusters in one, fuzzers.  Exit status 1: one failed.
+set -uo pipefail
+export LC_ALL=C
+cd "${0%/*}/.." || exit 1
+
+stages=(lint gcc clang asan tsan e2e sim fuzz)
+
+# How much, and what is too little to count as tested.
+sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
+fuzz_seconds=60 fuzz_floor=5000 # seconds of all targets together; executions of each
+repeat=1
+
+usage() {
+  sed -n '4,15s/^# \{0,1\}//p' "$0"
+}
+
+wrong_use() {
+  echo "tests/run.sh: $*" >&2
+  usage >&2
+  exit 2
+}
+
+chosen=()
+long=no
+while (($#)); do
+  case $1 in
+  -h | --help) usage && exit 0 ;;
+  --long) long=yes ;;
+  --only)
+    [[ " ${stages[*]} " == *" ${2:-none} "* ]] || wrong_use "--only needs a stage: ${stages[*]}"
+    chosen+=("$2")
+    shift
+    ;;
+  *) wrong_use "unknown argument '$1'" ;;
+  esac
+  shift
+done
+if [[ $long == yes ]]; then
+  sim_seeds=200000 sim_seconds=3600 sim_floor=10000 sim_from=$((RANDOM * 1000000 + 1))
+  fuzz_seconds=1800 fuzz_floor=200000
+  repeat=5
+fi
+((${#chosen[@]} > 0)) || chosen=("${stages[@]}")
+
+jobs=$(nproc)
+logs=$PWD/build/logs
+if ! mkdir -p "$logs" || [[ ! -w $logs || ! -w build ]]; then
+  echo "tests/run.sh: cannot write to $PWD/build (built by another user? remove it)" >&2
+  exit 1
+fi
+# Nothing of the caller's surroundings decides.
+unset RUNNEL_URL RUNNEL_LEASE RUNNEL_KEY RUNNEL_BROKER_KEY RUNNEL_BIN RUNNEL_BUILD RN_TEST_WORKERS RN_WORKERS
+unset CFLAGS CXXFLAGS LDFLAGS CC CXX ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
+
+passed=0
+failed=0
+log= # of the stage that runs
+note=
+
+count() { # PASSED FAILED
+  passed=$((passed + $1))
+  failed=$((failed + $2))
+}
+
+# One test: a command, whose output goes to the log.
+one() { # WHAT COMMAND...
+  local what=$1
+  shift
+  echo "== $what: $*" >>"$log"
+  if "$@" >>"$log" 2>&1; then
+    count 1 0
+  else
+    echo "== $what: FAILED" >>"$log"
+    count 0 1
+    return 1
+  fi
+}
+
+# Sanitizers of that age do not know the widest address space randomization of newer kernels.
+steady=()
+setarch -R true 2>/dev/null && steady=(setarch -R)
+
+build() { # DIRECTORY COMPILER PRESET [TARGET]
+  {
+    CC=$2 cmake --preset "$3" -B "$1" -DRUNNEL_TESTS=ON -DRUNNEL_WERROR=ON &&
+      cmake --build "$1" -j "$jobs" --target "${4:-all}"
+  } >>"$log" 2>&1 || {
+    echo "== the build in $1 failed" >>"$log"
+    count 0 1
+    return 1
+  }
+}
+
+# Cases from ctest's own report: those of cmocka where a program says them, else the program is one.
+count_cases() { # JUNIT-FILE; prints "passed failed skipped"
+  awk '
+    /<testcase / { cases_ok = cases_bad = listed = 0; status = $0; sub(/.* status="/, "", status); sub(/".*/, "", status) }
+    /\[       OK \]/ { listed++ }
+    match($0, /\[  PASSED  \] [0-9]+ test/) { cases_ok += substr($0, RSTART + 13) + 0 }
+    match($0, /\[  FAILED  \] [0-9]+ test/) { cases_bad += substr($0, RSTART + 13) + 0 }
+    /<\/testcase>/ {
+      if (status == "run") ok += cases_ok ? cases_ok : 1
+      else if (status == "fail") { ok += cases_ok ? cases_ok : listed; bad += cases_bad ? cases_bad : 1 }
+      else skipped++
+    }
+    END { print ok + 0, bad + 0, skipped + 0 }' "$1"
+}
+
+suites() { # DIRECTORY CTEST-ARGUMENTS...
+  local dir=$1 report status=0 ok bad skipped
+  shift
+  report=$logs/${log##*/}
+  report=${report%.log}.xml
+  rm -f "$report"
+  "${steady[@]}" ctest --test-dir "$dir" -j "$jobs" --no-tests=error --output-on-failure --output-junit "$report" \
+    --test-output-size-passed 1048576 --test-output-size-failed 1048576 --repeat "until-fail:$repeat" "$@" >>"$log" 2>&1 || status=1
+  [[ -s $report ]] || {
+    count 0 1
+    return 1
+  }
+  read -r ok bad skipped < <(count_cases "$report")
+  ((status == 0 || bad > 0)) || bad=1
+  count "$ok" "$bad"
+  ((skipped == 0)) || note=" ($skipped skipped)"
+  return "$status"
+}
+
+stage_lint() {
+  local status=0
+  one layers tests/lint/layers || status=1
+  one layers_test tests/lint/layers_test || status=1
+  one format tests/lint/format || status=1
+  return $status
+}
+
+stage_gcc() {
+  build build/release gcc release || return 1
+  suites build/release -LE 'e2e|sim' || return 1
+  [[ $long == no ]] || RN_TEST_WORKERS=1 suites build/release -L runtime || return 1
+  [[ $long == no ]] || RN_TEST_WORKERS=8 suites build/release -L runtime
+}
+
+stage_clang() {
+  build build/clang clang dev && suites build/clang -LE e2e
+}
+
+stage_asan() {
+  build build/asan gcc asan && suites build/asan -LE e2e
+}
+
+stage_tsan() {
+  build build/tsan clang tsan && suites build/tsan -LE e2e
+}
+
+stage_e2e() {
+  build build/release gcc release && suites build/release -L e2e
+}
+
+stage_sim() {
+  build build/release gcc release || return 1
+  one simulator build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor"
+}
+
+fuzz() { # TARGET SECONDS
+  local name=${1##*/} work status=0 done_units corpus=()
+  work=$(mktemp -d "${TMPDIR:-/tmp}/runnel-fuzz.XXXXXX")
+  [[ -d tests/fuzz/corpus/${name#fuzz_} ]] && corpus=("tests/fuzz/corpus/${name#fuzz_}")
+  "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0 "$1" -max_total_time="$2" -timeout=30 -print_final_stats=1 \
+    -artifact_prefix="$logs/" "$work" "${corpus[@]}" >"$logs/$name.log" 2>&1 || status=$?
+  rm -rf "$work"
+  done_units=$(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$name.log")
+  if ((status == 0 && ${done_units:-0} < fuzz_floor)); then
+    echo "$name: only ${done_units:-0} executions in $2 s, fewer than $fuzz_floor" >>"$logs/$name.log"
+    status=1
+  fi
+  return $status
+}
+
+stage_fuzz() {
+  local targets seconds pids=() pid target status=0 i
+  build build/fuzz clang fuzz fuzzers || return 1
+  mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x 2>/dev/null | sort)
+  if ((${#targets[@]} == 0)); then
+    echo "there is no fuzz target in tests/fuzz" >>"$log"
+    count 0 1
+    return 1
+  fi
+  seconds=$((fuzz_seconds * jobs / ${#targets[@]}))
+  ((seconds > fuzz_seconds)) && seconds=$fuzz_seconds
+  ((seconds < 10)) && seconds=10
+  for ((i = 0; i < ${#targets[@]}; i += jobs)); do
+    pids=()
+    for target in "${targets[@]:i:jobs}"; do
+      fuzz "$target" "$seconds" &
+      pids+=("$!:$target")
+    done
+    for pid in "${pids[@]}"; do
+      if wait "${pid%%:*}"; then
+        count 1 0
+      else
+        target=${pid##*/}
+        echo "== $target FAILED:" >>"$log"
+        tail -n 60 "$logs/$target.log" >>"$log"
+        count 0 1
+        status=1
+      fi
+    done
+  done
+  return $status
+}
+
+# What a reader needs of a log: not the tests that passed.
+show() {
+  echo "---- $log:"
+  grep -vE '^ *[0-9]+/[0-9]+ Test +#.* Passed |^ *Start +[0-9]+: |^\[[0-9]+/[0-9]+\] |^-- |^Preset CMake |^  [A-Z_]+="|^$|^\[ RUN      \]|^\[       OK \]' "$log" | tail -n 200
+  echo "----"
+}
+
+run_stage() { # NAME
+  local begin=$SECONDS before_passed=$passed before_failed=$failed verdict=ok
+  log=$logs/$1.log
+  note=
+  : >"$log"
+  "stage_$1" || verdict=FAILED
+  ((failed == before_failed)) || verdict=FAILED
+  [[ $verdict == ok || $failed -gt $before_failed ]] || count 0 1
+  printf '%-6s %-6s %5d passed, %d failed  %4d s%s\n' "$1" "$verdict" $((passed - before_passed)) $((failed - before_failed)) \
+    $((SECONDS - begin)) "$note"
+  [[ $verdict == ok ]] || show
+}
+
+begin=$SECONDS
+if ! deploy/install-deps.sh test 2>"$logs/deps.log"; then
+  cat "$logs/deps.log" >&2
+  exit 1
+fi
+((SECONDS - begin < 3)) || printf '%-6s %-6s %29d s\n' deps ok $((SECONDS - begin))
+for stage in "${chosen[@]}"; do
+  run_stage "$stage"
+done
+printf 'total %36d s\n' $((SECONDS - begin))
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,145 @@
+/* sim.c - the simulator: many small runs of a whole cluster, each from one seed.   SPDX-License-Identifier: MIT
+ *
+ *   sim --seeds N [--from S] [--seconds T] [--floor N]   runs seeds S, S+1, ... (at most N, at most T seconds);
+ *                                                        fails when fewer than the floor were run
+ *   sim --seed S                                         replays one, told what it is like
+ *
+ * The broker's shard and core, the sessions, the nodes and their bindings are the real ones; the network is
+ * memlink, time and interleaving are rn_sim's.  What must hold is in oracle.c. */
+#include "tests/sim/world.h"
+
+#include "runtime/rn.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct sim_config config;        /* of the run that is going on */
+static struct world world;
+static struct {
+    uint64_t runs, faults[4];
+    struct oracle_counts counts;
+} total;
+
+void sim_fail(const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    sim_describe(&config);
+    fprintf(stderr, "sim: FAILED: ");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nsim: replay with: sim --seed %" PRIu64 "\n", config.seed);
+    exit(1);
+}
+
+static void add_counts(const struct world *w)
+{
+    struct oracle_counts c;
+
+    oracle_counts(w->oracle, &c);
+    total.runs++;
+    total.counts.sent += c.sent;
+    total.counts.doubt += c.doubt;
+    total.counts.not_sent += c.not_sent;
+    total.counts.received += c.received;
+    total.counts.doubled += c.doubled;
+    total.counts.ended += c.ended;
+    for (int i = 0; i < 4; i++)
+        total.faults[i] += w->faults[i];
+}
+
+static int run(void *arg)
+{
+    (void)arg;
+    world_open(&world, &config);
+    program_run(&world);
+    world_close(&world);
+    oracle_finish(world.oracle);
+    add_counts(&world);
+    oracle_free(world.oracle);
+    return 0;
+}
+
+static void run_seed(uint64_t seed, bool describe)
+{
+    int rc;
+
+    sim_configure(&config, seed);
+    if (describe)
+        sim_describe(&config);
+    rc = rn_sim(seed, run, NULL);
+    if (rc != 0)
+        sim_fail("rn_sim gave %d", rc);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void report(double seconds)
+{
+    printf("sim: %" PRIu64 " seeds in %.1f s: %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
+           " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end\n",
+           total.runs, seconds, total.counts.sent, total.counts.received, total.counts.doubt,
+           total.counts.not_sent, total.counts.doubled);
+    printf("sim: faults: %" PRIu64 " breaks, %" PRIu64 " partitions, %" PRIu64 " freezes, %" PRIu64
+           " crashes; %" PRIu64 " receiving handles lost their session\n",
+           total.faults[0], total.faults[1], total.faults[2], total.faults[3], total.counts.ended);
+}
+
+static _Noreturn void usage(void)
+{
+    fprintf(stderr, "usage: sim --seeds N [--from S] [--seconds T] [--floor N] | sim --seed S\n");
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "seeds", required_argument, NULL, 'n' },   { "from", required_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' }, { "floor", required_argument, NULL, 'l' },
+        { "seed", required_argument, NULL, 's' },    { NULL, 0, NULL, 0 },
+    };
+    uint64_t seeds = 0, from = 1, floor = 0;
+    double seconds = 1e9, started = now();
+    bool one = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'n')
+            seeds = strtoull(optarg, NULL, 10);
+        else if (option == 'f' || option == 's')
+            from = strtoull(optarg, NULL, 10);
+        else if (option == 't')
+            seconds = strtod(optarg, NULL);
+        else if (option == 'l')
+            floor = strtoull(optarg, NULL, 10);
+        else
+            usage();
+        if (option == 's')
+            one = true;
+    }
+    if (optind != argc || (!one && seeds == 0))
+        usage();
+    if (one)
+        seeds = 1;
+    for (uint64_t i = 0; i < seeds && now() - started < seconds; i++)
+        run_seed(from + i, one);
+    report(now() - started);
+    if (total.runs < floor) {
+        fprintf(stderr, "sim: only %" PRIu64 " seeds were run, the floor is %" PRIu64 "\n", total.runs,
+                floor);
+        return 1;
+    }
+    return 0;
+}
