@@ -215,7 +215,7 @@ int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
     memcpy(&st.codec, codec, codec_size < sizeof st.codec ? codec_size : sizeof st.codec);
     if (opts != NULL)
         memcpy(&st.opts, opts, opts_size < sizeof st.opts ? opts_size : sizeof st.opts);
-    node_ref(node);                 /* it may be closed while we wait; then the bind fails */
+    node_ref(node); /* it may be closed while we wait; then the bind fails */
     int rc = statement_check(node, &st, local);
     if (rc == 0)
         do {

@@ -204,7 +204,7 @@ void request_side(struct request *r, struct side *side)
 {
     r->side = side;
     handle_ref(side->handle);
-    rn_chan_ref(side->handle->chan);    /* its lock: who asked may have left and let go of it */
+    rn_chan_ref(side->handle->chan); /* its lock: who asked may have left and let go of it */
 }
 
 void request_free(struct request *r)

@@ -1,5 +1,6 @@
 /* open.c - rn_node_open: options, environment, and the socket.   SPDX-License-Identifier: MIT */
 #include "node/node.h"
+#include "proto/link/url.h"
 #include "proto/link/zlink.h"
 #include "proto/limits.h"
 
@@ -39,6 +40,23 @@ static void own_name(char *name, size_t size)
     snprintf(name, size, "%s:%ld", host, (long)getpid());
 }
 
+/* Is every one of them an address to connect to?  Says so at once, because waiting would not make it one. */
+static bool urls_valid(const char *list)
+{
+    for (const char *at = list; at != NULL;
+         at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL) {
+        char url[LINK_URL_MAX];
+        size_t len = strcspn(at, ",");
+        if (len >= sizeof url)
+            return false;
+        memcpy(url, at, len);
+        url[len] = '\0';
+        if (!link_url_valid(url, LINK_URL_DIAL))
+            return false;
+    }
+    return true;
+}
+
 int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline)
 {
     rn_node_opts o = { 0 };
@@ -58,6 +76,12 @@ int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, r
         return -EINVAL;
     }
     const char *url = setting(o.brokers, "RUNNEL_URL");
+    if (url == NULL)
+        url = URL_DEFAULT;
+    if (!urls_valid(url)) {
+        node_note_error(NULL, "the broker's address is not like tcp://HOST:PORT or ipc://PATH");
+        return -EINVAL;
+    }
     char name[300];
     own_name(name, sizeof name);
     if (o.name == NULL)
@@ -65,5 +89,5 @@ int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, r
     struct link *link = zlink_dialer();
     if (link == NULL)
         return -ENOMEM;
-    return rn__node_open_on(node, &o, link, url != NULL ? url : URL_DEFAULT, deadline);
+    return rn__node_open_on(node, &o, link, url, deadline);
 }

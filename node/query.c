@@ -77,7 +77,7 @@ int rn__node_query(rn_node *node, const char *name,
     struct query *q = query_new(name);
     if (q == NULL)
         return -ENOMEM;
-    int rc = query_submit(node, q);         /* from then on the node is not touched: it may be closed */
+    int rc = query_submit(node, q); /* from then on the node is not touched: it may be closed */
     if (rc == 0) {
         int end = 0;
         rn_hold();

@@ -7,6 +7,7 @@
  * every rn_chan_send, rn_chan_recv and rn_select on the handle is an operation on the named channel.
  * There is no pump in between: a send completes with a slot of the named channel in hand, and an element
  * counts as received when a receive or a select has taken it. */
+/* clang-format off: the columns are made by hand */
 #ifndef RUNNEL_H
 #define RUNNEL_H
 
@@ -17,26 +18,27 @@
 extern "C" {
 #endif
 
-#define RN_EUNKNOWN   (-4110)       /* this one operation is in doubt: perhaps sent, taken from you */
-#define RN_EDENIED    (-4111)       /* the broker's access rules forbid it */
-#define RN_EMISMATCH  (-4112)       /* type, capacity, kind, keep differ from how the channel is */
-#define RN_EHOMELOST  (-4113)       /* the broker that held a memory channel is gone, and the channel with it */
-#define RN_ESTALE     (-4114)       /* this delivery has been given to another receiver since */
-#define RN_ESLOW      (-4115)       /* cut off a fanout channel for being slow, as it was declared */
-#define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */
+#define RN_EUNKNOWN  (-4110) /* this one operation is in doubt: perhaps sent, taken from you */
+#define RN_EDENIED   (-4111) /* the broker's access rules forbid it */
+#define RN_EMISMATCH (-4112) /* type, capacity, kind, keep differ from how the channel is */
+#define RN_EHOMELOST \
+    (-4113) /* the broker that held a memory channel is gone, and the channel with it */
+#define RN_ESTALE   (-4114) /* this delivery has been given to another receiver since */
+#define RN_ESLOW    (-4115) /* cut off a fanout channel for being slow, as it was declared */
+#define RN_ESESSION (-4116) /* the session is over; nothing happened; bind a fresh channel */
 
-#define RN_NAME_MAX 256             /* a channel's name with its terminating zero */
+#define RN_NAME_MAX 256 /* a channel's name with its terminating zero */
 
 /* ---- a node: this process, connected to its brokers -------------------- */
 typedef struct rn_node rn_node;
 
 typedef struct rn_node_opts {
-    const char *name;               /* shown to operators; NULL: host name and pid */
-    const char *brokers;            /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL:
+    const char *name;       /* shown to operators; NULL: host name and pid */
+    const char *brokers;    /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL:
                                        $RUNNEL_URL, else tcp://127.0.0.1:7400 */
-    const char *keyfile;            /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
-    const char *broker_key;         /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
-    int64_t     lease_ns;           /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
+    const char *keyfile;    /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
+    const char *broker_key; /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
+    int64_t lease_ns;       /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
                                        "2s", "2"), else 10 s.  The broker may shorten it */
 } rn_node_opts;
 
@@ -69,39 +71,58 @@ int rn_node_last_error(rn_node *node, char *buf, size_t size);
  * succeeded the node calls drop (if not NULL) on the sender's stack.  decode runs on the taker's stack, once
  * for each element taken, in the order of taking; it writes into memory of the node that is copied to the
  * caller's element afterwards; what it made is handed to drop if the receive fails all the same. */
-typedef struct rn_bytes { uint8_t *data; size_t len; } rn_bytes;     /* owned; free with rn_bytes_free */
-int  rn_bytes_new(rn_bytes *b, const void *data, size_t len);        /* a copy; data NULL: uninitialised;
+typedef struct rn_bytes {
+    uint8_t *data;
+    size_t len;
+} rn_bytes;                                                  /* owned; free with rn_bytes_free */
+int rn_bytes_new(rn_bytes *b, const void *data, size_t len); /* a copy; data NULL: uninitialised;
                                                                          0 or -ENOMEM, then *b is untouched */
-void rn_bytes_free(rn_bytes *b);                                     /* leaves it empty; NULL is fine */
+void rn_bytes_free(rn_bytes *b);                             /* leaves it empty; NULL is fine */
 
 typedef struct rn_buf rn_buf;
-int  rn_buf_append(rn_buf *out, const void *data, size_t len);       /* copies; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
+int rn_buf_append(rn_buf *out, const void *data,
+                  size_t len); /* copies; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
 
 typedef struct rn_codec {
-    const char *type;               /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
-    size_t      elemsize;           /* must equal the channel's, else rn_bind gives -EINVAL */
-    const void *ctx;                /* handed to the three below; must outlive the handle */
-    int  (*encode)(const void *ctx, const void *elem, rn_buf *out);      /* < 0: the send's result */
+    const char
+        *type; /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
+    size_t elemsize; /* must equal the channel's, else rn_bind gives -EINVAL */
+    const void *ctx; /* handed to the three below; must outlive the handle */
+    int (*encode)(const void *ctx, const void *elem, rn_buf *out); /* < 0: the send's result */
     /* < 0: the bytes are not such an element.  The receive gives that result, the handle fails with it for good,
      * and the element goes back to the channel, first in line for other receivers; nothing is lost. */
-    int  (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
+    int (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
     void (*drop)(const void *ctx, void *elem);
 } rn_codec;
 
-extern const rn_codec rn_codec_int64;        /* int64_t, little-endian on the wire */
-extern const rn_codec rn_codec_double;       /* double, IEEE 754, little-endian */
-extern const rn_codec rn_codec_bytes;        /* rn_bytes; type "bytes" */
+extern const rn_codec rn_codec_int64;  /* int64_t, little-endian on the wire */
+extern const rn_codec rn_codec_double; /* double, IEEE 754, little-endian */
+extern const rn_codec rn_codec_bytes;  /* rn_bytes; type "bytes" */
 struct ProtobufCMessageDescriptor;
 /* Elements are pointers to unpacked protobuf-c messages of this type; its full protobuf name is the type.
  * A send takes the message (protobuf_c_message_free_unpacked), a receive gives one. */
 rn_codec rn_codec_protobuf(const struct ProtobufCMessageDescriptor *type);
 
 /* ---- binding ------------------------------------------------------------ */
-enum rn_dir  { RN_IN, RN_OUT };     /* network -> this program; this program -> network */
-enum rn_kind { RN_KIND_ANY, RN_QUEUE, RN_FANOUT };   /* each element to one receiver (Go; default); to every one */
-enum rn_keep { RN_KEEP_ANY, RN_MEMORY, RN_DISK, RN_QUORUM };   /* what an accepted element survives: nothing
+enum rn_dir { RN_IN, RN_OUT }; /* network -> this program; this program -> network */
+enum rn_kind {
+    RN_KIND_ANY,
+    RN_QUEUE,
+    RN_FANOUT
+}; /* each element to one receiver (Go; default); to every one */
+enum rn_keep {
+    RN_KEEP_ANY,
+    RN_MEMORY,
+    RN_DISK,
+    RN_QUORUM
+}; /* what an accepted element survives: nothing
                                      (default); kill -9 and power loss of its broker; the loss of a broker */
-enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };   /* fanout; default BLOCK */
+enum rn_slow {
+    RN_SLOW_ANY,
+    RN_SLOW_BLOCK,
+    RN_SLOW_DROP_OLDEST,
+    RN_SLOW_CUT
+}; /* fanout; default BLOCK */
 #define RN_RENDEZVOUS (-1)
 
 /* An attribute left zero agrees with whatever the channel is.  Each is fixed by the first bind that states
@@ -111,16 +132,17 @@ typedef struct rn_bind_opts {
     enum rn_kind kind;
     enum rn_keep keep;
     enum rn_slow slow;
-    int64_t  capacity;              /* elements in the whole cluster between send and receive; 0: any
+    int64_t capacity;        /* elements in the whole cluster between send and receive; 0: any
                                        (default 16384); RN_RENDEZVOUS: capacity 0 */
-    uint64_t capacity_bytes;        /* 0: any (default 64 MiB); the largest element too */
-    uint32_t max_deliveries;        /* 0: any (default 16), then to NAME.dead */
-    bool     must_exist;            /* do not create: -ENOENT */
-    bool     confirm;               /* OUT: a send returns only when the home has accepted and kept it */
-    bool     autoclose;             /* OUT: the channel closes when its last sender that asked for this has gone */
-    uint32_t senders_min;           /* OUT, autoclose: not before so many have been; 0: 1 */
-    bool     manual_ack;            /* IN: an element is done when it is acknowledged; not with capacity 0 */
-    uint32_t prefetch;              /* IN: elements held here, taken or not acknowledged; 0: chosen; <= capacity */
+    uint64_t capacity_bytes; /* 0: any (default 64 MiB); the largest element too */
+    uint32_t max_deliveries; /* 0: any (default 16), then to NAME.dead */
+    bool must_exist;         /* do not create: -ENOENT */
+    bool confirm;            /* OUT: a send returns only when the home has accepted and kept it */
+    bool autoclose; /* OUT: the channel closes when its last sender that asked for this has gone */
+    uint32_t senders_min; /* OUT, autoclose: not before so many have been; 0: 1 */
+    bool manual_ack;      /* IN: an element is done when it is acknowledged; not with capacity 0 */
+    uint32_t
+        prefetch; /* IN: elements held here, taken or not acknowledged; 0: chosen; <= capacity */
 } rn_bind_opts;
 
 /* Turns local into a handle on the network channel of that name: from then on each operation on it, by
@@ -142,8 +164,9 @@ typedef struct rn_bind_opts {
  * received first.  rn_chan_fail on an IN handle cancels: untaken elements are dropped and counted, later
  * sends get the reason.  When a sender failed the channel, receivers get RN_ECLOSED and rn_chan_err says
  * why, as on a local one. */
-int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local, const rn_codec *codec,
-              size_t codec_size, const rn_bind_opts *opts, size_t opts_size, rn_time deadline);
+int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
+              const rn_codec *codec, size_t codec_size, const rn_bind_opts *opts, size_t opts_size,
+              rn_time deadline);
 static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
                           const rn_codec *codec, const rn_bind_opts *opts, rn_time deadline)
 {
@@ -160,8 +183,8 @@ int rn_unbind(rn_chan *bound, rn_time deadline);
  * (not bound OUT), RN_ETIMEDOUT, RN_ECANCELED, or the error that the handle failed with before it was. */
 int rn_flush(rn_chan *bound, rn_time deadline);
 
-uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and were never confirmed */
-uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here */
+uint64_t rn_chan_unsent(const rn_chan *bound); /* sends that gave 0 and were never confirmed */
+uint64_t rn_chan_lost(const rn_chan *bound);   /* fanout IN: elements dropped for being slow here */
 
 /* ---- modules: what runnel-node runs ------------------------------------- */
 /* A module is a shared object that defines this; it runs as a goroutine.  The status is runnel-node's. */

@@ -91,6 +91,8 @@ static bool idle(struct pool *p)
     int64_t ns;
     int rc = 0;
 
+    if (p->closed)
+        return false; /* not even a look at the clock: the program may be setting rn__block_idle_ns for the next one */
     clock_gettime(CLOCK_MONOTONIC, &until);
     ns = until.tv_nsec + rn__block_idle_ns;
     until.tv_sec += ns / RN_SEC;

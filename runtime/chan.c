@@ -59,7 +59,8 @@ void rn_chan_unref(rn_chan *c)
     /* Release what we did with it; acquire, for the last, what all others did. */
     if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
         return;
-    rn_assert(c->sendq.first == NULL && c->recvq.first == NULL);
+    if (c->sendq.first != NULL || c->recvq.first != NULL)
+        rn_panic("rn_chan_unref: the last reference goes while an operation waits in the channel");
     if (c->timer != NULL)
         rn__timer_stop(c->timer);
     free(c->timer);
@@ -165,6 +166,19 @@ void rn__op_dequeue(struct rn__op *op)
         op->ops->unqueued(op->chan, op);
 }
 
+void rn__chan_abandon(struct rn__wait *w)
+{
+    for (int i = 0; i < w->n_ops; i++) {
+        struct rn__op *op = &w->ops[i];
+
+        if (!op->queued) /* no worker runs any more: this does not change, and the channel may be gone */
+            continue;
+        rn__chan_lock(op->chan);
+        queue_remove(queue_of(op->chan, op->kind), op);
+        rn__chan_unlock(op->chan);
+    }
+}
+
 /* ---- attempts on local channels; the lock is held ---- */
 
 static void copy(void *to, const void *from, size_t size)
@@ -200,22 +214,12 @@ static int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
     return 0;
 }
 
-/* An element received by nobody's variable is discarded. */
-static void discard(rn_chan *c, void *elem)
-{
-    if (c->drop != NULL)
-        c->drop(elem);
-}
-
 static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
 {
     struct rn__op *sender;
 
     if (c->count > 0) {
-        if (elem != NULL)
-            copy(elem, slot(c, 0), c->elemsize);
-        else
-            discard(c, slot(c, 0));
+        give(c, elem, slot(c, 0));
         c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
         c->count--;
         sender = c->sendq.first != NULL ? rn__chan_claim(c, RN_SEND) : NULL;
@@ -301,6 +305,8 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
     if (op->ops != NULL || c->external)
         why = RN__WHY_BOUND;
     rn__wait_init(&w);
+    w.ops = op;
+    w.n_ops = 1;
     op->wait = &w;
     rn__op_enqueue(op);
     rn__chan_unlock(c);

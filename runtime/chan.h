@@ -105,6 +105,9 @@ void rn__op_complete(struct rn__op *op, int rc);
 /* A send that never waits and is no cancellation point: 0, RN_ECLOSED, RN_ETIMEDOUT.  Any thread; local channels. */
 int rn__chan_offer(rn_chan *c, const void *elem);
 
+/* The goroutine that waits is abandoned: its operations leave their queues, and no table hears of it. */
+void rn__chan_abandon(struct rn__wait *w);
+
 /* ---- for select.c ---- */
 /* Locked: one attempt; *peer: an operation that was performed along with it, to be woken without the lock, or NULL. */
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer);

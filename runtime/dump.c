@@ -126,7 +126,8 @@ static bool copy_all(struct copy *c)
     void *map;
 
     rn__each_g(count_one, &n);
-    map = mmap(NULL, n * sizeof *c->entries, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    map = mmap(NULL, n * sizeof *c->entries, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+               -1, 0);
     if (map == MAP_FAILED)
         return false;
     *c = (struct copy){ .entries = map, .room = n };

@@ -18,7 +18,8 @@
 #include "runtime/print.h"
 #include "runtime/sched.h"
 
-#define ALTERNATE_STACK (128 * 1024) /* of address space; the symbol lookup and a sanitizer need some of it */
+#define ALTERNATE_STACK \
+    (128 * 1024) /* of address space; the symbol lookup and a sanitizer need some of it */
 
 static struct sigaction before_segv, before_bus; /* written by init, when nothing else runs */
 
@@ -108,7 +109,8 @@ int rn__fault_init(void)
     struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
     sigemptyset(&action.sa_mask);
-    if (sigaction(SIGSEGV, &action, &before_segv) < 0 || sigaction(SIGBUS, &action, &before_bus) < 0)
+    if (sigaction(SIGSEGV, &action, &before_segv) < 0 ||
+        sigaction(SIGBUS, &action, &before_bus) < 0)
         return -errno;
     return 0;
 }
@@ -123,7 +125,8 @@ int rn__fault_thread_init(void)
 {
     stack_t mine = { .ss_size = ALTERNATE_STACK };
 
-    mine.ss_sp = mmap(NULL, ALTERNATE_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    mine.ss_sp = mmap(NULL, ALTERNATE_STACK, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (mine.ss_sp == MAP_FAILED)
         return -ENOMEM;
     if (sigaltstack(&mine, &alternate.before) < 0) {

@@ -9,12 +9,13 @@
 #include "runtime/symbol.h"
 
 /* The stack may belong to a goroutine that runs meanwhile, and contains what ASan has fenced off: both is known here. */
-__attribute__((no_sanitize("address", "thread", "undefined"))) static bool
-frame_read(uintptr_t fp, uintptr_t lo, uintptr_t hi, uintptr_t *next, const void **pc)
+__attribute__((no_sanitize("address", "thread", "undefined"))) static bool frame_read(
+    uintptr_t fp, uintptr_t lo, uintptr_t hi, uintptr_t *next, const void **pc)
 {
     const uintptr_t *frame = (const uintptr_t *)fp;
 
-    if (fp % sizeof *frame != 0 || fp < lo || hi - lo < 2 * sizeof *frame || fp > hi - 2 * sizeof *frame)
+    if (fp % sizeof *frame != 0 || fp < lo || hi - lo < 2 * sizeof *frame ||
+        fp > hi - 2 * sizeof *frame)
         return false;
     *next = ((const volatile uintptr_t *)frame)[0];
     *pc = (const void *)((const volatile uintptr_t *)frame)[1];

@@ -15,7 +15,8 @@ struct rn__frames {
 
 /* Follows the frame pointers from fp, while they stay on the stack [lo, hi) and go up; pc, if not NULL, comes
  * first.  Nothing outside the stack is read.  Async-signal-safe. */
-void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr_t lo, uintptr_t hi);
+void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr_t lo,
+                     uintptr_t hi);
 
 /* One line for each. */
 void rn__frames_print(const struct rn__frames *f, struct rn__print *p);

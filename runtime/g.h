@@ -33,6 +33,8 @@ struct rn__g {
     struct rn__lock lock;         /* guards: */
     struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
 
+    struct rn__wait *waiting; /* what it is parked in, or NULL; its own */
+
     /* For the dump; written by the goroutine before it parks, read under its registry's lock: a hint. */
     _Atomic int why; /* enum rn__why */
     const void *_Atomic object;

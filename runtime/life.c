@@ -1,6 +1,7 @@
 /* life.c - how the scheduler starts and ends: rn_main, rn_sim, rn_start, rn_stop.   SPDX-License-Identifier: MIT */
 #include "runtime/assert.h"
 #include "runtime/block.h"
+#include "runtime/chan.h"
 #include "runtime/dump.h"
 #include "runtime/group.h"
 #include "runtime/poll.h"
@@ -73,7 +74,7 @@ static int services_init(void)
     rc = rn__fault_init();
     if (rc < 0)
         goto block_fini;
-    rc = rn__sched.mode == RN__MODE_SIM ? 0 : rn__signal_init();
+    rc = rn__signal_init();
     if (rc == 0)
         return 0;
 
@@ -87,8 +88,7 @@ poll_fini:
 
 static void services_fini(void)
 {
-    if (rn__sched.mode != RN__MODE_SIM)
-        rn__signal_fini();
+    rn__signal_fini();
     rn__fault_fini();
     rn__block_fini();
     rn__poll_fini();
@@ -161,6 +161,8 @@ static void threads_join(unsigned first)
 /* Abandoned, not unwound.  A stack that a thread of rn_block may still write to is left behind. */
 static void g_abandon(struct rn__worker *w, struct rn__g *g)
 {
+    if (g->waiting != NULL)
+        rn__chan_abandon(g->waiting);
     if (atomic_load_explicit(&g->why, memory_order_relaxed) == RN__WHY_BLOCK)
         return;
     rn__g_free(w, g);
@@ -209,7 +211,8 @@ static int run(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void *arg)
     struct first first = { .fn = fn, .arg = arg };
     int rc;
 
-    pthread_mutex_lock(&life);
+    if (pthread_mutex_trylock(&life) != 0)
+        return -EBUSY;
     rc = sched_init(n, mode);
     if (rc < 0) {
         pthread_mutex_unlock(&life);
@@ -250,7 +253,8 @@ int rn_start(int workers)
 
     if (rn__worker() != NULL)
         return -EBUSY;
-    pthread_mutex_lock(&life);
+    if (pthread_mutex_trylock(&life) != 0)
+        return -EBUSY;
     rc = sched_init(workers_wanted(workers), RN__MODE_BACKGROUND);
     if (rc == 0)
         threads_start(0);

@@ -227,27 +227,47 @@ void rn__fd_unqueue(struct rn__fd_wait *q)
 
 /* ---- entering, leaving, closing ---------------------------------------------- */
 
-/* Closes the number, unless somebody came in meanwhile: then that is done when he leaves.  A newcomer that got past
- * enter during the close waits for the lock in order to arm, and finds the number closed, or a new file. */
+/* Closes the number, unless somebody is inside after all: then that is done when he leaves.  The mark goes last and the
+ * lock is held until then: whoever comes in between waits for it, so that he meets the number when it is free
+ * or somebody else's, and no system call of his runs beside the close. */
 static int close_now(struct rn__fd *f)
 {
-    uint32_t nobody = CLOSING;
-    int rc;
+    int rc = 0;
 
     pthread_mutex_lock(&f->lock);
-    /* Before the close, after which the number belongs to somebody else. */
-    if (!atomic_compare_exchange_strong(&f->users, &nobody, 0)) {
-        pthread_mutex_unlock(&f->lock);
-        return 0;
+    if (atomic_load(&f->users) == CLOSING) {
+        if (f->registered)
+            epoll_ctl(poller.epoll_fd, EPOLL_CTL_DEL, f->number, NULL);
+        f->registered = false;
+        f->armed = 0;
+        f->generation++;
+        rc = close(f->number) < 0 ? -errno : 0;
+        atomic_fetch_and(&f->users, ~CLOSING);
     }
-    if (f->registered)
-        epoll_ctl(poller.epoll_fd, EPOLL_CTL_DEL, f->number, NULL);
-    f->registered = false;
-    f->armed = 0;
-    f->generation++;
-    rc = close(f->number) < 0 ? -errno : 0;
     pthread_mutex_unlock(&f->lock);
     return rc == -EINTR ? 0 : rc; /* Linux has closed it */
+}
+
+static int leave(struct rn__fd *f)
+{
+    return atomic_fetch_sub(&f->users, 1) == (CLOSING | 1) ? close_now(f) : 0;
+}
+
+void rn__fd_leave(struct rn__fd *f)
+{
+    (void)leave(f);
+}
+
+/* It was being closed when we came in: does it still wait for somebody to leave, or is it over? */
+static bool still_closing(struct rn__fd *f)
+{
+    bool closing;
+
+    leave(f);
+    pthread_mutex_lock(&f->lock);
+    closing = (atomic_load(&f->users) & CLOSING) != 0;
+    pthread_mutex_unlock(&f->lock);
+    return closing;
 }
 
 int rn__fd_enter(int fd, struct rn__fd **out)
@@ -260,22 +280,11 @@ int rn__fd_enter(int fd, struct rn__fd **out)
     f = table_find(fd, &rc);
     if (!f)
         return rc;
-    if (atomic_fetch_add(&f->users, 1) & CLOSING) {
-        rn__fd_leave(f);
-        return -EBADF;
-    }
+    while (atomic_fetch_add(&f->users, 1) & CLOSING)
+        if (still_closing(f))
+            return -EBADF;
     *out = f;
     return 0;
-}
-
-static int leave(struct rn__fd *f)
-{
-    return atomic_fetch_sub(&f->users, 1) == (CLOSING | 1) ? close_now(f) : 0;
-}
-
-void rn__fd_leave(struct rn__fd *f)
-{
-    (void)leave(f);
 }
 
 int rn__fd_close(int fd)

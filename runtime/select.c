@@ -122,6 +122,8 @@ static int wait_all(struct selection *s, rn_time deadline)
     int fired;
 
     rn__wait_init(&w);
+    w.ops = s->ops;
+    w.n_ops = s->n;
     for (int i = 0; i < s->n; i++) {
         s->ops[i].wait = &w;
         rn__op_enqueue(&s->ops[i]);

@@ -41,8 +41,8 @@ static struct {
     _Atomic int wake_fd; /* blocking eventfd; -1: not running */
     _Atomic bool stop;   /* set before the last wake */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards all below */
-    bool ignores_pipe;    /* SIGPIPE is ignored ... */
+    pthread_mutex_t lock;         /* guards all below */
+    bool ignores_pipe;            /* SIGPIPE is ignored ... */
     struct sigaction pipe_before; /* ... and was this */
     struct subscription *first;
     uint64_t caught;                      /* bit signo - 1: our handler is installed ... */

@@ -8,6 +8,7 @@
 #include "runtime/group.h"
 #include "runtime/sched.h"
 #include "runtime/sim.h"
+#include "runtime/state.h"
 
 static struct {
     struct rn__lock lock;
@@ -23,8 +24,8 @@ void rn__wait_init(struct rn__wait *w)
     atomic_init(&w->woken, 0);
     w->g = rn__self();
     w->next = w->prev = NULL;
-    if (w->g == NULL && !atomic_load_explicit(&plain.seen, memory_order_relaxed))
-        atomic_store(&plain.seen, true);
+    w->ops = NULL;
+    w->n_ops = 0;
 }
 
 void rn__wake(struct rn__wait *w)
@@ -44,8 +45,15 @@ int rn__check(void)
 {
     struct rn__g *g = rn__self();
 
-    if (g == NULL)
-        return rn__running() ? 0 : -ESHUTDOWN;
+    if (g == NULL) {
+        if (!rn__running())
+            return -ESHUTDOWN;
+        if (!atomic_load_explicit(&plain.seen, memory_order_relaxed))
+            atomic_store(&plain.seen, true);
+        return 0;
+    }
+    if (rn__stopping())
+        rn_yield(); /* rn_main's function has returned: this was the last scheduling point, we are abandoned */
     return rn__g_cancelled(g) ? RN_ECANCELED : 0;
 }
 
@@ -63,6 +71,12 @@ static int result(const struct rn__wait *w)
     default:
         return (int)outcome;
     }
+}
+
+/* Only the poller or another thread can end it. */
+static bool is_real(enum rn__why why, const void *object)
+{
+    return why == RN__WHY_FD || why == RN__WHY_BLOCK || (why == RN__WHY_NOTE && object != NULL);
 }
 
 /* ---- plain threads ---- */
@@ -100,16 +114,18 @@ static void plain_leave(struct rn__wait *w)
     rn__futex_wake(&plain.left, 1);
 }
 
-static void plain_park(struct rn__wait *w, rn_time deadline)
+static void plain_park(struct rn__wait *w, bool real, rn_time deadline)
 {
     if (!plain_enter(w))
         return;
+    rn__external_add(0, real);  /* so that a busy worker polls for it */
     while (atomic_load(&w->woken) == 0) {
         if (deadline != RN_FOREVER && rn_now() >= deadline && rn__claim(w, RN__BY_TIMEOUT))
             break;
         /* Claimed by another: its wake is on its way, whatever the deadline. */
         rn__futex_wait(&w->woken, 0, atomic_load(&w->claim) == RN__OPEN ? deadline : RN_FOREVER);
     }
+    rn__external_add(0, -real);
     plain_leave(w);
 }
 
@@ -179,8 +195,7 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
     struct rn__g *g = w->g;
     struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
     bool external = why >= RN__WHY_EXTERNAL && !g->system;
-    bool real = why == RN__WHY_FD || why == RN__WHY_BLOCK ||
-                (why == RN__WHY_NOTE && object != NULL);
+    bool real = is_real(why, object);
     bool ours = false; /* we have claimed it ourselves: nobody will wake us */
 
     atomic_store_explicit(&g->object, object, memory_order_relaxed);
@@ -196,7 +211,9 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
         ours = rn__claim(w, RN__BY_TIMEOUT); /* no memory to be woken in time */
     if (!ours) {
         rn__external_add(external, real);
+        g->waiting = w;
         rn__park();
+        g->waiting = NULL;
         rn__external_add(-external, -real);
     }
     if (deadline != RN_FOREVER)
@@ -212,7 +229,7 @@ static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_tim
     if (w->g != NULL)
         g_park(w, why, object, deadline, cancellable);
     else
-        plain_park(w, deadline);
+        plain_park(w, is_real(why, object), deadline);
     return result(w);
 }
 

@@ -49,6 +49,8 @@ struct rn__wait {
     _Atomic uint32_t claim;
     _Atomic uint32_t woken;       /* of a plain thread: its futex */
     struct rn__g *g;              /* who waits; NULL: a plain thread */
+    struct rn__op *ops;           /* n_ops operations in queues of channels, to be taken out if */
+    int n_ops;                    /* the goroutine is abandoned */
     struct rn__wait *next, *prev; /* plain threads: guarded by the list's lock */
 };
 

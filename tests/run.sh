@@ -175,7 +175,9 @@ stage_e2e() {
 
 stage_sim() {
   build build/release gcc release || return 1
-  one simulator build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor"
+  # The simulator stops by itself; a run that does not end is a failure as well.
+  one simulator timeout -s ABRT $((sim_seconds + 60)) \
+    build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor"
 }
 
 fuzz() { # TARGET SECONDS

@@ -142,7 +142,7 @@ static int handle_close(struct binding *b, int32_t reason)
 
     if (b->ended)
         return 0;
-    if (b->direction == WIRE_IN)
+    if (b->direction == WIRE_IN && reason < 0)
         channel_cancel(ch, reason);
     else
         channel_close(ch, reason == 0 ? WIRE_CLOSED : WIRE_FAILED, reason);

@@ -14,7 +14,19 @@ endif()
 
 set(needs ${zmq_LIBRARIES} ${protobuf_c_LIBRARIES} Threads::Threads ${CMAKE_DL_LIBS} m)
 add_library(librunnel SHARED ${library_objects})
-add_library(librunnel_static STATIC ${library_objects})
+
+# The static library is one object in which all that librunnel.so does not export is local, so that a program may have a
+# session_new() of its own.
+set(one_object ${PROJECT_BINARY_DIR}/librunnel.o)
+add_custom_command(
+    OUTPUT ${one_object}
+    COMMAND ${CMAKE_LINKER} -r -o ${one_object} ${library_objects}
+    COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rn_[a-z]* --keep-global-symbol=rn__node_query
+            --keep-global-symbol=rn__node_why ${one_object}
+    DEPENDS ${library_objects} COMMAND_EXPAND_LISTS VERBATIM)
+set_source_files_properties(${one_object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+add_library(librunnel_static STATIC ${one_object})
+
 foreach(library IN ITEMS librunnel librunnel_static)
     set_target_properties(${library} PROPERTIES OUTPUT_NAME runnel LINKER_LANGUAGE C)
     target_link_libraries(${library} PRIVATE ${needs})

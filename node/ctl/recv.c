@@ -230,12 +230,15 @@ static int receive_all(struct receiver *r)
 
 static int receiver_work(struct receiver *r)
 {
+    rn_group *watch = rn_group_new();
     int status, rc;
 
-    if (r->stdout_stream.fifo && rn_go_copy(watch_stdout, &r, sizeof r) < 0)
+    if (!watch ||
+        (r->stdout_stream.fifo && rn_group_go(watch, watch_stdout, &r, sizeof r) == -ENOMEM))
         return ctl_say("out of memory");
     status = receive_all(r);
     rn_shield(1);
+    rn_group_free(watch);
     rc = flush_out(r, rn_after(CTL_GRACE_NS));
     if (status == CTL_OK)
         status = rc;

@@ -139,6 +139,23 @@ static void cancel_drops_what_was_not_taken_and_tells_everybody(void **state)
     world_free(w);
 }
 
+static void last_elements_are_accepted_before_the_unbind_is_answered(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = bind_out(node_new(w, "s"), "x", 20);
+    world_pump(w);
+    sends(out, 1, 8);
+    world_pump(w);
+    assert_true(out->credit >= 3);
+    sends(out, 3, 8);
+    handle_unbind(out);
+    world_pump(w);
+    assert_true(out->unbound);
+    assert_int_equal(out->accepted, 4);
+    world_free(w);
+}
+
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 static void expect_broken(struct world *w, const char *part)
@@ -330,6 +347,7 @@ int main(void)
         cmocka_unit_test(close_waits_for_the_session_of_a_silent_sender),
         cmocka_unit_test(sender_that_binds_after_the_close_is_bound_and_closed),
         cmocka_unit_test(cancel_drops_what_was_not_taken_and_tells_everybody),
+        cmocka_unit_test(last_elements_are_accepted_before_the_unbind_is_answered),
         cmocka_unit_test(sections_that_break_a_rule_are_refused),
         cmocka_unit_test(more_than_was_lent_is_refused),
         cmocka_unit_test(controls_that_break_a_rule_are_refused),

@@ -14,16 +14,17 @@ started=()
 finish() {
   local status=$? pid
   trap - EXIT INT TERM
-  for pid in "${started[@]}"; do
-    kill -CONT "$pid" 2>/dev/null || true
-    kill -KILL "$pid" 2>/dev/null || true
-  done
-  wait 2>/dev/null || true
   if [[ $status -ne 0 && $status -ne 77 ]]; then
     for f in "$work"/*.err; do
       [[ -s $f ]] && { echo "-- ${f##*/}:"; head -n 40 "$f"; } >&2
     done
   fi
+  exec 2>/dev/null # the shell's word on each process that is killed
+  for pid in "${started[@]}"; do
+    kill -CONT "$pid" || true
+    kill -KILL "$pid" || true
+  done
+  wait || true
   rm -rf "$work"
   exit "$status"
 }
@@ -45,6 +46,14 @@ start() { # NAME COMMAND...
   started+=("$pid")
 }
 
+
+# kill -9, without the shell's word on it.
+kill_hard() { # PID
+  {
+    kill -KILL "$1"
+    wait "$1" || true
+  } 2>/dev/null
+}
 
 ends_with() { # STATUS PID WHAT
   local status=0
@@ -100,6 +109,23 @@ state_is() { # PID STATE
 
 rss_kib() { # PID
   awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+# Numbers of nine digits, one after the other, until `enough`.
+numbers() {
+  awk -v stop="$work/enough" 'BEGIN {
+    while ((getline x < stop) < 0)
+      for (k = 0; k < 100; k++)
+        printf "%09d\n", ++n
+  }'
+}
+
+enough() {
+  echo enough >"$work/enough"
+}
+
+larger() { # FILE BYTES
+  [[ $(stat -c %s "$1") -gt $2 ]]
 }
 
 same_lines() { # FILE FILE: the same lines in any order

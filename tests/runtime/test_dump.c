@@ -461,6 +461,7 @@ static int in_dump(void *arg)
     }
     check(strstr(buf, "goroutine 1 \"looking\" [running"));
     check_equal(rn_chan_send(c, NULL, RN_FOREVER), 0);
+    rn_chan_unref(c);
     return 0;
 }
 

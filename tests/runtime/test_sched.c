@@ -34,8 +34,8 @@ static void forever_fn(void *arg)
 static void asleep_fn(void *arg)
 {
     (void)arg;
-    (void)rn_sleep(RN_FOREVER);
-    rn_panic("was not abandoned");
+    /* Who still runs when main returns finds itself cancelled; who sleeps does not come back. */
+    check_equal(rn_sleep(RN_FOREVER), RN_ECANCELED);
 }
 
 static int in_status(void *arg)
@@ -345,7 +345,7 @@ static void start_and_stop_may_be_repeated(void **state)
         start();
         assert_int_equal(rn_start(1), -EBUSY);
         if (i % 2)
-            assert_int_equal(rn_go(run_fn, &(_Atomic int *){ &arrived }), 0);
+            assert_int_equal(rn_go_copy(run_fn, &(_Atomic int *){ &arrived }, sizeof(_Atomic int *)), 0);
         assert_int_equal(rn_stop(RN_FOREVER), 0);
         assert_true(rn_stop(RN_FOREVER) < 0);
     }
@@ -363,9 +363,11 @@ static void cancelled_fn(void *arg)
 static void group_member_fn(void *arg)
 {
     rn_group *g = rn_group_new();
+    int rc;
 
     check_equal(rn_group_go(g, cancelled_fn, arg, sizeof(rn_chan *)), 0);
-    check_equal(rn_group_wait(g, RN_FOREVER), RN_ECANCELED);
+    rc = rn_group_wait(g, RN_FOREVER);
+    check(rc == RN_ECANCELED || rc == 0); /* the member may have heard of it, and left, first */
     rn_group_free(g);
     arrived++;
 }
