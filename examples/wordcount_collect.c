@@ -31,7 +31,6 @@ static int add(const char *text, size_t len)
 {
     struct count *fresh = calloc(1, sizeof *fresh + len + 1), *count;
     long n;
-
     if (!fresh || sscanf(text, "%[a-z] %ld", fresh->word, &n) != 2)
         return -EPROTO;
     count = *(struct count **)tsearch(fresh, &tree, by_word);
@@ -76,5 +75,6 @@ int runnel_module(rn_node *node, int argc, char **argv)
     }
     if (rc == 0)
         report(elements, (double)(rn_now() - begin) / (double)RN_SEC, all);
+    rn_chan_unref(counts);
     return all && fclose(all) == 0 ? rc : EXIT_FAILURE;
 }

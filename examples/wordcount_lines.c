@@ -42,19 +42,20 @@ int runnel_module(rn_node *node, int argc, char **argv)
 {
     rn_chan *lines = rn_chan_new(sizeof(rn_bytes), 0, NULL);
     int rc = rn_bind(node, "lines", RN_OUT, lines, &rn_codec_bytes, NULL, rn_after(5 * RN_SEC));
+    const char *what = "channel lines";
 
     for (int i = 1; i < argc && rc == 0; i++) {
+        what = argv[i];
         rc = send_file(lines, argv[i]);
-        if (rc < 0) {
-            /* Not rc: after a lost session runnel-node would begin again, and send lines twice. */
-            fprintf(stderr, "wordcount_lines: %s: %s\n", argv[i], rn_strerror(rc));
-            return EXIT_FAILURE;
-        }
     }
     if (rc == 0) {
         rn_chan_close(lines); /* the workers end when they have taken the last line */
         rc = rn_unbind(lines, rn_after(30 * RN_SEC));
     }
     rn_chan_unref(lines);
-    return rc;
+    if (rc == 0)
+        return EXIT_SUCCESS;
+    /* Not rc: after a lost session runnel-node would begin again, and send lines twice. */
+    fprintf(stderr, "wordcount_lines: %s: %s\n", what, rn_strerror(rc));
+    return EXIT_FAILURE;
 }

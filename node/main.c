@@ -100,12 +100,15 @@ static int node_run(struct ctl_run *run, void *arg)
     m->done = rn_chan_new(0, 0, NULL);
     if (!m->done)
         return ctl_say("out of memory");
-    if (ctl_open(&m->node, &m->opts, m->name, rn_after(m->opts.wait_ns)) != CTL_OK)
+    if (ctl_open(&m->node, &m->opts, m->name, rn_after(m->opts.wait_ns)) != CTL_OK) {
+        rn_chan_unref(m->done);
         return CTL_FAILED;
+    }
     if (rn_go_with(&go, run_module, &m, sizeof m) < 0)
         return ctl_say("cannot start the module: out of memory");
     rn_shield(1); /* a signal reaches the module; we wait for it and then drain */
     rn_chan_recv(m->done, NULL, RN_FOREVER);
+    rn_chan_unref(m->done);
     status = ctl_signal(run) && m->status == RN_ECANCELED ? CTL_FAILED : module_status(m);
     status = module_close(m, status, ctl_signal(run) != 0);
     rn_shield(0);
@@ -187,5 +190,9 @@ int main(int argc, char **argv)
         return ctl_say("out of memory");
     m.argc++;
     status = module_load(&m);
-    return status == CTL_OK ? ctl_main(/* workers= */ 0, node_run, &m) : status;
+    if (status == CTL_OK)
+        status = ctl_main(/* workers= */ 0, node_run, &m);
+    free(m.argv[0]);
+    free(m.argv);
+    return status;
 }

@@ -134,8 +134,15 @@ struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
     return NULL;
 }
 
+static void op_count(const struct rn__op *op)
+{
+    rn__count(op->kind == RN_SEND ? RN__COUNT_SENDS : RN__COUNT_RECVS);
+}
+
 void rn__op_complete(struct rn__op *op, int rc)
 {
+    if (rc == 0)
+        op_count(op);
     op->rc = rc;
     rn__wake(op->wait);
 }
@@ -267,11 +274,18 @@ bool rn__op_current(const struct rn__op *op)
 
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
 {
+    int rc;
+
     *peer = NULL;
     if (op->ops != NULL)
-        return op->ops->attempt(op->chan, op);
-    return op->kind == RN_SEND ? send_local(op->chan, op->elem, peer)
-                               : recv_local(op->chan, op->elem, peer);
+        rc = op->ops->attempt(op->chan, op);
+    else if (op->kind == RN_SEND)
+        rc = send_local(op->chan, op->elem, peer);
+    else
+        rc = recv_local(op->chan, op->elem, peer);
+    if (rc == 0)
+        op_count(op);
+    return rc;
 }
 
 int rn__op_finish(struct rn__op *op, int performed, int rc)
@@ -361,14 +375,15 @@ static int op_perform(struct rn__op *op, rn_time deadline)
 static int operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
 {
     struct rn__op op = { .chan = c, .elem = elem, .kind = kind };
-    int rc = rn__check();
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    rn__count(kind == RN_SEND ? RN__COUNT_SENDS : RN__COUNT_RECVS);
-    if (c == NULL)
-        return rn__wait_forever(deadline);
-    return op_perform(&op, deadline);
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = rn__check();
+    if (rc == 0)
+        rc = c != NULL ? op_perform(&op, deadline) : rn__wait_forever(deadline);
+    rn__outside_leave();
+    return rc;
 }
 
 int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
@@ -386,11 +401,14 @@ int rn__chan_offer(rn_chan *c, const void *elem)
     struct rn__op *peer = NULL;
     int rc;
 
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
     rn__chan_lock(c);
     rc = send_local(c, elem, &peer);
     rn__chan_unlock(c);
     if (peer != NULL)
         rn__op_complete(peer, 0);
+    rn__outside_leave();
     return rc == RN__NOT_READY ? RN_ETIMEDOUT : rc;
 }
 
@@ -414,11 +432,14 @@ void rn_chan_fail(rn_chan *c, int reason)
 {
     const struct rn__chan_ops *ops;
     struct rn__op *won = NULL, *next;
+    bool inside;
 
     if (c == NULL)
         return;
     if (reason > 0)
         reason = 0;
+    inside =
+        rn__outside_enter(); /* a channel may be closed without a scheduler: then nobody waits in it */
     rn__chan_lock(c);
     ops = atomic_load(&c->ops);
     if (ops == NULL && !c->closed) {
@@ -433,6 +454,8 @@ void rn_chan_fail(rn_chan *c, int reason)
         next = won->next;
         rn__op_complete(won, RN_ECLOSED);
     }
+    if (inside)
+        rn__outside_leave();
 }
 
 void rn_chan_close(rn_chan *c)

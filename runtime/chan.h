@@ -102,7 +102,8 @@ struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind);
 /* The result of a claimed operation; it goes on, *op may be gone.  Any thread, locked or not. */
 void rn__op_complete(struct rn__op *op, int rc);
 
-/* A send that never waits and is no cancellation point: 0, RN_ECLOSED, RN_ETIMEDOUT.  Any thread; local channels. */
+/* A send that never waits and is no cancellation point: 0, RN_ECLOSED, RN_ETIMEDOUT, -ESHUTDOWN.  Any
+ * thread; local channels. */
 int rn__chan_offer(rn_chan *c, const void *elem);
 
 /* The goroutine that waits is abandoned: its operations leave their queues, and no table hears of it. */

@@ -113,13 +113,11 @@ static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
     return g;
 }
 
-int rn__spawn(const struct rn__spawn *s)
+static int spawn(const struct rn__spawn *s)
 {
     struct rn__worker *w = rn__worker();
     struct rn__g *g;
 
-    if (!rn__running())
-        return -ESHUTDOWN;
     if (s->size > 4096 || s->fn == NULL)
         return -EINVAL;
     g = g_new(w, s);
@@ -137,6 +135,17 @@ int rn__spawn(const struct rn__spawn *s)
     return 0;
 }
 
+int rn__spawn(const struct rn__spawn *s)
+{
+    int rc;
+
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = spawn(s);
+    rn__outside_leave();
+    return rc;
+}
+
 int rn__go_system(rn_fn *fn, void *arg, const char *name)
 {
     return rn__spawn(&(struct rn__spawn){ .fn = fn, .arg = arg, .name = name, .system = true });
@@ -144,6 +153,8 @@ int rn__go_system(rn_fn *fn, void *arg, const char *name)
 
 void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg)
 {
+    if (!rn__outside_enter())
+        return;
     for (unsigned i = 0; i < rn__sched.n_workers; i++) {
         struct rn__registry *r = &rn__sched.workers[i].registry;
 
@@ -152,6 +163,7 @@ void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg)
             fn(g, arg);
         rn__unlock(&r->lock);
     }
+    rn__outside_leave();
 }
 
 uint64_t rn__live(void)

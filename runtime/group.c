@@ -78,11 +78,15 @@ static void cancel_locked(struct rn_group *g)
 
 void rn_group_cancel(rn_group *g)
 {
-    if (g == NULL)
-        return;
-    rn__lock(&g->tree->lock);
-    cancel_locked(g);
-    rn__unlock(&g->tree->lock);
+    bool inside = rn__outside_enter();
+
+    if (g != NULL) {
+        rn__lock(&g->tree->lock);
+        cancel_locked(g);
+        rn__unlock(&g->tree->lock);
+    }
+    if (inside)
+        rn__outside_leave();
 }
 
 static void cancel_root_member(struct rn__g *g, void *arg)

@@ -278,7 +278,7 @@ void rn__worker_run(struct rn__worker *w)
     rn__fault_thread_init();
     asan_bounds(w);
     w->tsan_fiber = rn__tsan_self();
-    w->started_ns = rn_now();
+    atomic_store_explicit(&w->started_ns, rn_now(), memory_order_relaxed);
     while ((g = rn__sched.mode == RN__MODE_SIM ? find_sim() : find(w)) != NULL) {
         w->handed_on = 0;
         atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);

@@ -48,6 +48,36 @@ void rn_release(void)
 {
     rn_assert(atomic_fetch_sub(&rn__sched.holds, 1) > 0);
 }
+bool rn__outside_enter(void)
+{
+    if (rn__worker() != NULL)
+        return true;
+    /* Said before it is looked at; who ends the scheduler says so before it counts. */
+    atomic_fetch_add(&rn__sched.visitors, 1);
+    if (rn__running())
+        return true;
+    rn__outside_leave();
+    return false;
+}
+
+void rn__outside_leave(void)
+{
+    if (rn__worker() == NULL && atomic_fetch_sub(&rn__sched.visitors, 1) == 1 && !rn__running())
+        rn__futex_wake(&rn__sched.visitors, 1);
+}
+
+/* No plain thread is inside any more, and none comes in. */
+static void outside_shut(void)
+{
+    uint32_t visitors;
+
+    atomic_store(&rn__sched.running, false);
+    rn__wait_evict(true);
+    while ((visitors = atomic_load(&rn__sched.visitors)) > 0)
+        rn__futex_wait(&rn__sched.visitors, visitors, INT64_MAX);
+    rn__wait_evict(false);
+}
+
 /* ---- starting and ending --------------------------------------------------------------------------------------- */
 
 static unsigned workers_wanted(int workers)
@@ -170,8 +200,7 @@ static void g_abandon(struct rn__worker *w, struct rn__g *g)
 
 static void sched_fini(void)
 {
-    atomic_store(&rn__sched.running, false);
-    rn__wait_evict();
+    outside_shut();
     services_fini();
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */

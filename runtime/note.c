@@ -11,6 +11,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/poll.h"
+#include "runtime/sched.h"
 
 enum { BY_NOTE = 1, BY_FD = 2 }; /* outcomes of the claim */
 
@@ -33,7 +34,7 @@ void rn__note_set(struct rn__note *n)
 
     /* A load would be cheaper and wrong: it could be done before the caller's own writes are seen, and then the
      * waiter clears the note without having seen them. */
-    if (atomic_exchange(&n->set, 1))
+    if (atomic_exchange(&n->set, 1) || !rn__outside_enter())
         return;
     pthread_mutex_lock(&n->lock);
     w = n->waiter;
@@ -42,6 +43,7 @@ void rn__note_set(struct rn__note *n)
     pthread_mutex_unlock(&n->lock);
     if (w)
         rn__wake(w); /* it stays until it is woken, the note need not */
+    rn__outside_leave();
 }
 
 static __attribute__((noinline)) int fd_ready(int fd, int events)

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "runtime/assert.h"
+#include "runtime/sched.h"
 
 #define EVENTS_AT_ONCE 64
 #define BREAK_DATA     UINT64_MAX /* no descriptor has it: its number would be negative */
@@ -256,6 +257,7 @@ static int leave(struct rn__fd *f)
 void rn__fd_leave(struct rn__fd *f)
 {
     (void)leave(f);
+    rn__outside_leave();
 }
 
 /* It was being closed when we came in: does it still wait for somebody to leave, or is it over? */
@@ -277,12 +279,18 @@ int rn__fd_enter(int fd, struct rn__fd **out)
 
     if (fd < 0)
         return -EBADF;
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
     f = table_find(fd, &rc);
-    if (!f)
+    while (f && atomic_fetch_add(&f->users, 1) & CLOSING)
+        if (still_closing(f)) {
+            rc = -EBADF;
+            f = NULL;
+        }
+    if (!f) {
+        rn__outside_leave();
         return rc;
-    while (atomic_fetch_add(&f->users, 1) & CLOSING)
-        if (still_closing(f))
-            return -EBADF;
+    }
     *out = f;
     return 0;
 }
@@ -293,17 +301,21 @@ int rn__fd_close(int fd)
     struct rn__fd *f = NULL;
     int rc = rn__fd_enter(fd, &f);
 
+    if (rc == -ESHUTDOWN) /* nobody can wait for it */
+        return close(fd) < 0 && errno != EINTR ? -errno : 0;
     if (rc < 0)
         return rc;
     if (atomic_fetch_or(&f->users, CLOSING) & CLOSING) {
-        leave(f); /* another one was faster */
+        rn__fd_leave(f); /* another one was faster */
         return -EBADF;
     }
     pthread_mutex_lock(&f->lock);
     won = queue_claim(f, POLLIN | POLLOUT, true, -EBADF);
     pthread_mutex_unlock(&f->lock);
     wake_all(won);
-    return leave(f);
+    rc = leave(f);
+    rn__outside_leave();
+    return rc;
 }
 
 unsigned rn__fd_waiting(int fd)

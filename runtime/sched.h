@@ -42,7 +42,7 @@ struct rn__worker {
     struct rn__counters counters;
     unsigned index;
     pthread_t thread;
-    int64_t started_ns;
+    _Atomic int64_t started_ns; /* 0: not yet */
 
     _Atomic uint32_t wakeup; /* futex: 1 when it was taken off the idle list */
     bool idle;               /* on the idle list; guarded by sched.lock, as the next */
@@ -60,6 +60,11 @@ struct rn__g *rn__self(void);
 
 /* Does a scheduler run in this process? */
 bool rn__running(void);
+
+/* Around whatever a plain thread does that touches goroutines or workers: while it is inside, the scheduler does not end.
+ * false: it has ended, do not touch it (and do not leave).  On a worker both do nothing.  Nests. */
+bool rn__outside_enter(void);
+void rn__outside_leave(void);
 
 /* Parks the calling goroutine until rn__ready() is called on it, once: before or after. */
 void rn__park(void);

@@ -176,7 +176,7 @@ static int select_once(struct selection *s, rn_time deadline, int *rc)
     return fired;
 }
 
-int rn_select(rn_case *cases, int n, rn_time deadline)
+static int select_inside(rn_case *cases, int n, rn_time deadline)
 {
     struct rn__op ops[n > 0 && n <= CASES_MAX ? n : 1];
     uint8_t case_of[CASES_MAX];
@@ -187,7 +187,6 @@ int rn_select(rn_case *cases, int n, rn_time deadline)
         return -EINVAL;
     if (rc < 0)
         return rc;
-    rn__count(RN__COUNT_SELECTS);
     for (int i = 0; i < n; i++) {
         if (cases[i].chan == NULL || cases[i].op == RN_OFF)
             continue;
@@ -211,5 +210,17 @@ int rn_select(rn_case *cases, int n, rn_time deadline)
     if (rc == RN_ETIMEDOUT || rc == RN_ECANCELED)
         return rc; /* of a bound channel: it was withdrawn, nothing was performed */
     cases[case_of[fired]].rc = rc;
+    rn__count(RN__COUNT_SELECTS);
     return case_of[fired];
+}
+
+int rn_select(rn_case *cases, int n, rn_time deadline)
+{
+    int rc;
+
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = select_inside(cases, n, deadline);
+    rn__outside_leave();
+    return rc;
 }

@@ -35,6 +35,7 @@ struct rn__sched {
     _Atomic uint64_t next_id;
     _Atomic uint32_t ended; /* futex of rn_stop: changes when a user goroutine ends */
     _Atomic bool stop_waits;
+    _Atomic uint32_t visitors;   /* plain threads inside; futex of the one who ends the scheduler */
     struct rn__counters retired; /* of plain threads */
 };
 

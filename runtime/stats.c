@@ -29,18 +29,30 @@ static void counters_add(rn_stats *out, struct rn__counters *c)
     out->idle_ns += atomic_load_explicit(&c->idle_ns, memory_order_relaxed);
 }
 
+static void worker_add(rn_stats *out, struct rn__worker *w)
+{
+    int64_t started_ns = atomic_load_explicit(&w->started_ns, memory_order_relaxed);
+
+    counters_add(out, &w->counters);
+    rn__lock(&w->registry.lock);
+    out->goroutines += w->registry.all;
+    rn__unlock(&w->registry.lock);
+    rn__lock(&w->timers.lock);
+    out->timers += w->timers.count;
+    rn__unlock(&w->timers.lock);
+    if (started_ns > 0)
+        out->run_ns += (uint64_t)(rn_now() - started_ns);
+}
+
 void rn__stats_sum(rn_stats *out)
 {
     memset(out, 0, sizeof *out);
     out->stack_bytes = rn__stack_mapped();
     counters_add(out, &rn__sched.retired);
-    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
-        struct rn__worker *w = &rn__sched.workers[i];
-
-        counters_add(out, &w->counters);
-        out->goroutines += w->registry.all;
-        out->timers += w->timers.count;
-        out->run_ns += (uint64_t)(rn_now() - w->started_ns);
-    }
+    if (!rn__outside_enter())
+        return;
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        worker_add(out, &rn__sched.workers[i]);
+    rn__outside_leave();
     out->run_ns = out->run_ns > out->idle_ns ? out->run_ns - out->idle_ns : 0;
 }

@@ -82,26 +82,29 @@ static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
     return 0;
 }
 
-static rn_timer_fn *timer_fn_new(int64_t ns, rn_fn *fn, void *arg, bool alone)
+static int timer_fn_new(int64_t ns, rn_fn *fn, void *arg, bool alone, rn_timer_fn **out)
 {
     rn_timer_fn *t = calloc(1, sizeof *t);
+    int rc;
 
     if (t == NULL)
-        return NULL;
+        return -ENOMEM;
     t->timer.fire = timer_fn_fire;
     t->fn = fn;
     t->arg = arg;
     t->alone = alone;
-    if (rn__timer_start(&t->timer, rn_after(ns > 0 ? ns : 0)) < 0) {
+    *out = t; /* before it can fire, and perhaps free itself */
+    rc = rn__timer_start(&t->timer, rn_after(ns > 0 ? ns : 0));
+    if (rc < 0)
         free(t);
-        return NULL;
-    }
-    return t;
+    return rc;
 }
 
 rn_timer_fn *rn_after_func(int64_t ns, rn_fn *fn, void *arg)
 {
-    return timer_fn_new(ns, fn, arg, false);
+    rn_timer_fn *t;
+
+    return timer_fn_new(ns, fn, arg, false, &t) == 0 ? t : NULL;
 }
 
 int rn_timer_stop(rn_timer_fn *t)
@@ -122,7 +125,7 @@ int rn_timer_reset(rn_timer_fn *t, int64_t ns)
 
 int rn_later(int64_t ns, rn_fn *fn, void *arg)
 {
-    if (!rn__running())
-        return -ESHUTDOWN;
-    return timer_fn_new(ns, fn, arg, true) != NULL ? 0 : -ENOMEM;
+    rn_timer_fn *t;
+
+    return timer_fn_new(ns, fn, arg, true, &t);
 }

@@ -129,14 +129,12 @@ static struct rn__worker *home_of_caller(void)
     return w != NULL ? w : rn__worker_at(0);
 }
 
-int rn__timer_start(struct rn__timer *t, rn_time when)
+static int start(struct rn__timer *t, rn_time when)
 {
     struct rn__worker *w = home_of_caller();
     bool first;
     int rc;
 
-    if (w == NULL)
-        return -ESHUTDOWN;
     rn__lock(&w->timers.lock);
     t->home = w;
     t->when = when;
@@ -151,13 +149,25 @@ int rn__timer_start(struct rn__timer *t, rn_time when)
     return rc;
 }
 
+int rn__timer_start(struct rn__timer *t, rn_time when)
+{
+    int rc;
+
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = start(t, when);
+    rn__outside_leave();
+    return rc;
+}
+
 bool rn__timer_stop(struct rn__timer *t)
 {
-    struct rn__worker *w = t->home;
+    struct rn__worker *w;
     bool set;
 
-    if (w == NULL || !rn__running())
+    if (t->home == NULL || !rn__outside_enter())
         return false;
+    w = t->home;
     rn__lock(&w->timers.lock);
     set = t->place != 0;
     if (set) {
@@ -165,6 +175,7 @@ bool rn__timer_stop(struct rn__timer *t)
         publish_first(&w->timers);
     }
     rn__unlock(&w->timers.lock);
+    rn__outside_leave();
     return set;
 }
 

@@ -14,7 +14,6 @@ static struct {
     struct rn__lock lock;
     struct rn__wait *first; /* plain threads that wait; guarded by lock */
     bool evicting;          /* guarded by lock */
-    _Atomic uint32_t left;  /* futex: changes when one leaves the list */
     _Atomic bool seen;
 } plain;
 
@@ -110,15 +109,13 @@ static void plain_leave(struct rn__wait *w)
     if (w->next != NULL)
         w->next->prev = w->prev;
     rn__unlock(&plain.lock);
-    atomic_fetch_add(&plain.left, 1);
-    rn__futex_wake(&plain.left, 1);
 }
 
 static void plain_park(struct rn__wait *w, bool real, rn_time deadline)
 {
     if (!plain_enter(w))
         return;
-    rn__external_add(0, real);  /* so that a busy worker polls for it */
+    rn__external_add(0, real); /* so that a busy worker polls for it */
     while (atomic_load(&w->woken) == 0) {
         if (deadline != RN_FOREVER && rn_now() >= deadline && rn__claim(w, RN__BY_TIMEOUT))
             break;
@@ -129,29 +126,15 @@ static void plain_park(struct rn__wait *w, bool real, rn_time deadline)
     plain_leave(w);
 }
 
-void rn__wait_evict(void)
+void rn__wait_evict(bool on)
 {
-    uint32_t left;
-    bool some;
-
     rn__lock(&plain.lock);
-    plain.evicting = true;
-    for (struct rn__wait *w = plain.first, *next; w != NULL; w = next) {
+    plain.evicting = on;
+    for (struct rn__wait *w = on ? plain.first : NULL, *next; w != NULL; w = next) {
         next = w->next; /* they leave the list only under the lock */
         if (rn__claim(w, RN__BY_SHUTDOWN))
             rn__wake(w);
     }
-    rn__unlock(&plain.lock);
-    do {
-        left = atomic_load(&plain.left);
-        rn__lock(&plain.lock);
-        some = plain.first != NULL;
-        rn__unlock(&plain.lock);
-        if (some)
-            rn__futex_wait(&plain.left, left, INT64_MAX);
-    } while (some);
-    rn__lock(&plain.lock);
-    plain.evicting = false;
     rn__unlock(&plain.lock);
 }
 

@@ -83,8 +83,8 @@ int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *obj
 /* At the entry of a call with a deadline: -ESHUTDOWN without a scheduler, RN_ECANCELED, or 0. */
 int rn__check(void);
 
-/* Ends all waits of plain threads with -ESHUTDOWN, and waits until they have left. */
-void rn__wait_evict(void);
+/* on: ends all waits of plain threads with -ESHUTDOWN, also those that begin from now on; until off. */
+void rn__wait_evict(bool on);
 /* Has a plain thread been in a blocking call since the scheduler started? */
 bool rn__wait_plain_seen(void);
 void rn__wait_plain_reset(void);

@@ -24,7 +24,7 @@ stages=(lint gcc clang asan tsan e2e sim fuzz)
 
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
-fuzz_seconds=60 fuzz_floor=5000 # seconds of all targets together; executions of each
+fuzz_seconds=60 fuzz_floor=5000 # all targets at once; executions of each
 repeat=1
 
 usage() {
@@ -196,7 +196,7 @@ fuzz() { # TARGET SECONDS
 }
 
 stage_fuzz() {
-  local targets seconds pids=() pid target status=0 i
+  local targets pids=() pid target status=0
   build build/fuzz clang fuzz fuzzers || return 1
   mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x 2>/dev/null | sort)
   if ((${#targets[@]} == 0)); then
@@ -204,26 +204,20 @@ stage_fuzz() {
     count 0 1
     return 1
   fi
-  seconds=$((fuzz_seconds * jobs / ${#targets[@]}))
-  ((seconds > fuzz_seconds)) && seconds=$fuzz_seconds
-  ((seconds < 10)) && seconds=10
-  for ((i = 0; i < ${#targets[@]}; i += jobs)); do
-    pids=()
-    for target in "${targets[@]:i:jobs}"; do
-      fuzz "$target" "$seconds" &
-      pids+=("$!:$target")
-    done
-    for pid in "${pids[@]}"; do
-      if wait "${pid%%:*}"; then
-        count 1 0
-      else
-        target=${pid##*/}
-        echo "== $target FAILED:" >>"$log"
-        tail -n 60 "$logs/$target.log" >>"$log"
-        count 0 1
-        status=1
-      fi
-    done
+  for target in "${targets[@]}"; do # all at once: they share the processors
+    fuzz "$target" "$fuzz_seconds" &
+    pids+=("$!:$target")
+  done
+  for pid in "${pids[@]}"; do
+    target=${pid##*/}
+    if wait "${pid%%:*}"; then
+      count 1 0
+    else
+      echo "== $target FAILED:" >>"$log"
+      tail -n 60 "$logs/$target.log" >>"$log"
+      count 0 1
+      status=1
+    fi
   done
   return $status
 }

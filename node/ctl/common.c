@@ -165,18 +165,23 @@ static void run_work(void *arg)
 static int run_main(void *arg)
 {
     struct ctl_run *run = arg;
+    rn_group *watch = rn_group_new();
     int rc = -ENOMEM;
 
     run->group = rn_group_new();
-    if (!run->group || watch_signal(SIGINT, &run->interrupted) < 0 ||
+    if (!watch || !run->group || watch_signal(SIGINT, &run->interrupted) < 0 ||
         watch_signal(SIGTERM, &run->terminated) < 0)
         goto done;
-    rc = rn_go_copy(watch_signals, &run, sizeof run);
+    rc = rn_group_go(watch, watch_signals, &run, sizeof run);
     if (rc == 0)
         rc = rn_group_go(run->group, run_work, &run, sizeof run);
     if (rc == 0)
         rc = rn_group_wait(run->group, RN_FOREVER);
 done:
+    rn_group_free(watch);
+    rn_group_free(run->group);
+    rn_chan_unref(run->interrupted);
+    rn_chan_unref(run->terminated);
     if (rc < 0)
         return ctl_say("cannot start: %s", rn_strerror(rc));
     return ctl_signal(run) ? 128 + ctl_signal(run) : run->status;

@@ -260,12 +260,15 @@ static int recv_run(struct ctl_run *run, void *arg)
     if (!r->gone)
         return ctl_say("out of memory");
     if (ctl_open(&r->node, r->opts, NULL, rn_after(r->opts->wait_ns)) != CTL_OK)
-        return CTL_FAILED;
+        goto done;
     if (receiver_bind(r) == 0)
         status = receiver_work(r);
     rn_shield(1);
     rn_node_close(r->node, rn_after(CTL_GRACE_NS), NULL);
     rn_shield(0);
+done:
+    rn_chan_unref(r->gone);
+    stream_close(&r->stdout_stream);
     return status;
 }
 

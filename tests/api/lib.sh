@@ -13,7 +13,7 @@ install_runnel() {
   export PKG_CONFIG_PATH=$libdir
   libdir=${libdir%/pkgconfig}
   # A program of a user is built without our sanitizers and cannot load a library that was built with one.
-  if nm -D "$libdir"/librunnel.so 2>/dev/null | grep -Eq '__(asan|tsan)_init'; then
+  if nm -D "$libdir"/librunnel.so 2>/dev/null | grep -E '__(asan|tsan)_init' >/dev/null; then
     echo "built with a sanitizer: not usable from outside"
     exit 77
   fi

@@ -15,7 +15,8 @@ int main(void)
     soon = rn_after(10 * RN_SEC);
     out = rn_chan_new(sizeof v, 0, NULL);
     in = rn_chan_new(sizeof v, 0, NULL);
-    if (rn_node_open(&node, NULL, soon) < 0 || rn_bind(node, "ten", RN_OUT, out, &rn_codec_int64, NULL, soon) < 0 ||
+    if (rn_node_open(&node, NULL, soon) < 0 ||
+        rn_bind(node, "ten", RN_OUT, out, &rn_codec_int64, NULL, soon) < 0 ||
         rn_bind(node, "ten", RN_IN, in, &rn_codec_int64, NULL, soon) < 0)
         return puts("no broker"), 1;
     for (v = 1; v <= 10; v++)

@@ -111,6 +111,18 @@ rss_kib() { # PID
   awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
 }
 
+# May its memory be judged?  The sanitizers keep what was freed.
+plain_memory() { # PID
+  ! grep -Eq 'lib[at]san' "/proc/$1/maps"
+}
+
+grows_less() { # PID KIB_BEFORE KIB WHEN
+  local now
+  plain_memory "$1" || return 0
+  now=$(rss_kib "$1")
+  ((now - $2 < $3)) || fail "memory grew from $2 to $now KiB $4"
+}
+
 # Numbers of nine digits, one after the other, until `enough`.
 numbers() {
   awk -v stop="$work/enough" 'BEGIN {

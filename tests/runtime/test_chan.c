@@ -251,7 +251,8 @@ static void close_wakes_all_and_the_buffer_is_drained_first(void **state)
 
 static int in_fail(void *arg)
 {
-    rn_chan *c = rn_chan_new(sizeof(int), 1, NULL), *d = rn_chan_new(0, 0, NULL), *e = rn_chan_new(0, 0, NULL);
+    rn_chan *c = rn_chan_new(sizeof(int), 1, NULL), *d = rn_chan_new(0, 0, NULL),
+            *e = rn_chan_new(0, 0, NULL);
     int n = 3;
 
     (void)arg;

@@ -61,29 +61,31 @@ static void spoil_main(void *arg)
 {
     (void)arg;
     for (;;) {
-        __asm__ volatile("mov $-1, %%rbx\n mov $-1, %%r12\n mov $-1, %%r13\n mov $-1, %%r14\n mov $-1, %%r15"
-                         ::: "rbx", "r12", "r13", "r14", "r15");
+        __asm__ volatile(
+            "mov $-1, %%rbx\n mov $-1, %%r12\n mov $-1, %%r13\n mov $-1, %%r14\n mov $-1, %%r15" ::
+                : "rbx", "r12", "r13", "r14", "r15");
         rn__ctx_switch(&away, &home);
     }
 }
 
 /* Fills the callee-saved registers, switches there and back, and writes what is in them to out. */
 void hold_registers(uint64_t out[6], struct rn__ctx *from, const struct rn__ctx *to);
-__asm__(".text\n"
-        ".globl hold_registers\n"
-        ".type hold_registers, @function\n"
-        "hold_registers:\n"
-        " push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n push %rdi\n"
-        " mov $10, %rbp\n mov $11, %rbx\n mov $12, %r12\n mov $13, %r13\n mov $14, %r14\n mov $15, %r15\n"
-        " mov %rsi, %rdi\n mov %rdx, %rsi\n"
-        " call rn__ctx_switch\n"
-        " pop %rdi\n"
-        " mov %rbx, (%rdi)\n mov %r12, 8(%rdi)\n mov %r13, 16(%rdi)\n mov %r14, 24(%rdi)\n mov %r15, 32(%rdi)\n"
-        " mov %rbp, %rax\n"
-        " mov %rax, 40(%rdi)\n"
-        " pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
-        " ret\n"
-        ".size hold_registers, . - hold_registers\n");
+__asm__(
+    ".text\n"
+    ".globl hold_registers\n"
+    ".type hold_registers, @function\n"
+    "hold_registers:\n"
+    " push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n push %rdi\n"
+    " mov $10, %rbp\n mov $11, %rbx\n mov $12, %r12\n mov $13, %r13\n mov $14, %r14\n mov $15, %r15\n"
+    " mov %rsi, %rdi\n mov %rdx, %rsi\n"
+    " call rn__ctx_switch\n"
+    " pop %rdi\n"
+    " mov %rbx, (%rdi)\n mov %r12, 8(%rdi)\n mov %r13, 16(%rdi)\n mov %r14, 24(%rdi)\n mov %r15, 32(%rdi)\n"
+    " mov %rbp, %rax\n"
+    " mov %rax, 40(%rdi)\n"
+    " pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
+    " ret\n"
+    ".size hold_registers, . - hold_registers\n");
 
 static void callee_saved_registers_survive_a_switch(void **state)
 {
@@ -207,7 +209,11 @@ static int in_large(void *arg)
     check_equal(rn_group_go(g, deep_fn, &n, sizeof n), 0);
     check_equal(rn_group_wait(g, RN_FOREVER), 0);
     rn_group_free(g);
-    wait_until(({ rn_stats s; rn_stats_read(&s); s.goroutines == 1; }));
+    wait_until(({
+        rn_stats s;
+        rn_stats_read(&s);
+        s.goroutines == 1;
+    }));
     rn_chan_unref(end);
     return 0;
 }

@@ -357,7 +357,8 @@ static int in_group_deadline(void *arg)
     for (int i = 0; i < 10; i++) {
         int rc = rn_group_go(g, until_cancelled_fn, &until, sizeof until);
 
-        check(rc == 0 || (rc == RN_ECANCELED && rn_now() >= until)); /* a slow machine gets here late */
+        check(rc == 0 ||
+              (rc == RN_ECANCELED && rn_now() >= until)); /* a slow machine gets here late */
     }
     check_equal(rn_group_wait(g, RN_FOREVER), 0);
     rn_group_free(g);

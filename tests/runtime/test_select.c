@@ -120,7 +120,9 @@ static void swap_fn(void *arg)
 {
     rn_chan *c = *(rn_chan **)arg;
     int mine = 1, theirs = 0;
-    rn_case cases[] = { { c, &mine, RN_SEND, 0 }, { c, &theirs, RN_RECV, 0 }, { c, &mine, RN_SEND, 0 } };
+    rn_case cases[] = { { c, &mine, RN_SEND, 0 },
+                        { c, &theirs, RN_RECV, 0 },
+                        { c, &mine, RN_SEND, 0 } };
 
     for (int i = 0; i < 5000; i++) {
         int k = rn_select(cases, 3, RN_FOREVER);
@@ -247,7 +249,9 @@ static void exactly_one_case_is_performed(void **state)
 static void until_closed_fn(void *arg)
 {
     rn_chan **c = *(rn_chan ***)arg;
-    rn_case cases[] = { { c[0], NULL, RN_RECV, 0 }, { c[1], NULL, RN_RECV, 0 }, { c[2], NULL, RN_SEND, 0 } };
+    rn_case cases[] = { { c[0], NULL, RN_RECV, 0 },
+                        { c[1], NULL, RN_RECV, 0 },
+                        { c[2], NULL, RN_SEND, 0 } };
     int k = rn_select(cases, 3, RN_FOREVER);
 
     check(k >= 0 && cases[k].rc == RN_ECLOSED);
@@ -257,7 +261,9 @@ static int in_close(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 300; i++) {
-        rn_chan *c[3] = { rn_chan_new(0, 0, NULL), rn_chan_new(0, 0, NULL), rn_chan_new(0, 0, NULL) }, **p = c;
+        rn_chan *c[3] = { rn_chan_new(0, 0, NULL), rn_chan_new(0, 0, NULL),
+                          rn_chan_new(0, 0, NULL) },
+                **p = c;
         rn_group *g = rn_group_new();
 
         for (int k = 0; k < 5; k++)
@@ -283,10 +289,10 @@ static void close_wakes_every_select(void **state)
 
 /* A channel that has one token at a time; all is counted. */
 struct table_ops {
-    int token;        /* guarded by the channel's lock, as all but prepared and finished */
+    int token; /* guarded by the channel's lock, as all but prepared and finished */
     int queued, unqueued, missed;
     _Atomic int prepared, finished, performed, released;
-    int retries;      /* how often finish asks for another try */
+    int retries; /* how often finish asks for another try */
     int prepare_rc;
     int finish_rc;
 };
@@ -373,8 +379,9 @@ static void t_release(rn_chan *c)
     ((struct table_ops *)rn__chan_bound(c))->released++;
 }
 
-static const struct rn__chan_ops t_ops = { t_prepare, t_attempt, t_queued, t_unqueued, t_missed, t_finish,
-                                           t_close,   t_err,     t_len,    t_cap,      t_release };
+static const struct rn__chan_ops t_ops = { t_prepare, t_attempt, t_queued, t_unqueued,
+                                           t_missed,  t_finish,  t_close,  t_err,
+                                           t_len,     t_cap,     t_release };
 
 static void t_give(rn_chan *c)
 {
@@ -410,7 +417,8 @@ static int in_bind(void *arg)
     check(t.queued == 1 && t.unqueued == 1);
     t_give(c);
     t.retries = 1;
-    check_equal(rn_chan_recv(c, NULL, RN_NOWAIT), RN_ETIMEDOUT); /* performed, undone, tried again: nothing left */
+    check_equal(rn_chan_recv(c, NULL, RN_NOWAIT),
+                RN_ETIMEDOUT); /* performed, undone, tried again: nothing left */
     check_equal(t.retries, 0);
     check_equal(t.prepared, t.finished);
     t_give(c);

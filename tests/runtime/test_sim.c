@@ -57,7 +57,8 @@ static void actor_fn(void *arg)
 static int in_world(void *arg)
 {
     struct world w = { { rn_chan_new(sizeof(int), 0, NULL), rn_chan_new(sizeof(int), 2, NULL),
-                         rn_chan_new(sizeof(int), 1, NULL) }, 0 };
+                         rn_chan_new(sizeof(int), 1, NULL) },
+                       0 };
     rn_group *g = rn_group_new();
     unsigned char bytes[5];
 
@@ -124,7 +125,8 @@ static void same_seed_gives_the_same_run_in_another_process(void **state)
             if (!malloc(777)) /* left behind on purpose: the heap looks different */
                 _exit(1);
         trace = 0;
-        if (rn_sim(4711, in_world, NULL) != 0 || write(fds[1], &trace, sizeof trace) != sizeof trace)
+        if (rn_sim(4711, in_world, NULL) != 0 ||
+            write(fds[1], &trace, sizeof trace) != sizeof trace)
             _exit(1);
         _exit(0);
     }

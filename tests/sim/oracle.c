@@ -11,7 +11,7 @@ struct element {
     uint32_t order;
     enum fate fate;
     uint32_t receipts;
-    uint32_t live_receipts;     /* by handles whose session did not end; filled in at the end */
+    uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
 };
 
 struct handle {
@@ -24,7 +24,7 @@ struct receipt {
 };
 
 struct channel {
-    uint64_t outstanding;       /* sent and not received */
+    uint64_t outstanding; /* sent and not received */
 };
 
 struct vector {
@@ -168,8 +168,8 @@ static void check_order(const struct oracle *o)
         if (!handle_at(o, receipts[i].handle)->alone)
             continue;
         if (e->order <= *seen)
-            sim_fail("channel %d, sender %d: element %u (order %u) came after order %lld", e->channel,
-                     e->sender, receipts[i].element, e->order, (long long)*seen);
+            sim_fail("channel %d, sender %d: element %u (order %u) came after order %lld",
+                     e->channel, e->sender, receipts[i].element, e->order, (long long)*seen);
         *seen = e->order;
     }
     free(last);
@@ -188,8 +188,8 @@ void oracle_finish(struct oracle *o)
         if (e->fate == FATE_TRYING)
             sim_fail("the send of element %u never returned", i);
         if (e->fate == FATE_SENT && e->receipts == 0)
-            sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel, e->sender,
-                     e->order);
+            sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel,
+                     e->sender, e->order);
         if (e->live_receipts > 1)
             sim_fail("element %u came %u times to sessions that live", i, e->live_receipts);
         if (e->receipts > 1 && e->receipts == e->live_receipts)

@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 enum fate {
-    FATE_TRYING,        /* the send has not returned */
-    FATE_SENT,          /* it gave 0 */
-    FATE_DOUBT,         /* it gave RN_EUNKNOWN, or 0 on a handle that failed before it was confirmed */
-    FATE_NOT_SENT,      /* any other result: nothing was sent */
+    FATE_TRYING,   /* the send has not returned */
+    FATE_SENT,     /* it gave 0 */
+    FATE_DOUBT,    /* it gave RN_EUNKNOWN, or 0 on a handle that failed before it was confirmed */
+    FATE_NOT_SENT, /* any other result: nothing was sent */
 };
 
 struct oracle;

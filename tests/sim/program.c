@@ -16,8 +16,9 @@
 struct job {
     struct world *w;
     int channel, node, sender;
-    rn_chan *handle;            /* receivers: shared with another, a reference each, or NULL: binds its own */
-    uint32_t receiver;          /* the oracle's handle, if shared */
+    rn_chan *handle;   /* receivers: shared with another, or NULL: binds its own */
+    int *sharers;      /* of handle: the last one unbinds it */
+    uint32_t receiver; /* the oracle's handle, if shared */
 };
 
 /* ---- elements: the oracle's number and a pattern ---- */
@@ -217,14 +218,27 @@ static void think(struct world *w, int channel)
         rn_sleep(rn_after((int64_t)sim_below(w, most)));
 }
 
+/* Done with a handle: whoever is the last that has it unbinds it, if its session still lives. */
+static void leave_handle(rn_chan *c, int *sharers, bool over)
+{
+    bool last = sharers == NULL || --*sharers == 0;
+
+    if (last && over)
+        rn_chan_unref(c);
+    else if (last)
+        unbind(c);
+    if (last)
+        free(sharers);
+}
+
 static void receiver(void *arg)
 {
     struct job *j = arg;
     struct world *w = j->w;
-    bool own = j->handle == NULL;
-    rn_chan *c = own ? bind_fresh(w, j->channel, j->node, RN_IN) : j->handle;
+    rn_chan *c = j->handle != NULL ? j->handle : bind_fresh(w, j->channel, j->node, RN_IN);
+    int *sharers = j->sharers;
     bool alone = w->config.channel[j->channel].receivers == 1;
-    uint32_t handle = own ? oracle_handle(w->oracle, j->channel, alone) : j->receiver;
+    uint32_t handle = sharers == NULL ? oracle_handle(w->oracle, j->channel, alone) : j->receiver;
 
     for (;;) {
         rn_bytes b;
@@ -241,17 +255,15 @@ static void receiver(void *arg)
             break;
         } else if (session_is_over(rc)) {
             oracle_session_ended(w->oracle, handle);
-            if (own)
-                rn_chan_unref(c);
+            leave_handle(c, sharers, true);
+            sharers = NULL;
             c = bind_fresh(w, j->channel, j->node, RN_IN);
             handle = oracle_handle(w->oracle, j->channel, alone);
-            own = true;
         } else {
             sim_fail("receive: %s", rn_strerror(rc));
         }
     }
-    if (own)
-        unbind(c);
+    leave_handle(c, sharers, false);
     w->receivers[j->channel]--;
 }
 
@@ -285,12 +297,17 @@ static void start_receivers(struct world *w, rn_group *g, int channel)
     bool shared = w->config.shared_handles;
 
     for (int i = 0; i < n; i++) {
-        struct job job = { .w = w, .channel = channel,
+        struct job job = { .w = w,
+                           .channel = channel,
                            .node = (int)sim_below(w, (uint64_t)w->config.nodes) };
 
         w->receivers[channel]++;
         if (shared) {
             job.handle = bind_fresh(w, channel, job.node, RN_IN);
+            job.sharers = malloc(sizeof *job.sharers);
+            if (job.sharers == NULL)
+                abort();
+            *job.sharers = 2;
             job.receiver = oracle_handle(w->oracle, channel, false);
             w->receivers[channel]++;
             start(g, receiver, &job);

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static struct sim_config config;        /* of the run that is going on */
+static struct sim_config config; /* of the run that is going on */
 static struct world world;
 static struct {
     uint64_t runs, faults[4];
@@ -137,8 +137,8 @@ int main(int argc, char **argv)
         run_seed(from + i, one);
     report(now() - started);
     if (total.runs < floor) {
-        fprintf(stderr, "sim: only %" PRIu64 " seeds were run, the floor is %" PRIu64 "\n", total.runs,
-                floor);
+        fprintf(stderr, "sim: only %" PRIu64 " seeds were run, the floor is %" PRIu64 "\n",
+                total.runs, floor);
         return 1;
     }
     return 0;

@@ -38,7 +38,7 @@ static int64_t one_of(uint64_t *rng, const int64_t *values, size_t n)
 {
     return values[mix(rng) % n];
 }
-#define ONE_OF(rng, ...) \
+#define ONE_OF(rng, ...)                            \
     one_of((rng), (const int64_t[]){ __VA_ARGS__ }, \
            sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 
@@ -73,8 +73,7 @@ void sim_configure(struct sim_config *c, uint64_t seed)
 
 void sim_describe(const struct sim_config *c)
 {
-    fprintf(stderr,
-            "seed %llu: %d nodes, delay <= %lld us, lease %lld ms%s%s%s%s%s%s%s%s\n",
+    fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms%s%s%s%s%s%s%s%s\n",
             (unsigned long long)c->seed, c->nodes, (long long)(c->delay_max_ns / RN_US),
             (long long)(c->lease_ns / RN_MS), c->breaks ? ", breaks" : "",
             c->long_cuts ? ", long cuts" : "", c->crashes ? ", crashes" : "",
@@ -82,13 +81,14 @@ void sim_describe(const struct sim_config *c)
             c->shared_handles ? ", shared handles" : "", c->confirm ? ", confirm" : "",
             c->early_close ? ", early close" : "");
     for (int i = 0; i < c->channels; i++)
-        fprintf(stderr,
-                "  channel %d: capacity %lld / %llu bytes, prefetch %u, %d senders x %u of <= %u bytes, "
-                "%d receivers thinking <= %lld us\n",
-                i, (long long)c->channel[i].capacity,
-                (unsigned long long)c->channel[i].capacity_bytes, c->channel[i].prefetch,
-                c->channel[i].senders, c->channel[i].elements, c->channel[i].element_max,
-                c->channel[i].receivers, (long long)(c->channel[i].think_ns / RN_US));
+        fprintf(
+            stderr,
+            "  channel %d: capacity %lld / %llu bytes, prefetch %u, %d senders x %u of <= %u bytes, "
+            "%d receivers thinking <= %lld us\n",
+            i, (long long)c->channel[i].capacity, (unsigned long long)c->channel[i].capacity_bytes,
+            c->channel[i].prefetch, c->channel[i].senders, c->channel[i].elements,
+            c->channel[i].element_max, c->channel[i].receivers,
+            (long long)(c->channel[i].think_ns / RN_US));
 }
 
 /* ---- broker and nodes ---- */
@@ -223,7 +223,8 @@ void world_faults(void *world)
     while (!w->finishing) {
         struct sim_node *n = &w->nodes[sim_below(w, (uint64_t)w->config.nodes)];
 
-        rn_sleep(rn_after((int64_t)sim_below(w, (uint64_t)(20 * w->config.delay_max_ns + 5 * RN_MS))));
+        rn_sleep(
+            rn_after((int64_t)sim_below(w, (uint64_t)(20 * w->config.delay_max_ns + 5 * RN_MS))));
         if (w->finishing)
             break;
         switch (sim_below(w, 6)) {

@@ -9,7 +9,7 @@
 #include "proto/link/memlink.h"
 #include "tests/sim/oracle.h"
 
-#define SIM_NODES_MAX 5
+#define SIM_NODES_MAX    5
 #define SIM_CHANNELS_MAX 4
 
 /* What a run is like: chosen by its seed, each trait on or off by chance (a swarm), so that no fault hides another. */
@@ -18,28 +18,28 @@ struct sim_config {
     int nodes, channels;
     int64_t delay_max_ns;
     int64_t lease_ns;
-    bool breaks;            /* connections are cut and come back within the lease */
-    bool long_cuts;         /* partitions and freezes that may outlast the lease: sessions end */
-    bool crashes;           /* nodes die without a word and come back as new ones */
-    bool deadlines;         /* operations give up now and then */
-    bool selects;           /* operations go through rn_select */
-    bool shared_handles;    /* several goroutines receive on one handle */
-    bool confirm;           /* sends wait for the verdict */
-    bool early_close;       /* a sender closes while others still send */
+    bool breaks;         /* connections are cut and come back within the lease */
+    bool long_cuts;      /* partitions and freezes that may outlast the lease: sessions end */
+    bool crashes;        /* nodes die without a word and come back as new ones */
+    bool deadlines;      /* operations give up now and then */
+    bool selects;        /* operations go through rn_select */
+    bool shared_handles; /* several goroutines receive on one handle */
+    bool confirm;        /* sends wait for the verdict */
+    bool early_close;    /* a sender closes while others still send */
     struct {
         int64_t capacity;
         uint64_t capacity_bytes;
         uint32_t prefetch;
         int senders, receivers;
-        uint32_t elements;  /* per sender */
+        uint32_t elements; /* per sender */
         uint32_t element_max;
-        int64_t think_ns;   /* a receiver's pause between elements, at most */
+        int64_t think_ns; /* a receiver's pause between elements, at most */
     } channel[SIM_CHANNELS_MAX];
 };
 
 struct sim_node {
     char name[16];
-    rn_node *node;          /* NULL while it is dead */
+    rn_node *node; /* NULL while it is dead */
     unsigned generation;
 };
 
@@ -49,13 +49,13 @@ struct world {
     struct memnet *net;
     struct shard *shard;
     rn_chan *shard_done;
-    struct sim_node nodes[SIM_NODES_MAX + 1];       /* the last is the keeper: no fault touches it */
+    struct sim_node nodes[SIM_NODES_MAX + 1]; /* the last is the keeper: no fault touches it */
     struct oracle *oracle;
-    bool finishing;         /* no more faults */
+    bool finishing; /* no more faults */
     int senders_left[SIM_CHANNELS_MAX];
-    size_t receivers[SIM_CHANNELS_MAX];             /* goroutines that receive: what may be in hand */
+    size_t receivers[SIM_CHANNELS_MAX]; /* goroutines that receive: what may be in hand */
     int next_sender;
-    uint64_t faults[4];     /* breaks, partitions, freezes, crashes */
+    uint64_t faults[4]; /* breaks, partitions, freezes, crashes */
 };
 
 uint64_t sim_random(struct world *w);
