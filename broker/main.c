@@ -4,11 +4,13 @@
 #include "proto/link/zlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* One shard is one goroutine; a second worker would only make it move about. */
 #define WORKERS 1
@@ -34,6 +36,23 @@ static void raise_descriptors(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Else a socket would take the number of a standard descriptor that was closed, and what we print would go into it. */
+static void hold_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* the lowest free is fd */
+}
+
+/* Whoever cannot read it on standard output has the other one; a full disk is no reason not to serve. */
+static void announce(const char *url)
+{
+    printf("runnel-broker: listening on %s\n", url);
+    if (fflush(stdout) != 0)
+        fprintf(stderr, "runnel-broker: listening on %s (cannot write to standard output: %s)\n",
+                url, rn_strerror(-errno));
 }
 
 static const char *listen_reason(int rc)
@@ -91,12 +110,11 @@ static int broker_main(void *arg)
     int rc = zlink_listener(options->listen, url, &link);
 
     if (rc < 0) {
-        fprintf(stderr, "runnel-broker: cannot listen on %s: %s\n", options->listen,
+        fprintf(stderr, "runnel-broker: cannot listen on \"%s\": %s\n", options->listen,
                 listen_reason(rc));
         return EXIT_FAILURE;
     }
-    printf("runnel-broker: listening on %s\n", url);
-    fflush(stdout);
+    announce(url);
     rc = serve(link, options);
     if (rc < 0) {
         fprintf(stderr, "runnel-broker: stopped serving %s: %s\n", url, rn_strerror(rc));
@@ -110,6 +128,7 @@ int main(int argc, char **argv)
     struct broker_options options;
     int rc;
 
+    hold_descriptors();
     broker_options_parse(&options, argc, argv);
     tune_malloc();
     raise_descriptors();

@@ -41,13 +41,6 @@ static void run_both(numbers_chan out, numbers_chan in)
     rn_group_free(both);
 }
 
-static int in_one_process(void)
-{
-    numbers_chan numbers = { rn_chan_new(sizeof *numbers.elem, 0, NULL) };
-    run_both(numbers, numbers);
-    return 0;
-}
-
 static int over_broker(const char *name)
 {
     const rn_bind_opts capacity_1 = { .capacity = 1 };
@@ -66,12 +59,19 @@ static int over_broker(const char *name)
         run_both(out, in);
     else
         fprintf(stderr, "tutorial: channel %s: %s\n", name, rn_strerror(rc));
+    rn_chan_unref(out.chan);
+    rn_chan_unref(in.chan);
     return rn_node_close(node, rn_after(5 * RN_SEC), NULL) < 0 || rc < 0;
 }
 
 static int run(void *name)
 {
-    return name ? over_broker(name) : in_one_process();
+    numbers_chan numbers = { rn_chan_new(sizeof *numbers.elem, 0, NULL) };
+
+    if (name == NULL)
+        run_both(numbers, numbers);
+    rn_chan_unref(numbers.chan);
+    return name != NULL ? over_broker(name) : 0;
 }
 
 int main(int argc, char **argv)

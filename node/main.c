@@ -182,6 +182,7 @@ int main(int argc, char **argv)
     struct module m = { .argc = 0 };
     int status;
 
+    ctl_descriptors();
     argp_err_exit_status = CTL_USAGE;
     ctl_opts_init(&m.opts);
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &m);

@@ -18,27 +18,26 @@
 extern "C" {
 #endif
 
-#define RN_EUNKNOWN  (-4110) /* this one operation is in doubt: perhaps sent, taken from you */
-#define RN_EDENIED   (-4111) /* the broker's access rules forbid it */
-#define RN_EMISMATCH (-4112) /* type, capacity, kind, keep differ from how the channel is */
-#define RN_EHOMELOST \
-    (-4113) /* the broker that held a memory channel is gone, and the channel with it */
-#define RN_ESTALE   (-4114) /* this delivery has been given to another receiver since */
-#define RN_ESLOW    (-4115) /* cut off a fanout channel for being slow, as it was declared */
-#define RN_ESESSION (-4116) /* the session is over; nothing happened; bind a fresh channel */
+#define RN_EUNKNOWN   (-4110)       /* this one operation is in doubt: perhaps sent, taken from you */
+#define RN_EDENIED    (-4111)       /* the broker's access rules forbid it (no broker has any yet) */
+#define RN_EMISMATCH  (-4112)       /* what the bind states differs from how the channel is */
+#define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it */
+#define RN_ESTALE     (-4114)       /* reserved: this delivery has been given to another receiver since */
+#define RN_ESLOW      (-4115)       /* reserved: cut off a fanout channel for being slow */
+#define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */
 
-#define RN_NAME_MAX 256 /* a channel's name with its terminating zero */
+#define RN_NAME_MAX 256             /* a channel's name with its terminating zero */
 
 /* ---- a node: this process, connected to its brokers -------------------- */
 typedef struct rn_node rn_node;
 
 typedef struct rn_node_opts {
-    const char *name;       /* shown to operators; NULL: host name and pid */
-    const char *brokers;    /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL:
+    const char *name;               /* shown to operators; NULL: host name and pid */
+    const char *brokers;            /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL or "":
                                        $RUNNEL_URL, else tcp://127.0.0.1:7400 */
-    const char *keyfile;    /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
-    const char *broker_key; /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
-    int64_t lease_ns;       /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
+    const char *keyfile;            /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
+    const char *broker_key;         /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
+    int64_t     lease_ns;           /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
                                        "2s", "2"), else 10 s.  The broker may shorten it */
 } rn_node_opts;
 

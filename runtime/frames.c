@@ -8,6 +8,18 @@
 
 #include "runtime/symbol.h"
 
+/* ARM compilers may sign return addresses (-mbranch-protection), which sets their upper bits. */
+static const void *unsigned_address(uintptr_t pc)
+{
+#if defined(__aarch64__)
+    register uintptr_t lr __asm__("x30") = pc;
+
+    __asm__("hint #7" : "+r"(lr)); /* xpaclri; nothing on processors that do not sign */
+    pc = lr;
+#endif
+    return (const void *)pc;
+}
+
 /* The stack may belong to a goroutine that runs meanwhile, and contains what ASan has fenced off: both is known here. */
 __attribute__((no_sanitize("address", "thread", "undefined"))) static bool frame_read(
     uintptr_t fp, uintptr_t lo, uintptr_t hi, uintptr_t *next, const void **pc)
@@ -18,7 +30,7 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static bool frame
         fp > hi - 2 * sizeof *frame)
         return false;
     *next = ((const volatile uintptr_t *)frame)[0];
-    *pc = (const void *)((const volatile uintptr_t *)frame)[1];
+    *pc = unsigned_address(((const volatile uintptr_t *)frame)[1]);
     return *pc != NULL;
 }
 

@@ -1,6 +1,9 @@
 /* lock.c - see lock.h.   SPDX-License-Identifier: MIT */
 #include "runtime/lock.h"
 
+#include "runtime/fiber.h"
+
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -23,8 +26,15 @@ void rn__futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
     struct timespec until = { .tv_sec = deadline_ns / 1000000000,
                               .tv_nsec = deadline_ns % 1000000000 };
 
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
-            deadline_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+    long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+                      deadline_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+
+#ifdef RN__TSAN
+    if (rc < 0 && errno == EINTR)
+        usleep(0); /* TSan runs the handlers of signals only in calls that it knows */
+#else
+    (void)rc;
+#endif
 }
 
 void rn__futex_wake(_Atomic uint32_t *word, int count)

@@ -30,16 +30,23 @@
 
 #include "runtime/assert.h"
 #include "runtime/sched.h"
+#include "runtime/sched.h"
 
 #define EVENTS_AT_ONCE 64
 #define BREAK_DATA     UINT64_MAX /* no descriptor has it: its number would be negative */
-#define CLOSING        (UINT32_C(1) << 31)
-#define CHUNK_BITS     6  /* the first chunk has 64 descriptors, each next one twice as many ... */
-#define CHUNKS         26 /* ... so these hold every int >= 0 */
+
+/* The parts of struct rn__fd's users. */
+#define GOROUTINE  UINT64_C(1)
+#define GOROUTINES UINT64_C(0xffffffff)
+#define PLAIN      (UINT64_C(1) << 32)
+#define CLOSING    (UINT64_C(1) << 63)
+
+#define CHUNK_BITS 6  /* the first chunk has 64 descriptors, each next one twice as many ... */
+#define CHUNKS     26 /* ... so these hold every int >= 0 */
 
 struct rn__fd {
-    /* Below CLOSING: how many are between enter and leave; CLOSING: rn_fd_close was called. */
-    _Atomic uint32_t users;
+    /* How many GOROUTINEs and PLAIN threads are between enter and leave; CLOSING: rn_fd_close was called. */
+    _Atomic uint64_t users;
     int number;           /* set once, when the chunk is made */
     pthread_mutex_t lock; /* short: never held across a park */
     uint32_t generation;  /* of the registration; guarded by lock, as all below */
@@ -51,8 +58,8 @@ struct rn__fd {
 };
 
 static struct {
-    int epoll_fd; /* written by init and fini, when nobody else is here */
-    int break_fd;
+    _Atomic int epoll_fd; /* written by init and fini; plain threads may be here meanwhile */
+    int break_fd; /* made by the first init and kept: who breaks late must not hit another file */
     _Atomic bool break_pending; /* break_fd was written and rn__poll_wait has not seen it */
     _Atomic bool no_pwait2;     /* the kernel has no epoll_pwait2; a hint, so relaxed */
     /* Descriptors stay when the scheduler ends.  Release by the maker, acquire by readers: they see it zeroed. */
@@ -173,13 +180,16 @@ static int control(struct rn__fd *f, int op, uint32_t events)
     struct epoll_event event = { .events = events | EPOLLONESHOT };
 
     event.data.u64 = (uint64_t)f->generation << 32 | (uint32_t)f->number;
-    return epoll_ctl(poller.epoll_fd, op, f->number, &event) < 0 ? -errno : 0;
+    return epoll_ctl(atomic_load(&poller.epoll_fd), op, f->number, &event) < 0 ? -errno : 0;
 }
 
 static int arm(struct rn__fd *f)
 {
     uint32_t events = queue_wants(f);
     int rc = -ENOENT;
+
+    if (atomic_load(&poller.epoll_fd) < 0)
+        return -ESHUTDOWN; /* it ended after the caller had looked */
 
     if (f->registered)
         rc = control(f, EPOLL_CTL_MOD, events);
@@ -249,9 +259,17 @@ static int close_now(struct rn__fd *f)
     return rc == -EINTR ? 0 : rc; /* Linux has closed it */
 }
 
+/* Who enters as a goroutine leaves as one.  They are counted apart because only they are forgotten by rn__poll_fini. */
+static uint64_t one_user(void)
+{
+    return rn__self() ? GOROUTINE : PLAIN;
+}
+
 static int leave(struct rn__fd *f)
 {
-    return atomic_fetch_sub(&f->users, 1) == (CLOSING | 1) ? close_now(f) : 0;
+    uint64_t one = one_user();
+
+    return atomic_fetch_sub(&f->users, one) == (CLOSING | one) ? close_now(f) : 0;
 }
 
 void rn__fd_leave(struct rn__fd *f)
@@ -282,7 +300,7 @@ int rn__fd_enter(int fd, struct rn__fd **out)
     if (!rn__outside_enter())
         return -ESHUTDOWN;
     f = table_find(fd, &rc);
-    while (f && atomic_fetch_add(&f->users, 1) & CLOSING)
+    while (f && atomic_fetch_add(&f->users, one_user()) & CLOSING)
         if (still_closing(f)) {
             rc = -EBADF;
             f = NULL;
@@ -338,60 +356,59 @@ unsigned rn__fd_waiting(int fd)
 int rn__poll_init(void)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = BREAK_DATA };
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int rc;
 
-    poller.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (poller.epoll_fd < 0)
+    if (epoll_fd < 0)
         return -errno;
-    poller.break_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (poller.break_fd < 0)
-        goto close_epoll;
+        poller.break_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    /* Without the former the latter fails too. */
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, poller.break_fd, &event) < 0) {
+        rc = poller.break_fd < 0 ? -EMFILE : -errno;
+        close(epoll_fd);
+        return rc;
+    }
     atomic_store(&poller.break_pending, false);
-    if (epoll_ctl(poller.epoll_fd, EPOLL_CTL_ADD, poller.break_fd, &event) == 0)
-        return 0;
-
-    rc = -errno;
-    close(poller.break_fd);
-    close(poller.epoll_fd);
-    poller.break_fd = poller.epoll_fd = -1;
-    return rc;
-close_epoll:
-    rc = -errno;
-    close(poller.epoll_fd);
-    poller.epoll_fd = -1;
-    return rc;
+    atomic_store(&poller.epoll_fd, epoll_fd);
+    return 0;
 }
 
-/* Forgets operations of goroutines that were abandoned inside, and closes what they kept from being closed. */
+/* Forgets the goroutines that were abandoned inside, and closes what they kept from being closed.  Plain threads leave
+ * by themselves: they have been woken, but may not have got so far. */
 static void reset(struct rn__fd *f)
 {
-    bool closing = (atomic_exchange(&f->users, 0) & CLOSING) != 0;
-
-    f->first = f->last = NULL;
-    f->want_in = f->want_out = 0;
+    pthread_mutex_lock(&f->lock);
+    for (struct rn__fd_wait *q = f->first, *next; q; q = next) {
+        next = q->next;
+        if (q->wait->g)
+            queue_remove(f, q);
+    }
     f->registered = false;
     f->armed = 0;
     f->generation++;
-    if (closing)
+    /* Nobody enters as a goroutine now, so that what was closed meanwhile is not closed twice. */
+    if ((atomic_fetch_and(&f->users, ~GOROUTINES) & ~GOROUTINES) == CLOSING) {
         close(f->number);
+        atomic_fetch_and(&f->users, ~CLOSING);
+    }
+    pthread_mutex_unlock(&f->lock);
 }
 
+/* A plain thread arms under its descriptor's lock: once each has been ours, the old epoll is known to nobody. */
 void rn__poll_fini(void)
 {
-    if (poller.epoll_fd < 0)
+    int epoll_fd = atomic_exchange(&poller.epoll_fd, -1);
+
+    if (epoll_fd < 0)
         return;
     for (unsigned k = 0; k < CHUNKS; k++) {
         struct rn__fd *chunk = atomic_load(&poller.chunk[k]);
 
-        for (size_t i = 0; chunk && i < (size_t)1 << (k + CHUNK_BITS); i++) {
-            pthread_mutex_lock(&chunk[i].lock);
+        for (size_t i = 0; chunk && i < (size_t)1 << (k + CHUNK_BITS); i++)
             reset(&chunk[i]);
-            pthread_mutex_unlock(&chunk[i].lock);
-        }
     }
-    close(poller.break_fd);
-    close(poller.epoll_fd);
-    poller.break_fd = poller.epoll_fd = -1;
+    close(epoll_fd);
 }
 
 /* Not inlined, so that errno is looked up on the thread that made the call. */

@@ -22,12 +22,20 @@
 #include "runtime/assert.h"
 #include "runtime/chan.h"
 #include "runtime/dump.h"
+#include "runtime/fiber.h"
 #include "runtime/rn.h"
 #include "runtime/sched.h"
 #include "runtime/sched.h"
 
 #define SIGNALS  64 /* as many as the kernel has */
 #define BUFFERED 16 /* of one signal; who is so far behind is not told how often */
+
+/* TSan puts a handler off until a call that it knows: a worker that sleeps must not just go on sleeping (lock.c). */
+#ifdef RN__TSAN
+#define RESTART 0
+#else
+#define RESTART SA_RESTART
+#endif
 
 struct subscription {
     int signo;
@@ -70,7 +78,7 @@ static void on_signal(int signo)
 
 static int intercept(int signo)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK };
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = RESTART | SA_ONSTACK };
 
     if (signals.caught & bit(signo))
         return 0;

@@ -68,7 +68,6 @@ struct rn_timer_fn {
     struct rn__timer timer;
     rn_fn *fn;
     void *arg;
-    bool alone; /* of rn_later: freed when it has fired */
 };
 
 static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
@@ -77,7 +76,7 @@ static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
 
     if (rn__spawn(&(struct rn__spawn){ .fn = t->fn, .arg = t->arg }) < 0)
         return now + SPAWN_AGAIN_NS;
-    if (t->alone)
+    if (t->timer.ours)
         free(t);
     return 0;
 }
@@ -92,7 +91,7 @@ static int timer_fn_new(int64_t ns, rn_fn *fn, void *arg, bool alone, rn_timer_f
     t->timer.fire = timer_fn_fire;
     t->fn = fn;
     t->arg = arg;
-    t->alone = alone;
+    t->timer.ours = alone;
     *out = t; /* before it can fire, and perhaps free itself */
     rc = rn__timer_start(&t->timer, rn_after(ns > 0 ? ns : 0));
     if (rc < 0)

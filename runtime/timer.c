@@ -95,6 +95,8 @@ void rn__timers_fini(struct rn__timers *h)
     for (size_t i = 0; i < h->count; i++) {
         h->heap[i]->place = 0;
         h->heap[i]->home = NULL;
+        if (h->heap[i]->ours)
+            free(h->heap[i]);
     }
     free(h->heap);
     rn__timers_init(h);

@@ -24,6 +24,7 @@ struct rn__timer {
     uint64_t order;          /* equal times fire in the order in which they were set */
     struct rn__worker *home; /* whose heap; written under its lock.  NULL: was never set */
     size_t place;            /* in the heap, + 1; 0: not in it.  Guarded by the heap's lock */
+    bool ours;               /* nobody else has it: freed when the scheduler ends before it fires */
     bool system;             /* does not count for deadlocks */
 };
 

@@ -19,21 +19,28 @@ static void info_free(struct wire_channel_info *info)
     free((void *)(uintptr_t)info->name);
 }
 
+/* What is printed of it cannot look like a line of ours. */
+static char *copy(const char *text)
+{
+    char *own = strdup(text);
+    return own ? ctl_clean(own) : NULL;
+}
+
 static int info_copy(struct wire_channel_info *out, const struct wire_channel_info *in)
 {
     struct wire_binding_info *bindings;
 
     *out = *in;
     out->n_bindings = 0;
-    out->name = strdup(in->name);
-    out->attributes.type = strdup(in->attributes.type ? in->attributes.type : "");
+    out->name = copy(in->name);
+    out->attributes.type = copy(in->attributes.type ? in->attributes.type : "");
     bindings = calloc(in->n_bindings + 1, sizeof *bindings);
     out->bindings = bindings;
     if (!out->name || !out->attributes.type || !bindings)
         goto fail;
     for (uint32_t i = 0; i < in->n_bindings; i++) {
         bindings[i] = in->bindings[i];
-        bindings[i].node = strdup(in->bindings[i].node);
+        bindings[i].node = copy(in->bindings[i].node);
         if (!bindings[i].node)
             goto fail;
         out->n_bindings++;

@@ -5,6 +5,7 @@
 #include "node/ctl/common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -30,6 +31,13 @@ void (*argp_program_version_hook)(FILE *, struct argp_state *) = print_version;
 static void print_version(FILE *out, struct argp_state *state)
 {
     fprintf(out, "%s %s\n", state ? program_invocation_short_name : "runnel", RUNNEL_VERSION);
+}
+
+void ctl_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* the lowest free is fd */
 }
 
 /* ---- options ---- */
@@ -89,6 +97,14 @@ static const struct argp_option common_options[] = {
 const struct argp ctl_argp = { .options = common_options, .parser = parse_common };
 
 /* ---- saying what is wrong ---- */
+char *ctl_clean(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    return text;
+}
+
 int ctl_say(const char *format, ...)
 {
     char line[1600];
@@ -99,13 +115,25 @@ int ctl_say(const char *format, ...)
     va_start(ap, format);
     vsnprintf(line + len, sizeof line - len - 1, format, ap);
     va_end(ap);
+    ctl_clean(line);
     len = strlen(line);
-    while (len && line[len - 1] == '\n')
-        len--;
     line[len++] = '\n';
     if (write(STDERR_FILENO, line, len) < 0)
         return CTL_FAILED; /* nobody listens */
     return CTL_FAILED;
+}
+
+int ctl_flush(void)
+{
+    int error = 0;
+
+    if (fflush(stdout) != 0)
+        error = errno;
+    else if (ferror(stdout))
+        error = EIO;
+    if (error == EPIPE)
+        return 128 + SIGPIPE;
+    return error ? ctl_say("cannot write to standard output: %s", rn_strerror(-error)) : CTL_OK;
 }
 
 /* ---- running ---- */
@@ -213,6 +241,8 @@ int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_t
     char why[1100] = "";
     int rc;
 
+    if (!*opts->broker) /* for rn_node_open that would be the default */
+        return ctl_say("\"\" is not the URL of a broker, such as " BROKER_DEFAULT);
     rc = rn_node_open(node, &node_opts, deadline);
     if (rc >= 0)
         return CTL_OK;
@@ -224,7 +254,7 @@ int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_t
                        (double)opts->wait_ns / (double)RN_SEC);
     if (rc == -EINVAL && !*why)
         return ctl_say("\"%s\" is not the URL of a broker, such as " BROKER_DEFAULT, opts->broker);
-    return ctl_say("broker %s: %s", opts->broker, *why ? why : rn_strerror(rc));
+    return ctl_say("cannot use the broker at %s: %s", opts->broker, *why ? why : rn_strerror(rc));
 }
 
 int ctl_bind(rn_chan **chan, rn_node *node, const char *name, enum rn_dir dir,

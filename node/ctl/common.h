@@ -18,6 +18,10 @@
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
+/* First of all in main(): a standard descriptor that was closed gets one that fails with EBADF; else a
+ * socket would take its number, and what is printed would go into the socket. */
+void ctl_descriptors(void);
+
 /* ---- options that every program has ---- */
 struct ctl_opts {
     const char *broker; /* --broker, $RUNNEL_URL or the default; never NULL after ctl_opts_init */
@@ -34,6 +38,13 @@ int64_t ctl_number(const char *text, const char *what, const struct argp_state *
 /* ---- saying what is wrong ---- */
 /* Prints "PROGRAM: sentence" and a newline on standard error, in one write.  Gives CTL_FAILED. */
 int ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Makes control characters '?': what others have named must not move our cursor.  Gives text. */
+char *ctl_clean(char *text);
+
+/* Writes out what was printed.  CTL_OK; CTL_FAILED and it has said why; 128 + SIGPIPE when nobody reads
+ * it any more, which is no news to anybody. */
+int ctl_flush(void);
 
 /* ---- running ---- */
 struct ctl_run;

@@ -78,8 +78,7 @@ static int ls_run(struct ctl_run *run, void *arg)
     status = channels_query(&cs, NULL, opts);
     if (status == CTL_OK) {
         print_table(&cs);
-        if (fflush(stdout) != 0)
-            status = ctl_say("cannot write to standard output");
+        status = ctl_flush();
     }
     channels_free(&cs);
     return status;
@@ -107,7 +106,7 @@ static const char ls_doc[] =
 int ls_main(int argc, char **argv, struct ctl_opts *opts)
 {
     static const struct argp_child children[] = { { &ctl_argp, 0, NULL, 0 }, { 0 } };
-    static const struct argp argp = { NULL, parse_ls, "", ls_doc, children, NULL, NULL };
+    static const struct argp argp = { NULL, parse_ls, NULL, ls_doc, children, NULL, NULL };
 
     argp_parse(&argp, argc, argv, 0, NULL, opts);
     return ctl_main(CTL_WORKERS, ls_run, opts);

@@ -82,7 +82,7 @@ static int run_help(struct top *top, const struct argp *argp, int argc, char **a
 {
     char *help[] = { argc > 1 ? argv[1] : argv[0], (char[]){ "--help" }, NULL };
 
-    if (argc > 1)
+    if (argc > 1 && strcmp(argv[1], "help") != 0)
         return run_verb(top, 2, help);
     argp_help(argp, stdout, ARGP_HELP_STD_HELP, program_invocation_short_name);
     return CTL_OK;
@@ -96,6 +96,7 @@ int main(int argc, char **argv)
     };
     struct top top = { .verb_at = 0 };
 
+    ctl_descriptors();
     argp_err_exit_status = CTL_USAGE;
     ctl_opts_init(&top.opts);
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top);

@@ -5,6 +5,7 @@
  * taken and could not be written is counted and told; elements that were not taken go back to
  * the broker with the unbind. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -249,12 +250,21 @@ static int receiver_work(struct receiver *r)
     return r->hole ? CTL_FAILED : status;
 }
 
+/* Told before an element is taken for it. */
+static bool stdout_open(void)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 static int recv_run(struct ctl_run *run, void *arg)
 {
     struct receiver *r = arg;
     int status = CTL_FAILED;
 
     r->run = run;
+    if (!stdout_open())
+        return ctl_say("cannot write to standard output: it is closed");
     stream_share(&r->stdout_stream, STDOUT_FILENO, /* writing= */ true);
     r->gone = rn_chan_new(0, 0, NULL);
     if (!r->gone)

@@ -115,7 +115,8 @@ static int send_line(struct sender *s, const struct line *line, const char *file
         return CTL_FAILED;
     }
     if (rc == -EMSGSIZE)
-        return ctl_say("line %" PRIu64 " of %s has %zu bytes, more than channel \"%s\" takes",
+        return ctl_say("line %" PRIu64 " of %s has %zu bytes, more than channel \"%s\" takes; "
+                       "it and what follows were not sent",
                        number, file, line->len, s->name);
     if (rc == RN_ECLOSED)
         return ctl_say("channel \"%s\" is closed; line %" PRIu64
@@ -183,8 +184,9 @@ static int send_stream(struct sender *s, struct stream *in, const char *file)
     for (;;) {
         int rc = buffer_room(s);
         if (rc == -EMSGSIZE)
-            return ctl_say("line %" PRIu64 " of %s is longer than %u bytes", number + 1, file,
-                           WIRE_ELEMENT_MAX);
+            return ctl_say("line %" PRIu64 " of %s is longer than %u bytes; it and what follows were "
+                           "not sent",
+                           number + 1, file, WIRE_ELEMENT_MAX);
         if (rc < 0)
             return ctl_say("%s: %s", file, rn_strerror(rc));
         n = stream_read(in, s->buf + s->end, CHUNK, RN_FOREVER);

@@ -55,10 +55,13 @@ gives 2 "--name is missing"          runnel-node --module x.so
 gives 2 "--module is missing"        runnel-node --name n
 gives 2 "frobnicate"                 runnel-node --frobnicate
 gives 2 "frobnicate"                 runnel-broker --frobnicate
+gives 2 "nothing to be done with 'x'" runnel-broker x
+gives 2 "0\.2 to 30, not '0'"         runnel-broker --lease-max 0
 
 # Help that a stranger understands, and versions.
 says "channel"                       runnel --help
 says "channel"                       runnel help
+says "channel"                       runnel help help
 says "lines? .*FILE|FILEs"           runnel send --help
 says "lines? .*FILE|FILEs"           runnel help send
 says "until the channel is closed"   runnel recv --help
@@ -91,6 +94,9 @@ for verb in send recv audit; do
 done
 gives 1 "x\.dead"                    runnel send "x.dead" --broker "$absent"
 gives 1 "nonsense"                   runnel ls --broker nonsense
+gives 1 "\"\" is not the URL"         runnel ls --broker ""
+gives 1 "an\?odd\?\[1mone"            runnel ls --broker $'an\nodd\e[1mone'
+RUNNEL_LEASE=soon gives 1 "RUNNEL_LEASE is not a time" runnel ls --broker "$absent"
 gives 1 "tcp://"                     runnel ls --broker tcp://
 gives 1 "tcp://h:99999"              runnel ls --broker tcp://h:99999
 gives 1 "missing.txt: No such file"  runnel send a missing.txt --broker "$absent"
@@ -100,6 +106,7 @@ broker_start
 gives 1 "listen|use"                 runnel-broker --listen "$RUNNEL_URL"
 gives 1 "${RUNNEL_URL##*:}"          runnel-broker --listen "$RUNNEL_URL"
 gives 1 "nonsense"                   runnel-broker --listen nonsense
+gives 1 "listen on \"\": .* not a URL" runnel-broker --listen ""
 
 gives 1 "/etc: Is a directory"       runnel send a /etc
 gives 1 "no channel \"nobody\""      runnel audit nobody
@@ -132,6 +139,50 @@ eventually "the broker is stopped" state_is "$broker" T
 gives 1 "${RUNNEL_URL##*:}"          runnel ls --wait 0.5
 gives 1 "${RUNNEL_URL##*:}"          runnel send a three --wait 0.5
 kill -CONT "$broker"
+
+# A line that is too long is named, and so is that nothing follows it.
+{
+  echo first
+  head -c $(((64 << 20) + 1)) /dev/zero | tr '\0' y
+  printf '\nlast\n'
+} >huge
+gives 1 "line 2 of huge has 67108865 bytes.*what follows were not sent" runnel send huge huge
+rm huge
+
+# Standard descriptors that are closed: nothing is taken for a standard output that is not there, and no socket gets
+# what we print.
+seq 10 | runnel send shut --close
+for verb in "recv shut" ls audit; do
+  status=0
+  # shellcheck disable=SC2086
+  runnel $verb >&- 2>err || status=$?
+  [[ $status -eq 1 ]] || fail "exit status $status with standard output closed: runnel $verb"
+  grep -q "^runnel: cannot write to standard output" err || fail "says '$(<err)' about a closed standard output: $verb"
+done
+channel_is shut TAKEN 0 || fail "lines were taken for a standard output that is closed"
+runnel recv shut | cmp - <(seq 10) || fail "the lines are not all there"
+status=0
+runnel send shut2 <&- 2>err || status=$?
+[[ $status -eq 1 ]] && grep -q "cannot read standard input" err || fail "status $status, '$(<err)' with standard input closed"
+for verb in ls audit; do
+  status=0
+  runnel $verb >/dev/full 2>err || status=$?
+  [[ $status -eq 1 ]] && grep -q "No space left" err || fail "status $status, '$(<err)' with a full disk: runnel $verb"
+done
+start mute runnel-broker --listen tcp://127.0.0.1:0 >&-
+mute=$pid
+eventually "the broker tells its URL all the same" grep -q "listening on tcp://127.0.0.1:[0-9]" mute.err
+runnel ls --broker "$(sed -n 's/.*listening on \([^ ]*\).*/\1/p' mute.err)" >out || fail "the broker without standard output does not serve"
+kill -TERM "$mute"
+ends_with 0 "$mute" "the broker without standard output"
+
+# The name of a node cannot look like a line of ours.
+start odd runnel-node --name $'odd\nbalanced' --module "$RUNNEL_BIN/wordcount_worker.so"
+odd=$pid
+eventually "the node is bound" channel_is lines RECEIVERS 1
+runnel audit lines | grep -q "receiver odd?balanced: " || fail "prints a node's name as it is"
+kill -TERM "$odd"
+ends_with 143 "$odd" "a module that got SIGTERM"
 
 # Standard output that takes nothing.
 seq 10 | runnel send full --close

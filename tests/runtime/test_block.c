@@ -65,6 +65,7 @@ static void other_goroutines_run_meanwhile_with_one_worker(void **state)
 {
     (void)state;
     assert_int_equal(rn_main(1, in_others_run, NULL), 0);
+    assert_int_equal(rn_sim(1, in_others_run, NULL), 0);
 }
 
 struct meeting {

@@ -157,7 +157,7 @@ static void wait_from_inside_is_refused(void **state)
 
 static void levels_fn(void *arg)
 {
-    rn_chan *c = *(rn_chan **)arg;
+    rn_chan *c = ((rn_chan **)arg)[0], *full = ((rn_chan **)arg)[1];
     rn_case one = { c, NULL, RN_RECV, 0 };
     rn_group *child;
 
@@ -174,23 +174,24 @@ static void levels_fn(void *arg)
     rn_shield(1);
     rn_shield(1);
     check_equal(rn_cancelled(), 0);
-    check_equal(rn_chan_recv(c, NULL, RN_NOWAIT), 0); /* the buffer's one element is still there */
+    check_equal(rn_chan_recv(full, NULL, RN_NOWAIT), 0);
     rn_shield(0);
     check_equal(rn_chan_recv(c, NULL, rn_after(RN_MS)), RN_ETIMEDOUT);
     rn_shield(0);
     check_equal(rn_chan_recv(c, NULL, RN_NOWAIT), RN_ECANCELED);
     child = rn_group_new(); /* of a cancelled group: cancelled from the start */
-    check_equal(rn_group_go(child, levels_fn, &c, sizeof c), RN_ECANCELED);
+    check_equal(rn_group_go(child, levels_fn, arg, 2 * sizeof c), RN_ECANCELED);
     rn_group_free(child);
 }
 
 static int in_levels(void *arg)
 {
-    rn_chan *c = rn_chan_new(0, 1, NULL);
+    rn_chan *c = rn_chan_new(0, 1, NULL), *full = rn_chan_new(0, 1, NULL), *both[] = { c, full };
     rn_group *g = rn_group_new();
 
     (void)arg;
-    check_equal(rn_group_go(g, levels_fn, &c, sizeof c), 0);
+    check_equal(rn_chan_send(full, NULL, RN_NOWAIT), 0);
+    check_equal(rn_group_go(g, levels_fn, both, sizeof both), 0);
     for (size_t n = 0; n == 0; rn_yield()) {
         rn__chan_lock(c);
         n = rn__chan_waiting(c, RN_RECV);
@@ -198,12 +199,12 @@ static int in_levels(void *arg)
     }
     rn_group_cancel(g);
     rn_group_cancel(g);
-    check_equal(rn_group_go(g, levels_fn, &c, sizeof c), RN_ECANCELED);
+    check_equal(rn_group_go(g, levels_fn, both, sizeof both), RN_ECANCELED);
     check_equal(rn_cancelled(), 0); /* not ours */
-    check_equal(rn_chan_send(c, NULL, RN_FOREVER), 0);
     check_equal(rn_group_wait(g, RN_FOREVER), 0);
     rn_group_free(g);
     rn_chan_unref(c);
+    rn_chan_unref(full);
     return 0;
 }
 

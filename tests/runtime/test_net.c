@@ -102,6 +102,13 @@ static void read_waits_for_bytes_and_for_the_end(void **state)
     run_inside(in_read_waits, NULL);
 }
 
+static void simulation_waits_for_real_descriptors(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++)
+        assert_int_equal(rn_sim(seed, in_read_waits, NULL), 0);
+}
+
 static int in_partial(void *arg)
 {
     static char big[1 << 20];
@@ -843,6 +850,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_waits_for_bytes_and_for_the_end),
+        cmocka_unit_test(simulation_waits_for_real_descriptors),
         cmocka_unit_test(write_that_times_out_says_how_much_it_wrote),
         cmocka_unit_test(passed_deadline_tries_once),
         cmocka_unit_test(cancelled_group_ends_waits),

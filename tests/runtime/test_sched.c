@@ -249,13 +249,14 @@ static int in_threads(void *arg)
 {
     size_t cap = *(size_t *)arg;
     struct pipes p = { rn_chan_new(sizeof(int), cap, NULL), rn_chan_new(sizeof(int), cap, NULL) };
+    rn_group *g = rn_group_new();
     pthread_t threads[THREADS];
     long sum = 0;
 
     rn_hold();
     for (int i = 0; i < THREADS; i++)
         check_equal(pthread_create(&threads[i], NULL, thread_echo, &p), 0);
-    check_equal(rn_go_copy(feed_fn, &p.in, sizeof p.in), 0);
+    check_equal(rn_group_go(g, feed_fn, &p.in, sizeof p.in), 0);
     for (int i = 0; i < MESSAGES; i++) {
         int n;
 
@@ -263,6 +264,8 @@ static int in_threads(void *arg)
         sum += n;
     }
     check_equal(sum, (long)MESSAGES * (MESSAGES + 1) / 2);
+    check_equal(rn_group_wait(g, RN_FOREVER), 0); /* it has closed: a join holds up our worker */
+    rn_group_free(g);
     for (int i = 0; i < THREADS; i++)
         check_equal(pthread_join(threads[i], NULL), 0);
     rn_release();
