@@ -1,6 +1,7 @@
 /* inside.h - struct rn_node, for the files that make up the link goroutine.   SPDX-License-Identifier: MIT
  *
- * node.c (life, requests, the loop), traffic.c (what comes in and goes out), bind.c and query.c (who asks). */
+ * life.c (open, close), loop.c (the link goroutine), request.c (what it is asked), connection.c (sessions), traffic.c (what
+ * comes in and goes out), node.c and error.c (what operators share with it), bind.c and query.c (who asks). */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
@@ -10,6 +11,8 @@
 #include "proto/limits.h"
 
 #include <pthread.h>
+
+#define STARVED_NS (10 * RN_MS) /* when something found no memory it is tried again after this */
 
 enum request_what {
     REQUEST_BIND,    /* side: has been made SIDE_PENDING */
@@ -99,13 +102,42 @@ struct rn_node {
 };
 
 /* ---- node.c ---- */
+/* Wakes the link goroutine if it sleeps.  Any thread. */
+void node_poke(struct rn_node *n);
+
+/* ---- request.c ---- */
 /* Hands r over (takes it).  0, or -ESHUTDOWN: the node has ended, and r is still the caller's. */
 int node_submit(struct rn_node *n, struct request *r);
 struct request *request_new(enum request_what what);
 void request_side(struct request *r, struct side *side); /* what it is about */
 void request_free(struct request *r);
+bool node_has_requests(struct rn_node *n);
+void node_serve_requests(struct rn_node *n);
+/* No more requests are accepted; those that were are told -ESHUTDOWN. */
+void node_answer_the_rest(struct rn_node *n);
+
+/* ---- connection.c ---- */
 /* The session is over: everything that belongs to it fails with rc. */
 void node_session_over(struct rn_node *n, int rc);
+/* The connection is of no more use. */
+void node_broken(struct rn_node *n);
+/* A frame came on the connection. */
+void node_frame(struct rn_node *n, struct frame *frame);
+/* Does what the uplink says is due. */
+void node_step(struct rn_node *n);
+struct uplink_facts node_facts(struct rn_node *n);
+/* Tells operators what the lease allows from now on, and serves those whom that lets go on. */
+void node_publish(struct rn_node *n);
+/* Sends Bind for all that is pending. */
+void node_ask_again(struct rn_node *n);
+const char *node_url(const struct rn_node *n, unsigned i);
+
+/* ---- loop.c ---- */
+void node_run(void *node); /* the link goroutine */
+
+/* ---- life.c ---- */
+/* What rn_node_open waits for, once. */
+void node_opened(struct rn_node *n, int rc);
 
 /* ---- traffic.c ---- */
 /* A frame of the session, already taken note of by it.  0, or < 0: the broker broke the protocol or there is no memory;

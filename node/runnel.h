@@ -7,7 +7,7 @@
  * every rn_chan_send, rn_chan_recv and rn_select on the handle is an operation on the named channel.
  * There is no pump in between: a send completes with a slot of the named channel in hand, and an element
  * counts as received when a receive or a select has taken it. */
-/* clang-format off: the columns are made by hand */
+/* clang-format off */
 #ifndef RUNNEL_H
 #define RUNNEL_H
 
@@ -41,11 +41,11 @@ typedef struct rn_node_opts {
                                        "2s", "2"), else 10 s.  The broker may shorten it */
 } rn_node_opts;
 
-/* Connects: waits until a broker has answered, at most until deadline.  opts NULL: all defaults; the
- * strings are copied.  On success *node is yours, close it with rn_node_close().  0; -EINVAL (a URL that
- * cannot be one, at once); -ENOTSUP (keys: encryption is not built yet); RN_ETIMEDOUT: no broker
- * answered; RN_ECANCELED; RN_EDENIED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without
- * the scheduler.  On error *node is untouched.  Blocks the goroutine; also from a plain thread. */
+/* Connects: waits until a broker has answered, at most until deadline.  opts NULL: all defaults; the strings are
+ * copied.  On success *node is yours; close it with rn_node_close().  0; -EINVAL, at once (a URL that cannot be one,
+ * $RUNNEL_LEASE); -ENOTSUP, at once (keys: encryption is not built yet); RN_ETIMEDOUT: no broker answered;
+ * RN_ECANCELED; RN_EDENIED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without the scheduler, and
+ * in a child of fork.  On error *node is untouched.  Any goroutine or thread. */
 int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline);
 static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time deadline)
 {
@@ -60,8 +60,8 @@ static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time
  * once, from one goroutine or thread; leaving the program without it is a crash to the broker. */
 int rn_node_close(rn_node *node, rn_time deadline, uint64_t *unsent);
 
-/* The newest refusal on this node, as the broker put it ("channel orders: capacity is 16, you stated 8"),
- * copied into buf and always terminated; "" when there was none.  node NULL: that of the newest rn_node_open
+/* The newest refusal on this node, as the broker put it ("channel 'orders': capacity is 16, not 8"), copied
+ * into buf and always terminated; "" when there was none.  node NULL: that of the newest rn_node_open
  * of this process that failed.  Returns its length, as snprintf.  Any goroutine or thread, never blocks. */
 int rn_node_last_error(rn_node *node, char *buf, size_t size);
 
@@ -72,87 +72,74 @@ int rn_node_last_error(rn_node *node, char *buf, size_t size);
  * caller's element afterwards; what it made is handed to drop if the receive fails all the same. */
 typedef struct rn_bytes {
     uint8_t *data;
-    size_t len;
-} rn_bytes;                                                  /* owned; free with rn_bytes_free */
-int rn_bytes_new(rn_bytes *b, const void *data, size_t len); /* a copy; data NULL: uninitialised;
-                                                                         0 or -ENOMEM, then *b is untouched */
-void rn_bytes_free(rn_bytes *b);                             /* leaves it empty; NULL is fine */
+    size_t   len;
+} rn_bytes;                                                          /* owned; free with rn_bytes_free */
+int  rn_bytes_new(rn_bytes *b, const void *data, size_t len);        /* a copy; data NULL: uninitialised; 0, or
+                                       -ENOMEM and *b is untouched */
+void rn_bytes_free(rn_bytes *b);                                     /* leaves it empty; NULL is fine */
 
 typedef struct rn_buf rn_buf;
-int rn_buf_append(rn_buf *out, const void *data,
-                  size_t len); /* copies; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
+int  rn_buf_append(rn_buf *out, const void *data, size_t len);       /* a copy; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
 
 typedef struct rn_codec {
-    const char
-        *type; /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
-    size_t elemsize; /* must equal the channel's, else rn_bind gives -EINVAL */
-    const void *ctx; /* handed to the three below; must outlive the handle */
-    int (*encode)(const void *ctx, const void *elem, rn_buf *out); /* < 0: the send's result */
+    const char *type;               /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
+    size_t      elemsize;           /* must equal the channel's, else rn_bind gives -EINVAL */
+    const void *ctx;                /* handed to the three below; must outlive the handle */
+    int  (*encode)(const void *ctx, const void *elem, rn_buf *out);  /* < 0: the send's result; OUT needs it */
     /* < 0: the bytes are not such an element.  The receive gives that result, the handle fails with it for good,
-     * and the element goes back to the channel, first in line for other receivers; nothing is lost. */
-    int (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
+     * and the element goes back to the channel, first in line for other receivers; nothing is lost.  IN needs it. */
+    int  (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
     void (*drop)(const void *ctx, void *elem);
 } rn_codec;
 
-extern const rn_codec rn_codec_int64;  /* int64_t, little-endian on the wire */
-extern const rn_codec rn_codec_double; /* double, IEEE 754, little-endian */
-extern const rn_codec rn_codec_bytes;  /* rn_bytes; type "bytes" */
+extern const rn_codec rn_codec_int64;        /* int64_t, little-endian on the wire */
+extern const rn_codec rn_codec_double;       /* double, IEEE 754, little-endian */
+extern const rn_codec rn_codec_bytes;        /* rn_bytes; type "bytes" */
 struct ProtobufCMessageDescriptor;
 /* Elements are pointers to unpacked protobuf-c messages of this type; its full protobuf name is the type.
  * A send takes the message (protobuf_c_message_free_unpacked), a receive gives one. */
 rn_codec rn_codec_protobuf(const struct ProtobufCMessageDescriptor *type);
 
 /* ---- binding ------------------------------------------------------------ */
-enum rn_dir { RN_IN, RN_OUT }; /* network -> this program; this program -> network */
-enum rn_kind {
-    RN_KIND_ANY,
-    RN_QUEUE,
-    RN_FANOUT
-}; /* each element to one receiver (Go; default); to every one */
-enum rn_keep {
-    RN_KEEP_ANY,
-    RN_MEMORY,
-    RN_DISK,
-    RN_QUORUM
-}; /* what an accepted element survives: nothing
-                                     (default); kill -9 and power loss of its broker; the loss of a broker */
-enum rn_slow {
-    RN_SLOW_ANY,
-    RN_SLOW_BLOCK,
-    RN_SLOW_DROP_OLDEST,
-    RN_SLOW_CUT
-}; /* fanout; default BLOCK */
+enum rn_dir  { RN_IN, RN_OUT };     /* network -> this program; this program -> network */
+enum rn_kind { RN_KIND_ANY, RN_QUEUE, RN_FANOUT };   /* each element to one receiver (as in Go); to every one */
+enum rn_keep { RN_KEEP_ANY, RN_MEMORY, RN_DISK, RN_QUORUM };   /* what an accepted element survives: nothing; kill -9
+                                       and power loss of its broker; the loss of a broker */
+enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };   /* of a fanout */
 #define RN_RENDEZVOUS (-1)
 
-/* An attribute left zero agrees with whatever the channel is.  Each is fixed by the first bind that states
- * it, and the rest to their defaults when the first sender is bound.  What a broker cannot do (today:
- * fanout, disk, quorum, rendezvous, autoclose, manual_ack) it refuses: -ENOTSUP. */
+/* An attribute left zero agrees with whatever the channel is.  Each is fixed by the first bind that states it, and
+ * the rest to their defaults when the first sender is bound.
+ *
+ * Today a channel is an RN_QUEUE that is kept in RN_MEMORY and whose senders wait (RN_SLOW_BLOCK).  A bind that
+ * states what is marked with (*) is refused with -ENOTSUP, and so are RN_FANOUT, RN_DISK, RN_QUORUM and RN_RENDEZVOUS;
+ * RN_SLOW_DROP_OLDEST and RN_SLOW_CUT are refused with it too, or with -EINVAL on a stated RN_QUEUE. */
 typedef struct rn_bind_opts {
     enum rn_kind kind;
     enum rn_keep keep;
     enum rn_slow slow;
-    int64_t capacity;        /* elements in the whole cluster between send and receive; 0: any
-                                       (default 16384); RN_RENDEZVOUS: capacity 0 */
-    uint64_t capacity_bytes; /* 0: any (default 64 MiB); the largest element too */
-    uint32_t max_deliveries; /* 0: any (default 16), then to NAME.dead */
-    bool must_exist;         /* do not create: -ENOENT */
-    bool confirm;            /* OUT: a send returns only when the home has accepted and kept it */
-    bool autoclose; /* OUT: the channel closes when its last sender that asked for this has gone */
-    uint32_t senders_min; /* OUT, autoclose: not before so many have been; 0: 1 */
-    bool manual_ack;      /* IN: an element is done when it is acknowledged; not with capacity 0 */
-    uint32_t
-        prefetch; /* IN: elements held here, taken or not acknowledged; 0: chosen; <= capacity */
+    int64_t  capacity;              /* elements in the whole cluster between send and receive, at most 2^31; 0: any
+                                       (default 16384) */
+    uint64_t capacity_bytes;        /* their bytes; 0: any (default 64 MiB); no element may be larger */
+    uint32_t max_deliveries;        /* 0: any (default 16); compared, and of no effect yet */
+    bool     must_exist;            /* do not create: -ENOENT */
+    bool     confirm;               /* OUT: a send returns only when the home has accepted it */
+    bool     autoclose;             /* OUT (*): the channel closes when its last sender that asked for this has gone */
+    uint32_t senders_min;           /* OUT (*): autoclose not before so many have been; 0: 1 */
+    bool     manual_ack;            /* IN (*): an element is done when it is acknowledged */
+    uint32_t prefetch;              /* IN: elements sent ahead to this process; 0: chosen */
 } rn_bind_opts;
 
 /* Turns local into a handle on the network channel of that name: from then on each operation on it, by
- * goroutines and plain threads, is an operation on the named channel (rn_chan_cap gives the named one's).
+ * goroutines and plain threads, is an operation on the named channel (rn_chan_cap gives the named one's; rn_chan_len what
+ * lies here: bound IN the prefetch, else what is sent and not accepted).
  * local must be open and empty with no operation waiting in it, else -EBUSY.  One handle may be bound OUT
  * and IN to the same name, one bind after the other; the same direction twice or a second name is -EBUSY,
  * an operation in a direction not bound is -EBADF.  Many handles may bind one name.  Keeps a reference to
  * local until unbind or node close; copies name, codec and opts.  On error local is as it was, and nothing
  * of the bind counts at the home.  While the node is between two sessions the bind waits for the next.
  * 0, RN_EDENIED, RN_EMISMATCH, -ENOENT, -EINVAL (bad name, attribute, codec), -ENOTSUP, -EBUSY,
- * RN_ETIMEDOUT, RN_ECANCELED; rn_node_last_error() has the sentence.
+ * RN_ETIMEDOUT, RN_ECANCELED, -ENOMEM, -ESHUTDOWN (the node is closed); rn_node_last_error() has the sentence.
  *
  * On a bound channel: send gives 0 when the element holds a slot and is queued on the link (with confirm: when
  * the home says so; with RN_NOWAIT a confirm send acts as without); RN_ETIMEDOUT/RN_ECANCELED: it was
@@ -182,11 +169,15 @@ int rn_unbind(rn_chan *bound, rn_time deadline);
  * (not bound OUT), RN_ETIMEDOUT, RN_ECANCELED, or the error that the handle failed with before it was. */
 int rn_flush(rn_chan *bound, rn_time deadline);
 
-uint64_t rn_chan_unsent(const rn_chan *bound); /* sends that gave 0 and were never confirmed */
-uint64_t rn_chan_lost(const rn_chan *bound);   /* fanout IN: elements dropped for being slow here */
+uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and were not confirmed: so far, or when
+                                       the session is over, ever; 0 if it is not bound.  Never blocks */
+uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here; 0 today */
 
 /* ---- modules: what runnel-node runs ------------------------------------- */
-/* A module is a shared object that defines this; it runs as a goroutine.  The status is runnel-node's. */
+/* A module is a shared object that defines this; it runs as a goroutine, on a node that is runnel-node's to close.
+ * argv[0] is the module's path, then come the arguments behind "--".  What it returns, 0 to 255, is the exit status of
+ * runnel-node; an error < 0 is told, and the status is 1; after RN_ESESSION or RN_EHOMELOST it is called again.  A signal
+ * cancels its group; what it has sent is delivered before the program ends. */
 int runnel_module(rn_node *node, int argc, char **argv);
 
 #ifdef __cplusplus

@@ -316,8 +316,10 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
     rn_chan *c = op->chan;
     int rc;
 
-    if (op->ops != NULL || c->external)
+    if (op->ops != NULL)
         why = RN__WHY_BOUND;
+    else if (c->external)
+        why = RN__WHY_SIGNAL;
     rn__wait_init(&w);
     w.ops = op;
     w.n_ops = 1;

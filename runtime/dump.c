@@ -155,6 +155,8 @@ static const char *why_text(int why)
         return "for ever";
     case RN__WHY_BOUND:
         return "bound chan";
+    case RN__WHY_SIGNAL:
+        return "signal";
     case RN__WHY_FD:
         return "fd";
     case RN__WHY_BLOCK:

@@ -20,7 +20,7 @@
  *
  * Ownership.  Arguments are borrowed until the call returns unless they are said to be copied, kept or taken.
  * NULL is fine wherever something is freed, closed, stopped or unreferenced. */
-/* clang-format off: the columns are made by hand */
+/* clang-format off */
 #ifndef RN_H
 #define RN_H
 

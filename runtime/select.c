@@ -14,7 +14,6 @@ struct selection {
     int n;
     uint8_t order[CASES_MAX]; /* in which they are attempted */
     uint8_t locks[CASES_MAX]; /* in which they are locked: by address */
-    bool external;            /* something outside may make one of them ready */
 };
 
 /* ---- the order of things ---- */
@@ -118,6 +117,7 @@ static void miss_all(struct selection *s)
 /* All are locked, and are unlocked.  The case that fired, or why none did. */
 static int wait_all(struct selection *s, rn_time deadline)
 {
+    enum rn__why why = RN__WHY_SELECT;
     struct rn__wait w;
     int fired;
 
@@ -127,11 +127,13 @@ static int wait_all(struct selection *s, rn_time deadline)
     for (int i = 0; i < s->n; i++) {
         s->ops[i].wait = &w;
         rn__op_enqueue(&s->ops[i]);
-        s->external = s->external || s->ops[i].ops != NULL || s->ops[i].chan->external;
+        if (s->ops[i].chan->external)
+            why = RN__WHY_SIGNAL;
+        else if (s->ops[i].ops != NULL && why == RN__WHY_SELECT)
+            why = RN__WHY_BOUND;
     }
     unlock_all(s);
-    fired = rn__wait_park(&w, s->external ? RN__WHY_BOUND : RN__WHY_SELECT, s->ops[0].chan,
-                          deadline);
+    fired = rn__wait_park(&w, why, s->ops[0].chan, deadline);
     lock_all(s);
     for (int i = 0; i < s->n; i++)
         rn__op_dequeue(&s->ops[i]);

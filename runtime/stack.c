@@ -5,6 +5,7 @@
 #include "runtime/stack.h"
 
 #include "runtime/assert.h"
+#include "runtime/fiber.h"
 #include "runtime/g.h"
 #include "runtime/lock.h"
 
@@ -14,18 +15,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define STACK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STACK_ASAN 1
-#endif
-#endif
-#ifdef STACK_ASAN
+#ifdef RN__ASAN
 #include <sanitizer/asan_interface.h>
+#endif
+#if defined(RN__ASAN) || defined(RN__TSAN)
 #define STACK_FACTOR 4 /* instrumented frames are larger */
-#elif defined(__SANITIZE_THREAD__)
-#define STACK_FACTOR 4
 #else
 #define STACK_FACTOR 1
 #endif
@@ -158,7 +152,7 @@ struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
 
 void rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache)
 {
-#ifdef STACK_ASAN
+#ifdef RN__ASAN
     __asan_unpoison_memory_region(s->low, s->size);
 #endif
     if (s->size != (size_t)RN__STACK_DEFAULT * STACK_FACTOR) {

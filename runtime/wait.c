@@ -75,7 +75,8 @@ static int result(const struct rn__wait *w)
 /* Only the poller or another thread can end it. */
 static bool is_real(enum rn__why why, const void *object)
 {
-    return why == RN__WHY_FD || why == RN__WHY_BLOCK || (why == RN__WHY_NOTE && object != NULL);
+    return why == RN__WHY_SIGNAL || why == RN__WHY_FD || why == RN__WHY_BLOCK ||
+           (why == RN__WHY_NOTE && object != NULL);
 }
 
 /* ---- plain threads ---- */

@@ -25,7 +25,8 @@ enum rn__why {
     RN__WHY_GROUP,
     RN__WHY_FOREVER, /* a NULL channel, a select without cases */
     /* From here on something outside can end the wait: no deadlock. */
-    RN__WHY_BOUND, /* a channel that is bound to the network, or fed by signals */
+    RN__WHY_BOUND,  /* a channel that is bound to the network */
+    RN__WHY_SIGNAL, /* one that is fed by signals */
     RN__WHY_FD,
     RN__WHY_BLOCK,
     RN__WHY_NOTE,

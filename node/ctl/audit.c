@@ -93,7 +93,8 @@ static void audit_sender(struct audit *a, const struct wire_binding_info *b)
     /* It reports with its signs of life, so what the home counts may be ahead. */
     printf("  sender   %s%s: sent %" PRIu64 " = confirmed %" PRIu64 " + queued %" PRIu64
            " + unknown %" PRIu64,
-           b->node, n->sent < b->accepted ? " (a moment ago)" : "", n->sent, n->confirmed, n->queued, n->unknown);
+           b->node, n->sent < b->accepted ? " (a moment ago)" : "", n->sent, n->confirmed,
+           n->queued, n->unknown);
     print_verdict(a, sum == n->sent, n->sent - sum);
     if (n->confirmed > b->accepted)
         fault(a, "%s: %" PRIu64 " sends confirmed, but only %" PRIu64 " accepted", b->node,

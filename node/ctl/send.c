@@ -184,7 +184,8 @@ static int send_stream(struct sender *s, struct stream *in, const char *file)
     for (;;) {
         int rc = buffer_room(s);
         if (rc == -EMSGSIZE)
-            return ctl_say("line %" PRIu64 " of %s is longer than %u bytes; it and what follows were "
+            return ctl_say("line %" PRIu64
+                           " of %s is longer than %u bytes; it and what follows were "
                            "not sent",
                            number + 1, file, WIRE_ELEMENT_MAX);
         if (rc < 0)

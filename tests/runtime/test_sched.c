@@ -8,6 +8,7 @@
 
 #include "runtime/chan.h"
 #include "runtime/sched.h"
+#include "runtime/fiber.h"
 #include "tests/runtime/inside.h"
 
 static void await_waiting(rn_chan *c, enum rn_op kind, size_t n)
@@ -79,7 +80,7 @@ static void gate_fn(void *arg)
     check_equal(rn_chan_recv(*(rn_chan **)arg, NULL, RN_FOREVER), RN_ECLOSED);
 }
 
-#if defined(__SANITIZE_THREAD__)
+#ifdef RN__TSAN
 enum { CROWD = 500 }; /* ThreadSanitizer has room for about 8000, and is slow to make them */
 #else
 enum { CROWD = 40000 }; /* more than vm.max_map_count would allow with mprotect */
