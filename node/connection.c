@@ -12,7 +12,7 @@
 
 /* ---- the end of a session ---- */
 
-void node_disconnect(struct rn_node *n)
+static void node_disconnect(struct rn_node *n)
 {
     atomic_store(&n->up, false);
     if (n->session != NULL)

@@ -174,10 +174,13 @@ stage_e2e() {
 }
 
 stage_sim() {
+  local status=0
   build build/release gcc release || return 1
   # The simulator stops by itself; a run that does not end is a failure as well.
   one simulator timeout -s ABRT $((sim_seconds + 60)) \
-    build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor"
+    build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor" || status=1
+  note=$(sed -n 's/^sim: \([0-9]* seeds\) in .*: \([0-9]* sent\).*/ (\1, \2)/p' "$log")
+  return $status
 }
 
 fuzz() { # TARGET SECONDS
@@ -218,7 +221,9 @@ stage_fuzz() {
       count 0 1
       status=1
     fi
+    note+=" $target $(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$target.log")"
   done
+  note=" (executions:$note)"
   return $status
 }
 

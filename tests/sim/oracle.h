@@ -30,6 +30,8 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
  * to another may come after what that one already had. */
 uint32_t oracle_handle(struct oracle *o, int channel, bool alone);
 void oracle_session_ended(struct oracle *o, uint32_t handle);
+/* Elements may have been with a receiver that the program never had: a bind under a session that ended, or one given up. */
+void oracle_may_reorder(struct oracle *o);
 void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 
 /* A receive gave RN_ECLOSED: all that was sent has been taken, but for `in_hand` elements that other goroutines hold

@@ -87,6 +87,7 @@ static rn_chan *bind_fresh(struct world *w, int channel, int node, enum rn_dir d
         rn_chan_unref(c);
         if (rc != RN_ETIMEDOUT && !session_is_over(rc))
             sim_fail("binding %s: %s", name, rn_strerror(rc));
+        oracle_may_reorder(w->oracle);
         rn_sleep(rn_after(RN_MS));
     }
 }

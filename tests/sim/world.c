@@ -122,6 +122,8 @@ void world_open(struct world *w, const struct sim_config *c)
 
     *w = (struct world){ .config = *c, .rng = c->seed ^ UINT64_C(0x5bd1e995) };
     w->oracle = oracle_new(c->channels);
+    if (c->long_cuts) /* rn_bind goes on by itself when its session ends */
+        oracle_may_reorder(w->oracle);
     w->net = memnet_new(&(struct memnet_opts){
         .seed = sim_random(w), .delay_min_ns = 1000, .delay_max_ns = c->delay_max_ns });
     rn_assert(w->net != NULL);
