@@ -46,8 +46,15 @@ void rn_hold(void)
 
 void rn_release(void)
 {
-    rn_assert(atomic_fetch_sub(&rn__sched.holds, 1) > 0);
+    int64_t before = atomic_fetch_sub(&rn__sched.holds, 1);
+
+    rn_assert(before > 0);
+    if (before == 1 && rn__outside_enter()) {
+        rn__poll_break(); /* if all sleep, it is a deadlock from now on: let them look again */
+        rn__outside_leave();
+    }
 }
+
 bool rn__outside_enter(void)
 {
     if (rn__worker() != NULL)

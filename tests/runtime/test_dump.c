@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/chan.h"
 #include "tests/runtime/inside.h"
 
 #define REPORT "all goroutines are asleep - deadlock!"
@@ -208,6 +209,32 @@ static int in_released(void *arg)
     return wait_for_nobody(rn_chan_new(0, 0, NULL));
 }
 
+/* Lets go when all may be asleep already: they have to look again. */
+static void *late_releaser(void *arg)
+{
+    rn_chan *c = arg;
+    size_t waiting;
+
+    do {
+        rn__chan_lock(c);
+        waiting = rn__chan_waiting(c, RN_RECV);
+        rn__chan_unlock(c);
+    } while (waiting == 0);
+    rn_release();
+    return NULL;
+}
+
+static int in_released_late(void *arg)
+{
+    rn_chan *c = rn_chan_new(0, 0, NULL);
+    pthread_t thread;
+
+    (void)arg;
+    rn_hold();
+    check_equal(pthread_create(&thread, NULL, late_releaser, c), 0);
+    return wait_for_nobody(c);
+}
+
 static int in_stopped_timer(void *arg)
 {
     rn_chan *t = rn_timer(3600 * RN_SEC);
@@ -254,6 +281,7 @@ static void every_sort_of_deadlock_is_reported(void **state)
     expect_deadlock(&c, in_group);
     child_expect(&c, "\"other half\"");
     expect_deadlock(&c, in_released);
+    expect_deadlock(&c, in_released_late);
     expect_deadlock(&c, in_stopped_timer);
 }
 
