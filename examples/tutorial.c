@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <runnel/runnel.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef rn_chan_of(int64_t) numbers_chan;
 
@@ -41,24 +42,35 @@ static void run_both(numbers_chan out, numbers_chan in)
     rn_group_free(both);
 }
 
+/* The node has the broker's sentence, if the broker has said one. */
+static int failed(rn_node *node, const char *what, int rc)
+{
+    char why[256];
+
+    rn_node_last_error(node, why, sizeof why);
+    fprintf(stderr, "tutorial: %s: %s\n", what, *why ? why : rn_strerror(rc));
+    return EXIT_FAILURE;
+}
+
 static int over_broker(const char *name)
 {
     const rn_bind_opts capacity_1 = { .capacity = 1 };
     rn_time deadline = rn_after(5 * RN_SEC);
     numbers_chan out = { rn_chan_new(sizeof *out.elem, 0, NULL) };
     numbers_chan in = { rn_chan_new(sizeof *in.elem, 0, NULL) };
+    const char *url = getenv("RUNNEL_URL");
     rn_node *node;
     int rc = rn_node_open(&node, NULL, deadline);
 
     if (rc < 0)
-        return fprintf(stderr, "tutorial: no broker: %s\n", rn_strerror(rc)), 1;
+        return failed(NULL, url ? url : "tcp://127.0.0.1:7400", rc);
     rc = rn_bind(node, name, RN_OUT, out.chan, &rn_codec_int64, &capacity_1, deadline);
     if (rc == 0)
         rc = rn_bind(node, name, RN_IN, in.chan, &rn_codec_int64, NULL, deadline);
     if (rc == 0)
         run_both(out, in);
     else
-        fprintf(stderr, "tutorial: channel %s: %s\n", name, rn_strerror(rc));
+        failed(node, name, rc);
     rn_chan_unref(out.chan);
     rn_chan_unref(in.chan);
     return rn_node_close(node, rn_after(5 * RN_SEC), NULL) < 0 || rc < 0;

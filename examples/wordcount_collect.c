@@ -57,7 +57,8 @@ static void report(long elements, double seconds, FILE *all)
 int runnel_module(rn_node *node, int argc, char **argv)
 {
     rn_chan *counts = rn_chan_new(sizeof(rn_bytes), 0, NULL);
-    FILE *all = fopen(argc > 2 ? argv[2] : "/dev/null", "w"); /* every word and how often it came */
+    const char *path = argc > 2 ? argv[2] : "/dev/null";
+    FILE *all = fopen(path, "w"); /* every word and how often it came */
     long n, elements = 0, workers = argc > 1 ? atol(argv[1]) : 1;
     rn_time begin = 0;
     rn_bytes bytes;
@@ -76,5 +77,8 @@ int runnel_module(rn_node *node, int argc, char **argv)
     if (rc == 0)
         report(elements, (double)(rn_now() - begin) / (double)RN_SEC, all);
     rn_chan_unref(counts);
-    return all && fclose(all) == 0 ? rc : EXIT_FAILURE;
+    if (all && fclose(all) == 0)
+        return rc;
+    fprintf(stderr, "wordcount_collect: cannot write %s\n", path);
+    return EXIT_FAILURE;
 }

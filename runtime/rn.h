@@ -227,7 +227,7 @@ int rn_fd_close(int fd);                                              /* closes 
 rn_chan *rn_signal_chan(int signo);
 
 /* Runs fn(arg) on a spare thread and waits until it returns: for calls that block a thread (fsync, the resolver).
- * fn must not call what needs a goroutine's stack or group.  0; or -ENOMEM: it was not run. */
+ * fn is in a plain thread there, so what it calls here blocks that thread.  0; or -ENOMEM: it was not run. */
 int rn_block(void (*fn)(void *arg), void *arg);
 
 /* ---- looking inside ---------------------------------------------------- */

@@ -125,6 +125,19 @@ gives 1 "fixed.*type"                       runnel recv fixed --type acme.Bill
 close_channel fixed
 ends_with 0 "$keeper" "runnel recv"
 
+# The examples name what is wrong, too.
+status=0
+runnel-node --name n --module "$RUNNEL_BIN/wordcount_collect.so" -- 1 nowhere/x 2>err || status=$?
+[[ $status -eq 1 ]] && grep -q "^wordcount_collect: cannot write nowhere/x" err || fail "status $status, '$(<err)' from the collector"
+start keeper runnel recv nine >keeper
+keeper=$pid
+eventually "the receiver is bound" channel_is nine RECEIVERS 1
+runnel send nine --capacity 9 three
+gives 1 "nine.*capacity is 9, not 1"        tutorial nine
+gives 1 "nobody there.*a character"         tutorial "nobody there"
+close_channel nine
+ends_with 0 "$keeper" "runnel recv"
+
 # A closed channel still gives what is in it, and then ends.
 gives 0 ""                           runnel send -c short long
 gives 1 "\"short\" is closed; line 1 of three" runnel send short three
