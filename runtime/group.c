@@ -5,13 +5,15 @@
 #include "runtime/group.h"
 
 #include "runtime/assert.h"
+#include "runtime/chan.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
 
 struct tree {
     struct rn__lock lock;
-    struct tree *next, *prev; /* guarded by trees.lock */
+    bool listed; /* guarded by trees.lock, as the next */
+    struct tree *next, *prev;
     struct rn_group *top;
 };
 
@@ -78,14 +80,15 @@ static void cancel_locked(struct rn_group *g)
 
 void rn_group_cancel(rn_group *g)
 {
-    bool inside = rn__outside_enter();
+    bool in;
 
-    if (g != NULL) {
-        rn__lock(&g->tree->lock);
-        cancel_locked(g);
-        rn__unlock(&g->tree->lock);
-    }
-    if (inside)
+    if (g == NULL)
+        return;
+    in = rn__outside_enter(); /* if not: it has no members any more */
+    rn__lock(&g->tree->lock);
+    cancel_locked(g);
+    rn__unlock(&g->tree->lock);
+    if (in)
         rn__outside_leave();
 }
 
@@ -171,6 +174,18 @@ bool rn__group_join(struct rn__g *g, bool anyway)
     return in;
 }
 
+/* The tree's lock is held.  Gives the waiters that are to be woken. */
+static struct waiter *member_remove(struct rn_group *group, struct rn__g *g)
+{
+    if (g->member_prev != NULL)
+        g->member_prev->member_next = g->member_next;
+    else
+        group->members = g->member_next;
+    if (g->member_next != NULL)
+        g->member_next->member_prev = g->member_prev;
+    return busy_sub(group);
+}
+
 void rn__group_leave(struct rn__g *g)
 {
     struct rn_group *group = g->group;
@@ -181,19 +196,24 @@ void rn__group_leave(struct rn__g *g)
         return;
     tree = group->tree;
     rn__lock(&tree->lock);
-    if (g->member_prev != NULL)
-        g->member_prev->member_next = g->member_next;
-    else
-        group->members = g->member_next;
-    if (g->member_next != NULL)
-        g->member_next->member_prev = g->member_prev;
-    won = busy_sub(group);
-    rn__unlock(
-        &tree->lock); /* from here on the group may be freed by one who did not have to wait */
+    won = member_remove(group, g);
+    /* From here on the group may be freed by one who did not have to wait. */
+    rn__unlock(&tree->lock);
     for (; won != NULL; won = next) {
         next = won->next;
         rn__wake(&won->wait);
     }
+}
+
+void rn__group_abandon(struct rn__g *g)
+{
+    struct rn_group *group = g->group;
+
+    if (group == NULL || g->system)
+        return;
+    rn__lock(&group->tree->lock);
+    (void)member_remove(group, g); /* only abandoned goroutines still wait */
+    rn__unlock(&group->tree->lock);
 }
 
 /* ---- the contract's ---- */
@@ -214,6 +234,7 @@ static struct tree *tree_new(struct rn_group *top)
     if (t == NULL)
         return NULL;
     t->top = top;
+    t->listed = true;
     rn__lock(&trees.lock);
     t->next = trees.first;
     if (trees.first != NULL)
@@ -225,15 +246,24 @@ static struct tree *tree_new(struct rn_group *top)
     return t;
 }
 
-static void tree_free(struct tree *t)
+/* trees.lock is held. */
+static void tree_unlist(struct tree *t)
 {
-    rn__lock(&trees.lock);
+    if (!t->listed)
+        return;
+    t->listed = false;
     if (t->prev != NULL)
         t->prev->next = t->next;
     else
         trees.first = t->next;
     if (t->next != NULL)
         t->next->prev = t->prev;
+}
+
+static void tree_free(struct tree *t)
+{
+    rn__lock(&trees.lock);
+    tree_unlist(t);
     rn__unlock(&trees.lock);
     free(t);
 }
@@ -241,7 +271,8 @@ static void tree_free(struct tree *t)
 void rn__group_reset(void)
 {
     rn__lock(&trees.lock);
-    trees.first = NULL; /* their owners were abandoned */
+    while (trees.first != NULL) /* their owners were abandoned, or free them yet */
+        tree_unlist(trees.first);
     rn__unlock(&trees.lock);
 }
 
@@ -321,20 +352,21 @@ static void waiter_remove(struct rn_group *g, struct waiter *w)
 
 static int group_wait(struct rn_group *g, rn_time deadline, bool cancellable)
 {
-    struct waiter w = { .queued = false };
+    bool passed = rn__deadline_passed(deadline), busy;
+    struct waiter w;
     int rc;
 
     rn__wait_init(&w.wait);
     rn__lock(&g->tree->lock);
-    if (g->busy > 0 && deadline > rn_now()) {
+    busy = g->busy > 0;
+    w.queued = busy && !passed;
+    if (w.queued) {
         w.next = g->waiters;
         g->waiters = &w;
-        w.queued = true;
     }
-    rc = g->busy > 0 ? RN_ETIMEDOUT : 0;
     rn__unlock(&g->tree->lock);
-    if (rc == 0 || deadline <= rn_now())
-        return w.queued ? (waiter_remove(g, &w), rc) : rc;
+    if (!busy || passed)
+        return busy ? RN_ETIMEDOUT : 0;
     rc = cancellable ? rn__wait_park(&w.wait, RN__WHY_GROUP, g, deadline)
                      : rn__wait_park_shielded(&w.wait, RN__WHY_GROUP, g, deadline);
     if (rc < 0)
@@ -344,12 +376,18 @@ static int group_wait(struct rn_group *g, rn_time deadline, bool cancellable)
 
 int rn_group_wait(rn_group *g, rn_time deadline)
 {
-    int rc = rn__check();
+    int rc;
 
     rn_assert(g != NULL);
     if (inside(g))
         return -EDEADLK;
-    return rc < 0 ? rc : group_wait(g, deadline, true);
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = rn__check();
+    if (rc == 0)
+        rc = group_wait(g, deadline, /* cancellable= */ true);
+    rn__outside_leave();
+    return rc;
 }
 
 static void detach(struct rn_group *g)
@@ -370,16 +408,33 @@ static void detach(struct rn_group *g)
     rn__unlock(&tree->lock);
 }
 
+/* Cancels, and waits until all members have returned; or they are abandoned, and the group forgets them. */
+static void group_empty(struct rn_group *g)
+{
+    rn_group_cancel(g);
+    if (!rn__outside_enter())
+        return; /* it was told to forget them */
+    rn__wait_plain_mark();
+    if (group_wait(g, RN_FOREVER, /* cancellable= */ false) == -ESHUTDOWN) {
+        rn__lock(&g->tree->lock); /* no worker runs any more */
+        while (g->members != NULL) {
+            struct rn__g *m = g->members;
+
+            (void)member_remove(g, m);
+            m->group = NULL;
+        }
+        rn__unlock(&g->tree->lock);
+    }
+    rn__outside_leave();
+}
+
 void rn_group_free(rn_group *g)
 {
     if (g == NULL)
         return;
     if (inside(g))
         rn_panic("rn_group_free: called from a member of the group");
-    rn_group_cancel(g);
-    if (rn__running())
-        while (group_wait(g, RN_FOREVER, false) != 0)
-            rn_assert(rn__running());
+    group_empty(g);
     rn__timer_stop(&g->timer);
     rn__lock(&g->tree->lock);
     if (g->children != NULL)

@@ -14,6 +14,9 @@ bool rn__group_join(struct rn__g *g, bool anyway);
 /* It has returned.  Its group may be gone afterwards. */
 void rn__group_leave(struct rn__g *g);
 
+/* The scheduler has ended without it: its group, if somebody still has it, forgets it.  No stack has gone yet. */
+void rn__group_abandon(struct rn__g *g);
+
 /* Is its group cancelled, and does it hear of it (rn_shield)? */
 bool rn__g_cancelled(const struct rn__g *g);
 /* Can its group be cancelled while it waits?  The root's only in the background mode. */

@@ -1,7 +1,10 @@
 /* idle.c - workers that have nothing to do: how they sleep, and who wakes them.   SPDX-License-Identifier: MIT
  *
  * No wake-up is lost: who makes a goroutine runnable stores it, then looks whether somebody is idle; who goes idle says
- * so, then looks at every queue; both sequentially consistent.  The same for timers and the poller's timeout. */
+ * so, then looks at every queue; both sequentially consistent.  The same for timers and the poller's timeout.
+ *
+ * While somebody runs and somebody is idle, one who is idle watches: the poller, or a dozer, who wakes after WATCH_NS.  So a
+ * goroutine that does not give way holds up neither timers nor descriptors, nor those in its worker's run-next slot. */
 #include "runtime/assert.h"
 #include "runtime/dump.h"
 #include "runtime/fiber.h"
@@ -13,7 +16,7 @@
 #include <unistd.h>
 
 #define SEARCH_ROUNDS 40           /* looks around before sleeping: about ten microseconds */
-#define WATCH_NS      (10 * RN_MS) /* how often an idle poller looks after workers that are busy */
+#define WATCH_NS      (10 * RN_MS) /* how often somebody idle looks after workers that are busy */
 
 /* ---- waking workers ---------------------------------------------------------------------------- */
 
@@ -78,7 +81,8 @@ void rn__sched_timer_set(rn_time when)
 
 static bool work_in_sight(void)
 {
-    if (atomic_load(&rn__sched.common_count) > 0 || rn__stopping())
+    /* Not relaxed: who stops sets it, then rouses; who goes to sleep says so, then looks. */
+    if (atomic_load(&rn__sched.common_count) > 0 || atomic_load(&rn__sched.stopping))
         return true;
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         if (!rn__runq_ring_empty(&rn__sched.workers[i].queue))
@@ -110,9 +114,12 @@ static bool deadlocked(void)
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         if (atomic_load(&rn__sched.workers[i].queue.next) != NULL)
             return false; /* its worker is just waking up */
-    if (rn__sched.mode == RN__MODE_SIM)
-        return atomic_load(&rn__sched.external_real) == 0;
-    return atomic_load(&rn__sched.external) == 0 && user_timers() == 0;
+    if (rn__sched.mode == RN__MODE_SIM && atomic_load(&rn__sched.external_real) > 0)
+        return false;
+    if (atomic_load(&rn__sched.external) == 0 && user_timers() == 0)
+        return true;
+    /* In a simulation nothing comes from outside but what the timers of services bring. */
+    return rn__sched.mode == RN__MODE_SIM && rn__timers_first() == RN_FOREVER;
 }
 
 static _Noreturn void report_deadlock(void)
@@ -141,11 +148,19 @@ static void sleep_polling(bool all_idle)
     atomic_store(&rn__sched.poll_until, 0);
 }
 
-/* Nothing was found.  Returns when there may be something. */
-static void worker_sleep(struct rn__worker *w)
+/* The lock is held. */
+static void watch(struct rn__worker *w, bool polls, int change)
+{
+    if (polls)
+        rn__sched.poller = change > 0 ? w : NULL;
+    atomic_fetch_add(&rn__sched.watching, (uint32_t)change);
+}
+
+/* Nothing was found.  Returns when there may be something; true: nobody has called us, look everywhere. */
+static bool worker_sleep(struct rn__worker *w)
 {
     rn_time slept = rn_now();
-    bool all_idle, polls;
+    bool all_idle, polls, dozes, uncalled;
 
     atomic_store(&w->wakeup, 0);
     rn__lock(&rn__sched.lock);
@@ -153,14 +168,19 @@ static void worker_sleep(struct rn__worker *w)
     w->idle_next = rn__sched.idle_first;
     rn__sched.idle_first = w;
     all_idle = atomic_fetch_add(&rn__sched.n_idle, 1) + 1 == rn__sched.n_workers;
-    if (work_in_sight()) {
+    polls = rn__sched.poller == NULL && !work_in_sight() &&
+            atomic_exchange(&rn__sched.polling, 1) == 0;
+    /* One who is busy may have the poller just for a look: if we slept, nobody would wait there. */
+    if (work_in_sight() || (rn__sched.poller == NULL && !polls)) {
         idle_remove(w);
         rn__unlock(&rn__sched.lock);
-        return;
+        if (polls)
+            atomic_store(&rn__sched.polling, 0);
+        return false;
     }
-    polls = rn__sched.poller == NULL && atomic_exchange(&rn__sched.polling, 1) == 0;
-    if (polls)
-        rn__sched.poller = w;
+    dozes = !polls && !(all_idle && w->dozed);
+    if (polls || dozes)
+        watch(w, polls, 1);
     if (all_idle && rn__timers_first() > rn_now() && deadlocked()) {
         rn__unlock(&rn__sched.lock);
         report_deadlock();
@@ -170,18 +190,21 @@ static void worker_sleep(struct rn__worker *w)
     if (polls)
         sleep_polling(all_idle);
     else
-        rn__futex_wait(&w->wakeup, 0, INT64_MAX);
+        rn__futex_wait(&w->wakeup, 0, dozes ? slept + WATCH_NS : INT64_MAX);
 
     rn__lock(&rn__sched.lock);
-    if (w->idle)
+    uncalled = w->idle;
+    if (uncalled)
         idle_remove(w);
-    if (polls)
-        rn__sched.poller = NULL;
+    if (polls || dozes)
+        watch(w, polls, -1);
     rn__unlock(&rn__sched.lock);
+    w->dozed = w->dozed || (dozes && uncalled);
     if (polls)
         atomic_store(&rn__sched.polling, 0);
     atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
                               memory_order_relaxed);
+    return uncalled;
 }
 
 static void search_begin(struct rn__worker *w)
@@ -218,11 +241,14 @@ static struct rn__g *find(struct rn__worker *w)
                 g = rn__pick_far(w, false);
         }
         search_end(w, g != NULL);
-        if (g != NULL)
+        if (g != NULL) {
+            w->dozed = false;
+            if (atomic_load(&rn__sched.watching) == 0)
+                rn__wake_one();
             return g;
-        worker_sleep(w);
-        slept =
-            true; /* a worker that was busy all the while may have one in its run-next slot: take it */
+        }
+        /* A worker that was busy all the while may have one in its run-next slot: take it. */
+        slept = worker_sleep(w);
     }
     return NULL;
 }
@@ -238,13 +264,13 @@ static struct rn__g *find_sim(void)
             return g;
         if (atomic_load(&rn__sched.external_real) > 0 && rn__poll_wait(0) > 0)
             continue;
+        if (deadlocked())
+            report_deadlock();
         first = rn__timers_first();
         if (first != RN_FOREVER) {
             rn__sim_jump(first);
             continue;
         }
-        if (deadlocked())
-            report_deadlock();
         rn__poll_wait(-1);
     }
     return NULL;

@@ -10,6 +10,7 @@
 #include "runtime/sim.h"
 #include "runtime/state.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 /* One scheduler at a time: guards starting and ending. */
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
+static struct rn__lock ending; /* held while the things of the scheduler go */
 
 bool rn__root_cancelled(void)
 {
@@ -57,19 +59,25 @@ void rn_release(void)
 
 bool rn__outside_enter(void)
 {
+    unsigned *visits;
+
     if (rn__worker() != NULL)
         return true;
-    /* Said before it is looked at; who ends the scheduler says so before it counts. */
-    atomic_fetch_add(&rn__sched.visitors, 1);
-    if (rn__running())
+    visits = rn__visits();
+    if ((*visits)++ > 0 || !(atomic_fetch_add(&rn__sched.visitors, 1) & RN__SHUT))
         return true;
     rn__outside_leave();
+    /* Who hears that it has ended takes its own things apart next: not while the end still looks at them. */
+    rn__lock(&ending);
+    rn__unlock(&ending);
     return false;
 }
 
 void rn__outside_leave(void)
 {
-    if (rn__worker() == NULL && atomic_fetch_sub(&rn__sched.visitors, 1) == 1 && !rn__running())
+    if (rn__worker() != NULL || --*rn__visits() > 0)
+        return;
+    if (atomic_fetch_sub(&rn__sched.visitors, 1) == (RN__SHUT | 1))
         rn__futex_wake(&rn__sched.visitors, 1);
 }
 
@@ -78,9 +86,9 @@ static void outside_shut(void)
 {
     uint32_t visitors;
 
-    atomic_store(&rn__sched.running, false);
+    atomic_fetch_or(&rn__sched.visitors, RN__SHUT);
     rn__wait_evict(true);
-    while ((visitors = atomic_load(&rn__sched.visitors)) > 0)
+    while ((visitors = atomic_load(&rn__sched.visitors)) != RN__SHUT)
         rn__futex_wait(&rn__sched.visitors, visitors, INT64_MAX);
     rn__wait_evict(false);
 }
@@ -123,13 +131,15 @@ poll_fini:
     return rc;
 }
 
+/* But that of signals, whose thread is a visitor. */
 static void services_fini(void)
 {
-    rn__signal_fini();
     rn__fault_fini();
     rn__block_fini();
     rn__poll_fini();
 }
+
+static _Atomic uint32_t go; /* futex: 1 when it is known how many workers there are */
 
 static int sched_init(unsigned n, enum rn__mode mode)
 {
@@ -150,6 +160,7 @@ static int sched_init(unsigned n, enum rn__mode mode)
     atomic_store(&rn__sched.common_count, 0);
     atomic_store(&rn__sched.n_idle, 0);
     atomic_store(&rn__sched.searching, 0);
+    atomic_store(&rn__sched.watching, 0);
     atomic_store(&rn__sched.polling, 0);
     atomic_store(&rn__sched.poll_until, 0);
     atomic_store(&rn__sched.external, 0);
@@ -171,22 +182,41 @@ static int sched_init(unsigned n, enum rn__mode mode)
         rn__sched.n_workers = 0;
         return rc;
     }
-    atomic_store(&rn__sched.running, true);
     return 0;
 }
 
 static void *worker_main(void *arg)
 {
+    while (atomic_load(&go) == 0)
+        rn__futex_wait(&go, 0, INT64_MAX);
     rn__worker_run(arg);
     return NULL;
 }
 
-/* Starts the threads of the workers from `first` on.  What cannot be started does without: fewer workers. */
-static void threads_start(unsigned first)
+/* Makes the threads of the workers from `first` on.  If the system refuses some, fewer workers do.  -EAGAIN: none. */
+static int threads_make(unsigned first)
 {
-    for (unsigned i = first; i < rn__sched.n_workers; i++)
-        rn_assert(pthread_create(&rn__sched.workers[i].thread, NULL, worker_main,
-                                 &rn__sched.workers[i]) == 0);
+    unsigned n = first;
+
+    atomic_store(&go, 0);
+    while (n < rn__sched.n_workers && pthread_create(&rn__sched.workers[n].thread, NULL,
+                                                     worker_main, &rn__sched.workers[n]) == 0)
+        n++;
+    rn__sched.n_workers = n;
+    return n > 0 ? 0 : -EAGAIN;
+}
+
+static void threads_go(void)
+{
+    atomic_store(&go, 1);
+    rn__futex_wake(&go, INT_MAX);
+}
+
+/* From here on there is a scheduler. */
+static void outside_open(void)
+{
+    atomic_store(&rn__sched.running, true);
+    atomic_fetch_and(&rn__sched.visitors, ~RN__SHUT);
 }
 
 static void threads_join(unsigned first)
@@ -195,36 +225,53 @@ static void threads_join(unsigned first)
         pthread_join(rn__sched.workers[i].thread, NULL);
 }
 
-/* Abandoned, not unwound.  A stack that a thread of rn_block may still write to is left behind. */
+/* Abandoned, not unwound: what is not its own forgets it. */
 static void g_abandon(struct rn__worker *w, struct rn__g *g)
 {
+    (void)w;
     if (g->waiting != NULL)
         rn__chan_abandon(g->waiting);
-    if (atomic_load_explicit(&g->why, memory_order_relaxed) == RN__WHY_BLOCK)
-        return;
-    rn__g_free(w, g);
+    rn__group_abandon(g);
 }
 
-static void sched_fini(void)
+/* A stack that a thread of rn_block may still write to is left behind. */
+static void g_bury(struct rn__worker *w, struct rn__g *g)
 {
-    outside_shut();
-    services_fini();
-    for (unsigned i = 0; i < rn__sched.n_workers; i++)
-        rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */
+    if (atomic_load_explicit(&g->why, memory_order_relaxed) != RN__WHY_BLOCK)
+        rn__g_free(w, g);
+}
+
+static void each_left(void (*fn)(struct rn__worker *w, struct rn__g *g))
+{
     for (unsigned i = 0; i < rn__sched.n_workers; i++) {
         struct rn__worker *w = &rn__sched.workers[i];
 
         for (struct rn__g *g = w->registry.first, *next; g != NULL; g = next) {
             next = g->all_next;
-            g_abandon(w, g);
+            fn(w, g);
         }
-        rn__stack_cache_drain(&w->stacks);
     }
+}
+
+static void sched_fini(void)
+{
+    atomic_store(&rn__sched.running, false);
+    rn__signal_fini();
+    rn__lock(&ending);
+    outside_shut();
+    services_fini();
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */
+    each_left(g_abandon); /* of all, before the first stack goes: they refer to one another */
+    each_left(g_bury);
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        rn__stack_cache_drain(&rn__sched.workers[i].stacks);
     rn__stack_trim();
     rn__group_reset();
     free(rn__sched.workers);
     rn__sched.workers = NULL;
     rn__sched.n_workers = 0;
+    rn__unlock(&ending);
 }
 
 struct first {
@@ -242,44 +289,49 @@ static void first_main(void *arg)
     rn__wake_all();
 }
 
-static int run(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void *arg)
+/* The life is ours. */
+static int run_locked(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void *arg)
 {
     struct first first = { .fn = fn, .arg = arg };
-    int rc;
+    int rc = sched_init(n, mode);
 
-    if (pthread_mutex_trylock(&life) != 0)
-        return -EBUSY;
-    rc = sched_init(n, mode);
-    if (rc < 0) {
-        pthread_mutex_unlock(&life);
+    if (rc < 0)
         return rc;
-    }
+    (void)threads_make(1); /* there is ours already */
+    outside_open();
     rc = rn__spawn(&(struct rn__spawn){ .fn = first_main, .arg = &first, .name = "main" });
-    if (rc == 0) {
-        threads_start(1);
-        rn__worker_run(&rn__sched.workers[0]);
-        threads_join(1);
-        rc = rn__sched.status;
-    }
+    atomic_store(&rn__sched.stopping, rc < 0);
+    threads_go();
+    rn__worker_run(&rn__sched.workers[0]);
+    threads_join(1);
     sched_fini();
-    pthread_mutex_unlock(&life);
-    return rc;
+    return rc < 0 ? rc : rn__sched.status;
 }
 
 int rn_main(int workers, int (*fn)(void *arg), void *arg)
 {
-    return run(workers_wanted(workers), RN__MODE_MAIN, fn, arg);
+    int rc;
+
+    if (pthread_mutex_trylock(&life) != 0)
+        return -EBUSY;
+    rc = run_locked(workers_wanted(workers), RN__MODE_MAIN, fn, arg);
+    pthread_mutex_unlock(&life);
+    return rc;
 }
 
 int rn_sim(uint64_t seed, int (*fn)(void *arg), void *arg)
 {
-    int rc;
+    int rc = -EBUSY;
 
-    if (rn__worker() != NULL || rn__running())
+    if (pthread_mutex_trylock(&life) != 0)
         return -EBUSY;
-    rn__sim_begin(seed);
-    rc = run(1, RN__MODE_SIM, fn, arg);
-    rn__sim_end();
+    /* Not before: the clock of a scheduler that runs must not become virtual. */
+    if (!rn__running()) {
+        rn__sim_begin(seed);
+        rc = run_locked(1, RN__MODE_SIM, fn, arg);
+        rn__sim_end();
+    }
+    pthread_mutex_unlock(&life);
     return rc;
 }
 
@@ -292,8 +344,15 @@ int rn_start(int workers)
     if (pthread_mutex_trylock(&life) != 0)
         return -EBUSY;
     rc = sched_init(workers_wanted(workers), RN__MODE_BACKGROUND);
-    if (rc == 0)
-        threads_start(0);
+    if (rc == 0) {
+        rc = threads_make(0);
+        if (rc == 0) {
+            outside_open();
+            threads_go();
+        } else {
+            sched_fini();
+        }
+    }
     pthread_mutex_unlock(&life);
     return rc;
 }
@@ -328,6 +387,10 @@ int rn_stop(rn_time deadline)
     if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND)
         return -ESHUTDOWN;
     pthread_mutex_lock(&life);
+    if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND) { /* another rn_stop was first */
+        pthread_mutex_unlock(&life);
+        return -ESHUTDOWN;
+    }
     atomic_store(&rn__sched.root_cancelled, true);
     rn__group_cancel_all();
     rc = drain(deadline);

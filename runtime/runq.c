@@ -36,6 +36,11 @@ struct rn__g *rn__runq_pop(struct rn__runq *q)
 
 struct rn__g *rn__runq_set_next(struct rn__runq *q, struct rn__g *g)
 {
+    /* Only we put anything there.  Release: a thief sees what g wrote. */
+    if (atomic_load_explicit(&q->next, memory_order_relaxed) == NULL) {
+        atomic_store_explicit(&q->next, g, memory_order_release);
+        return NULL;
+    }
     return atomic_exchange(&q->next, g);
 }
 

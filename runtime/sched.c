@@ -18,7 +18,7 @@
 #define COMMON_EVERY  61u
 #define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
 
-struct rn__sched rn__sched;
+struct rn__sched rn__sched = { .visitors = RN__SHUT };
 
 bool rn__running(void)
 {
@@ -118,10 +118,12 @@ void rn__ready(struct rn__g *g)
 {
     /* Sequentially consistent; pairs with the exchange in leave_park().  1: it has not left its stack yet and will see this. */
     if (atomic_exchange(&g->token, 1) == 2) {
-        atomic_store(&g->token, 0);
+        /* Relaxed, here and below: nobody wakes it again before it has run, and the queue hands this on. */
+        atomic_store_explicit(&g->token, 0, memory_order_relaxed);
         rn__make_runnable(g);
     }
 }
+
 /* ---- switching -------------------------------------------------------------------------------------- */
 
 /* First thing on every arrival: what becomes of the one that was left. */
@@ -139,7 +141,7 @@ void rn__arrive(void)
         break;
     case RN__LEFT_PARKED:
         if (!atomic_compare_exchange_strong(&left->token, &none, 2)) {
-            atomic_store(&left->token, 0); /* it was woken before it had left */
+            atomic_store_explicit(&left->token, 0, memory_order_relaxed); /* woken before it left */
             rn__make_runnable(left);
         }
         break;
@@ -178,10 +180,15 @@ void rn__leave(enum rn__left_how how)
 {
     struct rn__worker *w = rn__worker();
     struct rn__g *g = w->current, *next;
+    bool stopping = rn__stopping();
 
+    next = stopping ? NULL : rn__pick_near(w);
+    if (next == NULL && how == RN__LEFT_YIELDED && !stopping && rn__sched.mode != RN__MODE_SIM) {
+        atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);
+        return; /* to nobody; had it gone through the ring, another worker would have been woken for it */
+    }
     w->left = g;
     w->left_how = how;
-    next = rn__stopping() ? NULL : rn__pick_near(w);
     if (next != NULL)
         atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
     rn__switch(w, g, next, how == RN__LEFT_ENDED);
@@ -196,7 +203,7 @@ void rn__park(void)
     rn_assert(g != NULL);
     rn__bump(&w->counters.parks);
     if (atomic_load(&g->token) == 1) {
-        atomic_store(&g->token, 0);
+        atomic_store_explicit(&g->token, 0, memory_order_relaxed);
         if (rn__sched.mode != RN__MODE_SIM)
             return;
         rn_yield(); /* so that a simulation has its choice here too */
@@ -217,6 +224,7 @@ void rn_yield(void)
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
     rn__leave(RN__LEFT_YIELDED);
 }
+
 /* ---- picking ------------------------------------------------------------------------------------------ */
 
 static int timers_run(rn_time now)
@@ -261,6 +269,8 @@ struct rn__g *rn__pick_sim(void)
 {
     struct rn__g *g = rn__sim_pick();
 
+    if (++rn__sched.workers[0].tick % POLL_EVERY == 0 && atomic_load(&rn__sched.external_real) > 0)
+        rn__poll_now(); /* also while somebody always runs */
     if (atomic_load(&rn__sched.workers[0].timers.first_when) <= rn__sim_now()) {
         if (g != NULL)
             rn__sim_push(g);
@@ -286,7 +296,8 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
     if (w->tick % COMMON_EVERY == 0 && (g = common_take(w)) != NULL)
         return g;
     g = rn__runq_take_next(&w->queue);
-    if (g != NULL && ++w->handed_on < HANDED_ON_MAX)
+    /* A pair that is alone here stays: put into the ring, it would be drawn apart by a worker woken for it. */
+    if (g != NULL && (++w->handed_on < HANDED_ON_MAX || rn__runq_ring_empty(&w->queue)))
         return g;
     w->handed_on = 0;
     if (g != NULL)

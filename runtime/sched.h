@@ -48,6 +48,7 @@ struct rn__worker {
     bool idle;               /* on the idle list; guarded by sched.lock, as the next */
     struct rn__worker *idle_next;
     bool searching; /* its own: counted in sched.searching */
+    bool dozed;     /* its own: it has dozed in vain since it last ran a goroutine */
 
     void *asan_fake_stack;
     const void *asan_low;
@@ -110,6 +111,8 @@ struct rn__worker *rn__worker_at(unsigned n);
 bool rn__root_cancelled(void);
 bool rn__root_cancellable(void);
 
+/* rn_now(), or some milliseconds before it: reading the clock would be the larger part of a park. */
+rn_time rn__now_coarse(void);
 /* ns, CLOCK_BOOTTIME; virtual in rn_sim. */
 int64_t rn__boottime(void);
 

@@ -23,7 +23,7 @@ static void shuffle(struct selection *s)
     uint64_t random = rn__rand64();
 
     for (int i = 0; i < s->n; i++) {
-        int k = (int)(rn__rand_next(&random) % (uint64_t)(i + 1));
+        int k = (int)((rn__rand_next(&random) >> 32) * (uint64_t)(i + 1) >> 32);
 
         s->order[i] = s->order[k];
         s->order[k] = (uint8_t)i;

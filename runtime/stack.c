@@ -9,6 +9,7 @@
 #include "runtime/g.h"
 #include "runtime/lock.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 
 #define MADVISE_GUARD_INSTALL 102
 #define CACHE_MAX             256
+#define STACK_MAX             (SIZE_MAX / 16) /* so that no sum of ours overflows */
 #define BATCH                 64
 
 enum guard_kind { GUARD_MADVISE, GUARD_PROTECT, GUARD_NONE };
@@ -39,10 +41,13 @@ static struct {
 
 static size_t page_size(void)
 {
-    static size_t size;
+    static _Atomic size_t known; /* relaxed: each thread may find out itself */
+    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
 
-    if (size == 0)
+    if (size == 0) {
         size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, size, memory_order_relaxed);
+    }
     return size;
 }
 
@@ -51,16 +56,26 @@ size_t rn__stack_guard_size(void)
     return page_size();
 }
 
+/* Not inlined, so that errno is looked up on the thread that made the call. */
+static __attribute__((noinline)) bool guard_madvise(char *page)
+{
+    int kind = GUARD_MADVISE;
+
+    if (madvise(page, page_size(), MADVISE_GUARD_INSTALL) == 0)
+        return true;
+    if (errno == EINVAL) /* this kernel does not have it; all else may pass */
+        atomic_compare_exchange_strong(&stacks.guard, &kind, GUARD_PROTECT);
+    return false;
+}
+
 static bool guard_install(char *page)
 {
     int kind = atomic_load_explicit(&stacks.guard, memory_order_relaxed);
 
-    if (kind == GUARD_MADVISE && madvise(page, page_size(), MADVISE_GUARD_INSTALL) == 0)
+    if (kind == GUARD_MADVISE && guard_madvise(page))
         return true;
-    if (kind <= GUARD_PROTECT && mprotect(page, page_size(), PROT_NONE) == 0) {
-        atomic_store_explicit(&stacks.guard, GUARD_PROTECT, memory_order_relaxed);
+    if (kind <= GUARD_PROTECT && mprotect(page, page_size(), PROT_NONE) == 0)
         return true;
-    }
     if (atomic_exchange(&stacks.guard, GUARD_NONE) != GUARD_NONE)
         dprintf(2, "runnel: the kernel has no more guard pages to give (vm.max_map_count): "
                    "from here on a stack that overflows is not noticed\n");
@@ -136,6 +151,8 @@ struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
         bytes = RN__STACK_DEFAULT;
     if (bytes < RN__STACK_MIN)
         bytes = RN__STACK_MIN;
+    if (bytes > STACK_MAX)
+        return NULL;
     bytes *= STACK_FACTOR;
     if (bytes != (size_t)RN__STACK_DEFAULT * STACK_FACTOR)
         return stack_map(bytes);

@@ -9,6 +9,8 @@
 enum rn__left_how { RN__LEFT_NOTHING, RN__LEFT_PARKED, RN__LEFT_YIELDED, RN__LEFT_ENDED };
 enum rn__mode { RN__MODE_MAIN, RN__MODE_BACKGROUND, RN__MODE_SIM };
 
+#define RN__SHUT (UINT32_C(1) << 31) /* of the visitors: there is no scheduler, or it has ended */
+
 struct rn__sched {
     _Atomic bool running;
     enum rn__mode mode; /* these three are written while no worker runs */
@@ -27,6 +29,7 @@ struct rn__sched {
     _Atomic uint32_t
         searching; /* workers that look for work: who adds some need not wake another */
 
+    _Atomic uint32_t watching;  /* the poller and the dozers, see idle.c; written under lock */
     _Atomic uint32_t polling;   /* 1: a worker is in rn__poll_wait */
     _Atomic rn_time poll_until; /* when it returns by itself; 0: nobody polls */
     struct rn__worker *poller;  /* who sleeps there; guarded by lock */
@@ -35,7 +38,8 @@ struct rn__sched {
     _Atomic uint64_t next_id;
     _Atomic uint32_t ended; /* futex of rn_stop: changes when a user goroutine ends */
     _Atomic bool stop_waits;
-    _Atomic uint32_t visitors;   /* plain threads inside; futex of the one who ends the scheduler */
+    _Atomic uint32_t
+        visitors; /* plain threads inside, and RN__SHUT; futex of who ends the scheduler */
     struct rn__counters retired; /* of plain threads */
 };
 

@@ -20,6 +20,11 @@ rn_time rn_now(void)
     return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_MONOTONIC);
 }
 
+rn_time rn__now_coarse(void)
+{
+    return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 int64_t rn__boottime(void)
 {
     return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_BOOTTIME);
@@ -32,7 +37,7 @@ rn_time rn_after(int64_t ns)
     return __builtin_add_overflow(rn_now(), ns, &until) ? (ns > 0 ? RN_FOREVER : RN_NOWAIT) : until;
 }
 
-int rn_sleep(rn_time until)
+static int sleep_inside(rn_time until)
 {
     struct rn__wait w;
     int rc = rn__check();
@@ -46,4 +51,15 @@ int rn_sleep(rn_time until)
     rn__wait_init(&w);
     rc = rn__wait_park(&w, RN__WHY_SLEEP, NULL, until);
     return rc == RN_ETIMEDOUT ? 0 : rc;
+}
+
+int rn_sleep(rn_time until)
+{
+    int rc;
+
+    if (!rn__outside_enter())
+        return -ESHUTDOWN;
+    rc = sleep_inside(until);
+    rn__outside_leave();
+    return rc;
 }

@@ -94,7 +94,6 @@ void rn__timers_fini(struct rn__timers *h)
 {
     for (size_t i = 0; i < h->count; i++) {
         h->heap[i]->place = 0;
-        h->heap[i]->home = NULL;
         if (h->heap[i]->ours)
             free(h->heap[i]);
     }
@@ -138,7 +137,7 @@ static int start(struct rn__timer *t, rn_time when)
     int rc;
 
     rn__lock(&w->timers.lock);
-    t->home = w;
+    t->home = w->index + 1;
     t->when = when;
     t->place = 0;
     rc = insert(&w->timers, t);
@@ -165,18 +164,21 @@ int rn__timer_start(struct rn__timer *t, rn_time when)
 bool rn__timer_stop(struct rn__timer *t)
 {
     struct rn__worker *w;
-    bool set;
+    bool set = false;
 
-    if (t->home == NULL || !rn__outside_enter())
+    if (t->home == 0 || !rn__outside_enter())
         return false;
-    w = t->home;
-    rn__lock(&w->timers.lock);
-    set = t->place != 0;
-    if (set) {
-        removed(&w->timers, t);
-        publish_first(&w->timers);
+    /* Perhaps a worker of an earlier scheduler, which took all its timers out: then it is not there now, or not set. */
+    w = rn__worker_at(t->home - 1);
+    if (w != NULL) {
+        rn__lock(&w->timers.lock);
+        set = t->place != 0;
+        if (set) {
+            removed(&w->timers, t);
+            publish_first(&w->timers);
+        }
+        rn__unlock(&w->timers.lock);
     }
-    rn__unlock(&w->timers.lock);
     rn__outside_leave();
     return set;
 }

@@ -21,11 +21,12 @@ typedef rn_time rn__timer_fire(struct rn__timer *t, rn_time now);
 struct rn__timer {
     rn_time when;
     rn__timer_fire *fire;
-    uint64_t order;          /* equal times fire in the order in which they were set */
-    struct rn__worker *home; /* whose heap; written under its lock.  NULL: was never set */
-    size_t place;            /* in the heap, + 1; 0: not in it.  Guarded by the heap's lock */
-    bool ours;               /* nobody else has it: freed when the scheduler ends before it fires */
-    bool system;             /* does not count for deadlocks */
+    uint64_t order; /* equal times fire in the order in which they were set */
+    unsigned
+        home; /* whose heap: the worker's index + 1; written under its lock.  0: was never set */
+    size_t place; /* in the heap, + 1; 0: not in it.  Guarded by the heap's lock */
+    bool ours;    /* nobody else has it: freed when the scheduler ends before it fires */
+    bool system;  /* does not count for deadlocks */
 };
 
 struct rn__timers {

@@ -1,10 +1,11 @@
-/* tls.c - which worker this thread is: the only thread-local variable of the runtime.   SPDX-License-Identifier: MIT
+/* tls.c - which worker this thread is: the thread-local variables of the scheduler.   SPDX-License-Identifier: MIT
  *
  * A goroutine may go on on another thread after a park, but compilers keep the address of a thread-local variable
  * across calls.  So it is read only here, in functions that are not inlined and that the compiler takes for impure. */
 #include "runtime/tls.h"
 
 static __thread struct rn__worker *worker;
+static __thread unsigned visits;
 
 __attribute__((noinline)) struct rn__worker *rn__worker(void)
 {
@@ -16,4 +17,10 @@ __attribute__((noinline)) void rn__worker_set(struct rn__worker *w)
 {
     __asm__ volatile("" ::: "memory");
     worker = w;
+}
+
+__attribute__((noinline)) unsigned *rn__visits(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return &visits;
 }

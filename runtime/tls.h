@@ -8,4 +8,7 @@ struct rn__worker;
 struct rn__worker *rn__worker(void);
 void rn__worker_set(struct rn__worker *w);
 
+/* Of a plain thread: how deep it is between rn__outside_enter and leave.  Threads do not park, so it may be kept. */
+unsigned *rn__visits(void);
+
 #endif

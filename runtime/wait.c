@@ -40,6 +40,12 @@ void rn__wake(struct rn__wait *w)
     rn__futex_wake(&w->woken, 1);
 }
 
+void rn__wait_plain_mark(void)
+{
+    if (rn__worker() == NULL && !atomic_load_explicit(&plain.seen, memory_order_relaxed))
+        atomic_store(&plain.seen, true);
+}
+
 int rn__check(void)
 {
     struct rn__g *g = rn__self();
@@ -47,8 +53,7 @@ int rn__check(void)
     if (g == NULL) {
         if (!rn__running())
             return -ESHUTDOWN;
-        if (!atomic_load_explicit(&plain.seen, memory_order_relaxed))
-            atomic_store(&plain.seen, true);
+        rn__wait_plain_mark();
         return 0;
     }
     if (rn__stopping())
@@ -180,10 +185,15 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
     struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
     bool external = why >= RN__WHY_EXTERNAL && !g->system;
     bool real = is_real(why, object);
+    int64_t since = rn__now_coarse();
+    int64_t last = atomic_load_explicit(&g->since_ns, memory_order_relaxed);
     bool ours = false; /* we have claimed it ourselves: nobody will wake us */
 
     atomic_store_explicit(&g->object, object, memory_order_relaxed);
-    atomic_store_explicit(&g->since_ns, rn_now(), memory_order_relaxed);
+    /* Never the same twice: the dump tells by it whether this is still the wait that it began to look at. */
+    if (since <= last)
+        since = last + 1;
+    atomic_store_explicit(&g->since_ns, since, memory_order_relaxed);
     atomic_store_explicit(&g->why, (int)why, memory_order_relaxed);
     cancellable = cancellable && g->shield == 0 && rn__g_cancellable(g);
     if (cancellable) {

@@ -86,6 +86,8 @@ int rn__check(void);
 
 /* on: ends all waits of plain threads with -ESHUTDOWN, also those that begin from now on; until off. */
 void rn__wait_evict(bool on);
+/* The caller is in a call that can block; on a worker it does nothing. */
+void rn__wait_plain_mark(void);
 /* Has a plain thread been in a blocking call since the scheduler started? */
 bool rn__wait_plain_seen(void);
 void rn__wait_plain_reset(void);

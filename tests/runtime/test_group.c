@@ -1,4 +1,5 @@
 /* test_group.c - waiting for many, cancelling many.   SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -422,6 +423,103 @@ static void free_panics_while_a_child_group_is_not_freed(void **state)
     panics(in_free_before_child);
 }
 
+/* ---- groups that outlive their scheduler ------------------------------------------------------ */
+
+static void stays_fn(void *arg)
+{
+    (void)arg;
+    (void)rn_sleep(RN_FOREVER);
+}
+
+static int in_outlived(void *arg)
+{
+    rn_group **groups = arg;
+
+    for (int i = 0; i < 4; i++) {
+        groups[i] = rn_group_new();
+        for (int k = 0; k < 3; k++)
+            check_equal(rn_group_go(groups[i], stays_fn, NULL, 0), 0);
+    }
+    check_equal(rn_group_wait(groups[0], rn_after(RN_MS)), RN_ETIMEDOUT);
+    return 0;
+}
+
+static void group_may_be_freed_after_its_members_were_abandoned(void **state)
+{
+    static const int order[] = { 1, 0, 3, 2 };
+    rn_group *groups[4];
+
+    (void)state;
+    run_inside(in_outlived, groups);
+    rn_group_cancel(groups[2]);
+    for (int i = 0; i < 4; i++)
+        rn_group_free(groups[order[i]]);
+    run_inside(in_outlived, groups);
+    for (int i = 0; i < 4; i++)
+        rn_group_free(groups[i]);
+}
+
+struct outside {
+    rn_group *group;
+    _Atomic int begun;
+    int rc;
+};
+
+static void *thread_frees(void *arg)
+{
+    struct outside *o = arg;
+
+    o->begun++;
+    rn_group_free(o->group);
+    return NULL;
+}
+
+static void *thread_waits(void *arg)
+{
+    struct outside *o = arg;
+
+    o->begun++;
+    o->rc = rn_group_wait(o->group, RN_FOREVER);
+    return NULL;
+}
+
+static void stays_shielded_fn(void *arg)
+{
+    (void)arg;
+    rn_shield(1);
+    (void)rn_sleep(RN_FOREVER);
+}
+
+static pthread_t thread_of[2];
+
+static int in_outside(void *arg)
+{
+    struct outside *o = arg;
+
+    o[0].group = rn_group_new();
+    o[1].group = rn_group_new();
+    check_equal(rn_group_go(o[0].group, stays_shielded_fn, NULL, 0), 0);
+    check_equal(rn_group_go(o[1].group, stays_shielded_fn, NULL, 0), 0);
+    check_equal(pthread_create(&thread_of[0], NULL, thread_frees, &o[0]), 0);
+    check_equal(pthread_create(&thread_of[1], NULL, thread_waits, &o[1]), 0);
+    wait_until(o[0].begun && o[1].begun);
+    return 0;
+}
+
+static void end_of_the_scheduler_ends_what_threads_do_with_groups(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct outside o[2] = { { .rc = 0 }, { .rc = 0 } };
+
+        run_inside(in_outside, o);
+        assert_int_equal(pthread_join(thread_of[0], NULL), 0);
+        assert_int_equal(pthread_join(thread_of[1], NULL), 0);
+        assert_int_equal(o[1].rc, -ESHUTDOWN);
+        rn_group_free(o[1].group);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +533,8 @@ int main(void)
         cmocka_unit_test(cancelled_receive_has_taken_nothing),
         cmocka_unit_test(deadline_cancels_the_group_by_itself),
         cmocka_unit_test(free_panics_while_a_child_group_is_not_freed),
+        cmocka_unit_test(group_may_be_freed_after_its_members_were_abandoned),
+        cmocka_unit_test(end_of_the_scheduler_ends_what_threads_do_with_groups),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

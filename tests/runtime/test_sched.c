@@ -529,6 +529,107 @@ static void figures_count_what_was_done(void **state)
     run_inside(in_stats, NULL);
 }
 
+/* ---- what reviews have found -------------------------------------------------------------- */
+
+static void spin_fn(void *arg)
+{
+    while (!atomic_load(*(_Atomic bool **)arg))
+        ;
+}
+
+/* All workers fall fast asleep, so that only the poller can see what happens; and then it gets a goroutine that keeps it. */
+static int in_keep_the_poller(void *arg)
+{
+    _Atomic bool over = false, *p = &over;
+    rn_group *g = rn_group_new();
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        over = false;
+        check_equal(rn_sleep(rn_after(50 * RN_MS)), 0);
+        check_equal(rn_group_go(g, spin_fn, &p, sizeof p), 0);
+        check_equal(rn_sleep(rn_after(RN_MS)), 0);
+        over = true;
+        check_equal(rn_group_wait(g, RN_FOREVER), 0);
+    }
+    rn_group_free(g);
+    return 0;
+}
+
+static void who_keeps_the_poller_does_not_keep_its_timers(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(2, in_keep_the_poller, NULL), 0);
+    assert_int_equal(rn_main(3, in_keep_the_poller, NULL), 0);
+}
+
+static void *thread_stop(void *arg)
+{
+    *(int *)arg = rn_stop(RN_FOREVER);
+    return NULL;
+}
+
+static void two_threads_that_stop_end_it_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        int rc[2];
+        pthread_t threads[2];
+
+        start();
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pthread_create(&threads[k], NULL, thread_stop, &rc[k]), 0);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pthread_join(threads[k], NULL), 0);
+        assert_int_equal(rc[0] + rc[1], -ESHUTDOWN);
+        assert_true(rc[0] == 0 || rc[1] == 0);
+    }
+}
+
+static int in_huge(void *arg)
+{
+    rn_go_opts huge = { .stack_bytes = SIZE_MAX }, wraps = { .stack_bytes = SIZE_MAX / 4 + 2 };
+
+    (void)arg;
+    check_equal(rn_go_with(&huge, nothing_fn, NULL, 0), -ENOMEM);
+    check_equal(rn_go_with(&wraps, nothing_fn, NULL, 0), -ENOMEM);
+    return 0;
+}
+
+static void stack_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    run_inside(in_huge, NULL);
+}
+
+static void *thread_sleeps(void *arg)
+{
+    (void)arg;
+    while (!enough) {
+        int rc = rn_sleep(RN_FOREVER);
+
+        check_equal(rc, -ESHUTDOWN);
+    }
+    return NULL;
+}
+
+static void thread_that_falls_asleep_while_the_scheduler_ends_wakes(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    enough = false;
+    assert_int_equal(pthread_create(&thread, NULL, thread_sleeps, NULL), 0);
+    for (int i = 0; i < 200; i++) {
+        start();
+        for (int k = 0; k < i % 10; k++)
+            sched_yield();
+        assert_int_equal(rn_stop(RN_FOREVER), 0);
+    }
+    enough = true;
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +647,10 @@ int main(void)
         cmocka_unit_test(stop_ends_the_calls_of_plain_threads),
         cmocka_unit_test(plain_threads_may_call_while_the_scheduler_ends),
         cmocka_unit_test(figures_count_what_was_done),
+        cmocka_unit_test(who_keeps_the_poller_does_not_keep_its_timers),
+        cmocka_unit_test(two_threads_that_stop_end_it_once),
+        cmocka_unit_test(stack_that_cannot_be_is_refused),
+        cmocka_unit_test(thread_that_falls_asleep_while_the_scheduler_ends_wakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

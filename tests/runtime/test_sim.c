@@ -1,4 +1,5 @@
 /* test_sim.c - the same seed, the same run; another seed, another one.   SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -302,6 +303,62 @@ static void deadlock_and_panic_print_the_seed(void **state)
     assert_non_null(strstr(text, "987654321"));
 }
 
+static void service_fn(void *arg)
+{
+    (void)arg;
+    for (;;)
+        (void)rn_sleep(rn_after(RN_SEC));
+}
+
+static int in_deadlock_beside_a_service(void *arg)
+{
+    check_equal(rn__go_system(service_fn, NULL, "service"), 0);
+    return in_deadlock(arg);
+}
+
+static void service_that_only_sleeps_does_not_hide_a_deadlock(void **state)
+{
+    static char text[16384];
+    int status = end_of(7, in_deadlock_beside_a_service, text, sizeof text);
+
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 2);
+}
+
+static void yields_fn(void *arg)
+{
+    (void)arg;
+    for (;;)
+        rn_yield();
+}
+
+static void writes_fn(void *arg)
+{
+    check_equal(rn_write(*(int *)arg, "x", 1, NULL, RN_FOREVER), 0);
+}
+
+static int in_descriptors(void *arg)
+{
+    int fds[2];
+    char c;
+
+    (void)arg;
+    check_equal(pipe2(fds, O_NONBLOCK), 0);
+    check_equal(rn_go(yields_fn, NULL), 0);
+    check_equal(rn_later(RN_MS, writes_fn, &fds[1]), 0);
+    check_equal(rn_read(fds[0], &c, 1, RN_FOREVER), 1);
+    check_equal(rn_fd_close(fds[0]), 0);
+    check_equal(rn_fd_close(fds[1]), 0);
+    return 0;
+}
+
+static void descriptors_are_looked_at_while_somebody_always_runs(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_sim(3, in_descriptors, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +370,8 @@ int main(void)
         cmocka_unit_test(time_passes_while_somebody_only_yields),
         cmocka_unit_test(result_is_the_function_s_and_runs_do_not_nest),
         cmocka_unit_test(deadlock_and_panic_print_the_seed),
+        cmocka_unit_test(service_that_only_sleeps_does_not_hide_a_deadlock),
+        cmocka_unit_test(descriptors_are_looked_at_while_somebody_always_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* test_timer.c - what happens at a time.   SPDX-License-Identifier: MIT
  *
  * What must be exact is tested under rn_sim, whose clock is virtual; with workers: never early, and races. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -341,6 +342,75 @@ static void busy_goroutine_does_not_hold_up_timers(void **state)
     assert_int_equal(rn_main(2, in_busy, NULL), 0);
 }
 
+/* ---- timers and the end of the scheduler ----------------------------------------------------- */
+
+static _Atomic int late_fired;
+
+static void late_fn(void *arg)
+{
+    (void)arg;
+    late_fired++;
+}
+
+static int in_fire_everywhere(void *arg)
+{
+    rn_timer_fn **timers = arg;
+
+    late_fired = 0;
+    for (int i = 0; i < 64; i++) {
+        timers[i] = rn_after_func(i % 2 ? 0 : RN_SEC * 3600, late_fn, NULL);
+        rn_yield();
+    }
+    wait_until(late_fired == 32);
+    return 0;
+}
+
+static int in_stop_old(void *arg)
+{
+    for (int i = 0; i < 64; i++)
+        check_equal(rn_timer_stop(((rn_timer_fn **)arg)[i]), 0);
+    return 0;
+}
+
+static void timer_of_an_earlier_scheduler_can_be_stopped(void **state)
+{
+    rn_timer_fn *timers[64];
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(rn_main(4, in_fire_everywhere, timers), 0);
+        assert_int_equal(rn_main(1, in_stop_old, timers), 0);
+    }
+}
+
+static _Atomic bool enough;
+
+static void *thread_tickers(void *arg)
+{
+    (void)arg;
+    while (!enough)
+        rn_chan_unref(rn_ticker(RN_SEC));
+    return NULL;
+}
+
+static void unref_stops_a_ticker_also_while_the_scheduler_ends(void **state)
+{
+    pthread_t threads[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, thread_tickers, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(rn_start(1), 0);
+        for (int k = 0; k < i % 20; k++)
+            rn_yield();
+        assert_int_equal(rn_stop(RN_FOREVER), 0);
+    }
+    enough = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +424,8 @@ int main(void)
         cmocka_unit_test(unref_stops_timer_and_ticker),
         cmocka_unit_test(timer_function_belongs_to_the_root_group),
         cmocka_unit_test(busy_goroutine_does_not_hold_up_timers),
+        cmocka_unit_test(timer_of_an_earlier_scheduler_can_be_stopped),
+        cmocka_unit_test(unref_stops_a_ticker_also_while_the_scheduler_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
