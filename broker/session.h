@@ -6,10 +6,9 @@
 #define BROKER_SESSION_H
 
 #include "broker/core/core.h"
+#include "broker/core/table.h"
 #include "proto/link/link.h"
 #include "proto/link/session.h"
-
-#include <uthash.h>
 
 struct broker_session {
     uint64_t id;
@@ -19,14 +18,16 @@ struct broker_session {
     struct core_session *party;
     link_peer peer; /* its newest connection; 0: none, the stream is suspended */
     int64_t lease_ns;
-    int64_t heard_ns; /* when the node's last frame or Hello came, rn__boottime() */
-    bool ready;       /* the core has sections for it */
-    bool failed;      /* a control found no memory: it must end */
+    int64_t heard_ns;  /* when the node's last frame or Hello came, rn__boottime() */
+    int64_t search_ns; /* since when it is looked for, its lease being over; before that: nothing */
+    bool ready;        /* the core has sections for it */
+    bool failed;       /* a control found no memory: it must end */
 
     /* Those with something to say or to end are on the shard's list. */
     struct broker_session **dirty; /* its head */
     bool is_dirty;
     struct broker_session *prev, *next;
+    bool unhashed;
     UT_hash_handle hh; /* by id, in the shard's table */
 };
 

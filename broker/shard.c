@@ -24,13 +24,16 @@
 
 #define FRAMES_PER_TURN 64
 #define HELLO_NS        (10 * RN_SEC)
+#define SEARCH_NS       (100 * RN_MS) /* a session ends only after its frames were looked for so long */
+#define ASLEEP_NS       (1 * RN_SEC) /* a search that took so much longer did not take place */
 
 struct peer {
     link_peer number;
     struct broker_session *session; /* or NULL, then: */
     int64_t until_ns;               /* when it is forgotten */
     struct peer *prev, *next;       /* in shard.strangers */
-    UT_hash_handle hh;              /* by number */
+    bool unhashed;
+    UT_hash_handle hh; /* by number */
 };
 
 /* Owned by the goroutine that runs it, but for `stopping`. */
@@ -74,6 +77,10 @@ static struct peer *peer_find(struct shard *shard, link_peer number, int64_t now
         return NULL;
     p->number = number;
     HASH_ADD(hh, shard->peers, number, sizeof p->number, p);
+    if (p->unhashed) {
+        free(p);
+        return NULL;
+    }
     stranger_add(shard, p, now_ns);
     return p;
 }
@@ -169,8 +176,27 @@ static void lease_note(struct shard *shard, const struct broker_session *s)
     shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->heard_ns + s->lease_ns);
 }
 
+/* Has the session been silent for its lease, and is that the node's doing?  A broker that was itself asleep for a while
+ * may have its frames before it, or still below its sockets, where draining the input does not find them.  To end
+ * later than the lease is always safe: the node ends it in time by itself. */
+static bool lease_over(struct shard *shard, struct broker_session *s, int64_t now_ns)
+{
+    int64_t end_ns = s->heard_ns + s->lease_ns;
+
+    if (now_ns < end_ns) {
+        lease_note(shard, s);
+        return false;
+    }
+    if (s->search_ns < end_ns || now_ns - s->search_ns > SEARCH_NS + ASLEEP_NS)
+        s->search_ns = now_ns;
+    if (now_ns - s->search_ns >= SEARCH_NS)
+        return true;
+    shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->search_ns + SEARCH_NS);
+    return false;
+}
+
 /* Ends the sessions that were silent for a lease.  Leases only ever move on, so the earliest end that one walk
- * finds is when the next one is due: about one walk in each shortest lease. */
+ * finds is when the next one is due: about two walks in each shortest lease. */
 static void leases_expire(struct shard *shard, int64_t now_ns)
 {
     struct broker_session *s, *following;
@@ -179,11 +205,9 @@ static void leases_expire(struct shard *shard, int64_t now_ns)
         return;
     shard->lease_scan_ns = INT64_MAX;
     HASH_ITER(hh, shard->sessions, s, following) {
-        if (s->heard_ns + s->lease_ns <= now_ns)
+        if (lease_over(shard, s, now_ns))
             session_refuse(shard, s, WIRE_SESSION_OVER,
                            "nothing was heard from this node for its whole lease", now_ns);
-        else
-            lease_note(shard, s);
     }
 }
 
@@ -264,6 +288,11 @@ static void hello_new(struct shard *shard, struct peer *p, const struct wire_hel
     }
     s->lease_ns = lease_ms(shard, hello->lease_ms) * RN_MS;
     HASH_ADD(hh, shard->sessions, id, sizeof s->id, s);
+    if (s->unhashed) {
+        refuse(shard, p->number, 0, WIRE_NO_MEMORY, no_memory);
+        broker_session_free(s, now_ns);
+        return;
+    }
     rc = session_connect(shard, s, p, hello, now_ns, &why);
     if (rc < 0)
         session_reject(shard, s, p, rc, why, now_ns);

@@ -108,7 +108,14 @@ void node_publish(struct rn_node *n)
     if (confirmed_ns > u->confirmed_ns)
         u->confirmed_ns = confirmed_ns;
     atomic_store(&n->confirmed_ns, u->confirmed_ns);
-    atomic_store(&n->end_ns, uplink_lease_end(u));
+    int64_t before_ns = atomic_exchange(&n->end_ns, uplink_lease_end(u));
+    if (n->leased == session_id(n->session) && atomic_load(&n->ended_ns) == before_ns) {
+        /* This lease was renewed too late: some operation has failed over its end, so all others must. */
+        uplink_forget(u, rn__boottime());
+        node_session_over(n, RN_ESESSION);
+        return;
+    }
+    n->leased = session_id(n->session);
     atomic_store(&n->fence_ns, uplink_fence(u));
     if (rn__boottime() >= uplink_fence(u) || !atomic_exchange(&n->fenced, false))
         return;

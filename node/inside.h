@@ -73,6 +73,7 @@ struct rn_node {
         dirty;          /* a stack of marked handles, linked by dirty_next, each with a reference */
     atomic_bool asleep; /* the link goroutine is in link_recv or about to: wake it */
     _Atomic int64_t fence_ns, end_ns; /* rn__boottime(); written by the link goroutine */
+    _Atomic int64_t ended_ns;         /* an operation has acted on this end_ns; 0: none */
     _Atomic int64_t confirmed_ns;
     atomic_bool fenced; /* an operation met the fence since the handles were last served */
     atomic_int doubts;
@@ -88,6 +89,7 @@ struct rn_node {
     enum node_stage stage;
     struct uplink uplink;
     struct session *session;    /* NULL: none */
+    uint64_t leased;            /* the id of the session that end_ns is of */
     link_peer peer;             /* 0: no connection */
     struct side *sides;         /* by id: Bind was sent, and it is not over */
     struct query *queries;      /* by id */

@@ -67,8 +67,13 @@ int node_fence(struct rn_node *n)
     int64_t now_ns = rn__boottime();
     if (now_ns < atomic_load(&n->fence_ns))
         return 0;
-    if (now_ns >= atomic_load(&n->end_ns))
-        return RN_ESESSION;
+    int64_t end_ns = atomic_load(&n->end_ns);
+    if (now_ns >= end_ns) {
+        /* The end is final once somebody has acted on it: whoever moves it looks for our note, see node_publish(). */
+        atomic_store(&n->ended_ns, end_ns);
+        if (atomic_load(&n->end_ns) == end_ns)
+            return RN_ESESSION;
+    }
     /* First the note, then a second look: either we see the fence move, or who moves it sees the note. */
     atomic_store(&n->fenced, true);
     return now_ns < atomic_load(&n->fence_ns) ? 0 : RN__NOT_READY;

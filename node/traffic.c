@@ -337,6 +337,11 @@ static int traffic_data(struct rn_node *n)
 int traffic_output(struct rn_node *n)
 {
     traffic_gather(n);
+    /* What found no memory when it was collected goes before all that may have to follow it. */
+    if (frame_writer_size(&n->writer) > 0 && session_data(n->session, &n->writer) < 0) {
+        n->starved = true;
+        return traffic_pump(n);
+    }
     /* Those that are marked again meanwhile have their turn with the next call. */
     struct handle *held = n->held;
     n->held = NULL;

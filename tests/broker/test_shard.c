@@ -448,6 +448,33 @@ static int signs_of_life(void *arg)
     return 0;
 }
 
+/* What came while the broker did not run is more than one turn takes, and the sign of life comes last. */
+static int asleep(void *arg)
+{
+    struct script *a, *b;
+
+    (void)arg;
+    world_open();
+    a = node("a", 1);
+    b = node("b", 2);
+    a->lease_ms = 1000;
+    script_open(a);
+    script_open(b);
+    memnet_freeze(net, "broker", true);
+    for (int i = 0; i < 150; i++) /* of no session of its connection: they are ignored */
+        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0));
+    script_run(b, rn_after(1500 * RN_MS));
+    check(session_probe(a->session) == 0);
+    script_run(a, rn_after(RN_MS));
+    memnet_freeze(net, "broker", false);
+    script_run(a, rn_after(500 * RN_MS));
+    check(shard_sessions(shard) == 2 && a->refusal.code == WIRE_OK);
+    script_free(a);
+    script_free(b);
+    world_close();
+    return 0;
+}
+
 static int goodbye(void *arg)
 {
     struct script *a, *b;
@@ -555,6 +582,7 @@ int main(void)
         FACT("missing_frames_are_sent_again_after_a_resume", gap),
         FACT("elements_of_a_silent_node_go_to_others_when_its_lease_ends", lease),
         FACT("probes_are_acknowledged_and_keep_a_session_alive", signs_of_life),
+        FACT("session_that_spoke_while_the_broker_slept_goes_on", asleep),
         FACT("goodbye_ends_the_session_at_once", goodbye),
         FACT("broken_rule_ends_the_session_with_a_sentence", broken_rule),
         FACT("bytes_that_are_no_frame_end_the_session", garbage),

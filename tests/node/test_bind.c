@@ -570,6 +570,40 @@ FACT(last_quarter_of_the_lease_takes_nothing)
     return 0;
 }
 
+/* The link goroutine sleeps while an acknowledgement waits that would renew the lease, until an operation has seen its
+ * end. */
+FACT(end_is_final_once_an_operation_has_failed_over_it)
+{
+    (void)arg;
+    world_open();
+    rn_bind_opts opts = { .capacity = 4 };
+    rn_chan *out = bound(a, "final", RN_OUT, &opts);
+    rn_chan *in = bound(a, "other", RN_IN, &opts);
+    int64_t value;
+    int rc = 0;
+    check_rc(send(out, 1, SOON), 0); /* lends it more */
+    rn_sleep(rn_after(LEASE / 16));
+    memnet_partition(net, "broker", "a", true, false);
+    check_rc(send(out, 2, RN_NOWAIT), 0);
+    rn_sleep(rn_after(2 * RN_MS));
+    memnet_freeze(net, "a", true);
+    memnet_partition(net, "broker", "a", false, false);
+    while (rc != RN_ESESSION) {
+        rn_sleep(rn_after(RN_MS));
+        rc = send(out, 3, RN_NOWAIT);
+        check(rc == 0 || rc == RN_ETIMEDOUT || rc == RN_ESESSION);
+    }
+    memnet_freeze(net, "a", false);
+    rn_sleep(rn_after(100 * RN_MS));
+    check_rc(send(out, 4, RN_NOWAIT), RN_ESESSION);
+    check_rc(rn_chan_recv(in, &value, RN_NOWAIT), RN_ESESSION);
+    check_rc(rn_chan_err(in), RN_ESESSION);
+    rn_chan_unref(out);
+    rn_chan_unref(in);
+    world_close();
+    return 0;
+}
+
 FACT(crash_of_a_receiver_delivers_its_elements_to_another)
 {
     (void)arg;
@@ -707,6 +741,7 @@ int main(void)
         cmocka_unit_test(broken_connections_lose_and_double_nothing),
         cmocka_unit_test(end_of_the_lease_fails_the_handle_and_a_fresh_one_goes_on),
         cmocka_unit_test(last_quarter_of_the_lease_takes_nothing),
+        cmocka_unit_test(end_is_final_once_an_operation_has_failed_over_it),
         cmocka_unit_test(crash_of_a_receiver_delivers_its_elements_to_another),
         cmocka_unit_test(close_of_a_node_without_a_link_tells_what_is_unsent),
         cmocka_unit_test(bind_waits_for_the_next_session_or_its_deadline),

@@ -141,6 +141,23 @@ static void doubt(struct world *w, rn_chan *c, const uint32_t *sent, size_t n)
         oracle_fate(w->oracle, sent[--n], FATE_DOUBT);
 }
 
+/* Unbinds and binds again: all that was sent has been accepted by then, unless the session ended. */
+static rn_chan *sender_rebind(const struct job *j, rn_chan *c, const uint32_t *sent, size_t n)
+{
+    int rc;
+
+    do
+        rc = rn_unbind(c, rn_after(10 * RN_SEC));
+    while (rc == RN_ETIMEDOUT);
+    if (session_is_over(rc))
+        doubt(j->w, c, sent, n);
+    else if (rc != 0 || rn_chan_unsent(c) != 0)
+        sim_fail("unbinding gave %s, and %llu are unsent", rn_strerror(rc),
+                 (unsigned long long)rn_chan_unsent(c));
+    rn_chan_unref(c);
+    return bind_fresh(j->w, j->channel, j->node, RN_OUT);
+}
+
 static void sender(void *arg)
 {
     struct job *j = arg;
@@ -160,8 +177,15 @@ static void sender(void *arg)
         if (rc == 0) {
             oracle_fate(w->oracle, id, FATE_SENT);
             sent[n_sent++] = id;
-            oracle_capacity(w->oracle, j->channel, (size_t)w->config.channel[j->channel].capacity,
-                            w->receivers[j->channel]);
+            /* What a session that is over had sent is in doubt, but a frozen sender does not know it yet. */
+            if (!w->config.long_cuts && !w->config.crashes)
+                oracle_capacity(w->oracle, j->channel,
+                                (size_t)w->config.channel[j->channel].capacity,
+                                w->receivers[j->channel]);
+            if (w->config.rebinds && sim_chance(w, 5)) {
+                c = sender_rebind(j, c, sent, n_sent);
+                n_sent = 0;
+            }
             continue;
         }
         oracle_fate(w->oracle, id, rc == RN_EUNKNOWN ? FATE_DOUBT : FATE_NOT_SENT);
@@ -232,6 +256,20 @@ static void leave_handle(rn_chan *c, int *sharers, bool over)
         free(sharers);
 }
 
+/* Unbinds and binds again.  What was taken is taken; what was not comes again in its place, so for the oracle this is
+ * the same handle - unless sessions end in this run, which an unbind does not tell. */
+static rn_chan *receiver_rebind(const struct job *j, rn_chan *c, uint32_t *handle, bool alone)
+{
+    struct world *w = j->w;
+
+    unbind(c);
+    if (w->config.long_cuts || w->config.crashes) {
+        oracle_session_ended(w->oracle, *handle);
+        *handle = oracle_handle(w->oracle, j->channel, alone);
+    }
+    return bind_fresh(w, j->channel, j->node, RN_IN);
+}
+
 static void receiver(void *arg)
 {
     struct job *j = arg;
@@ -249,6 +287,8 @@ static void receiver(void *arg)
             oracle_received(w->oracle, handle, element_id(&b));
             rn_bytes_free(&b);
             think(w, j->channel);
+            if (w->config.rebinds && sharers == NULL && sim_chance(w, 5))
+                c = receiver_rebind(j, c, &handle, alone);
         } else if (rc == RN_ETIMEDOUT) {
             rn_sleep(rn_after(100 * RN_US));
         } else if (rc == RN_ECLOSED) {

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEEPER_LEASE_NS (30 * RN_SEC) /* it outlives every sleep of the broker */
+#define KEEPER_BACK_NS  (3 * RN_SEC)  /* after which it has been heard again */
+
 static uint64_t mix(uint64_t *state)
 {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
@@ -59,6 +62,7 @@ void sim_configure(struct sim_config *c, uint64_t seed)
     c->shared_handles = ONE_OF(&rng, 0, 0, 1);
     c->confirm = ONE_OF(&rng, 0, 0, 0, 1);
     c->early_close = ONE_OF(&rng, 0, 0, 0, 1) && !c->long_cuts && !c->crashes;
+    c->rebinds = ONE_OF(&rng, 0, 0, 1);
     for (int i = 0; i < c->channels; i++) {
         c->channel[i].capacity = ONE_OF(&rng, 1, 1, 2, 3, 8, 64, 1000, 16384);
         c->channel[i].capacity_bytes = (uint64_t)ONE_OF(&rng, 4000, 10000, 1 << 20, 64 << 20);
@@ -73,13 +77,13 @@ void sim_configure(struct sim_config *c, uint64_t seed)
 
 void sim_describe(const struct sim_config *c)
 {
-    fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms%s%s%s%s%s%s%s%s\n",
+    fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms%s%s%s%s%s%s%s%s%s\n",
             (unsigned long long)c->seed, c->nodes, (long long)(c->delay_max_ns / RN_US),
             (long long)(c->lease_ns / RN_MS), c->breaks ? ", breaks" : "",
             c->long_cuts ? ", long cuts" : "", c->crashes ? ", crashes" : "",
             c->deadlines ? ", deadlines" : "", c->selects ? ", selects" : "",
             c->shared_handles ? ", shared handles" : "", c->confirm ? ", confirm" : "",
-            c->early_close ? ", early close" : "");
+            c->early_close ? ", early close" : "", c->rebinds ? ", rebinds" : "");
     for (int i = 0; i < c->channels; i++)
         fprintf(
             stderr,
@@ -104,7 +108,9 @@ static void shard_main(void *arg)
 static void node_start(struct world *w, struct sim_node *n)
 {
     struct link *link = memnet_endpoint(w->net, n->name);
-    rn_node_opts opts = { .name = n->name, .lease_ns = w->config.lease_ns };
+    bool keeper = n == &w->nodes[SIM_NODES_MAX];
+    rn_node_opts opts = { .name = n->name,
+                          .lease_ns = keeper ? KEEPER_LEASE_NS : w->config.lease_ns };
     rn_node *node;
     int rc;
 
@@ -199,6 +205,19 @@ static void cut(struct world *w, struct sim_node *n)
     memnet_partition(w->net, n->name, "broker", false, false);
 }
 
+/* The broker sleeps, perhaps longer than any lease but the keeper's; who has lost its session comes back. */
+static void freeze_broker(struct world *w)
+{
+    int64_t length = cut_length(w), most = KEEPER_LEASE_NS / 2;
+
+    w->faults[2]++;
+    memnet_freeze(w->net, "broker", true);
+    rn_sleep(rn_after(length < most ? length : most));
+    memnet_freeze(w->net, "broker", false);
+    if (w->config.long_cuts)
+        rn_sleep(rn_after(KEEPER_BACK_NS));
+}
+
 static void freeze(struct world *w, const char *name)
 {
     w->faults[2]++;
@@ -243,7 +262,7 @@ void world_faults(void *world)
             break;
         case 3:
             if (w->config.breaks || w->config.long_cuts)
-                freeze(w, sim_chance(w, 30) && !w->config.long_cuts ? "broker" : n->name);
+                sim_chance(w, 30) ? freeze_broker(w) : freeze(w, n->name);
             break;
         case 4:
             if (w->config.crashes && sim_chance(w, 40))

@@ -18,14 +18,16 @@ struct sim_config {
     int nodes, channels;
     int64_t delay_max_ns;
     int64_t lease_ns;
-    bool breaks;         /* connections are cut and come back within the lease */
-    bool long_cuts;      /* partitions and freezes that may outlast the lease: sessions end */
+    bool breaks; /* connections are cut and come back within the lease */
+    bool
+        long_cuts; /* partitions and freezes, of the broker too, that may outlast the lease: sessions end */
     bool crashes;        /* nodes die without a word and come back as new ones */
     bool deadlines;      /* operations give up now and then */
     bool selects;        /* operations go through rn_select */
     bool shared_handles; /* several goroutines receive on one handle */
     bool confirm;        /* sends wait for the verdict */
     bool early_close;    /* a sender closes while others still send */
+    bool rebinds;        /* senders and receivers unbind in the middle of a stream and bind again */
     struct {
         int64_t capacity;
         uint64_t capacity_bytes;
