@@ -232,6 +232,7 @@ static int in_released_late(void *arg)
     (void)arg;
     rn_hold();
     check_equal(pthread_create(&thread, NULL, late_releaser, c), 0);
+    check_equal(pthread_detach(thread), 0); /* nobody will be there to join it */
     return wait_for_nobody(c);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/chan.h"
+#include "runtime/sched.h"
 #include "tests/runtime/inside.h"
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -438,7 +439,10 @@ static int in_outlived(void *arg)
     for (int i = 0; i < 4; i++) {
         groups[i] = rn_group_new();
         for (int k = 0; k < 3; k++)
-            check_equal(rn_group_go(groups[i], stays_fn, NULL, 0), 0);
+            check_equal(rn__spawn(&(struct rn__spawn){ .fn = stays_fn,
+                                                       .stack_bytes = 256 << 10, /* not kept */
+                                                       .group = groups[i] }),
+                        0);
     }
     check_equal(rn_group_wait(groups[0], rn_after(RN_MS)), RN_ETIMEDOUT);
     return 0;
