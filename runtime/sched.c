@@ -116,7 +116,8 @@ void rn__make_runnable(struct rn__g *g)
 
 void rn__ready(struct rn__g *g)
 {
-    /* Sequentially consistent; pairs with the exchange in leave_park().  1: it has not left its stack yet and will see this. */
+    /* Sequentially consistent; pairs with the exchange in rn__arrive().  1: it has not left its stack yet and will
+     * see this. */
     if (atomic_exchange(&g->token, 1) == 2) {
         /* Relaxed, here and below: nobody wakes it again before it has run, and the queue hands this on. */
         atomic_store_explicit(&g->token, 0, memory_order_relaxed);

@@ -33,12 +33,11 @@ enum rn__why {
 };
 #define RN__WHY_EXTERNAL RN__WHY_BOUND
 
-/* The claim word: the state in the low byte, the outcome above it. */
-#define RN__OPEN 0u
-#define RN__TENTATIVE \
-    1u /* a rendezvous over the network has been offered: nobody sets it yet, but a claim
-                                   that meets it loses */
-#define RN__FIRED 2u
+/* The claim word: the state in the low byte, the outcome above it.  TENTATIVE: a rendezvous over the network has been
+ * offered; nobody sets it yet, but a claim that meets it loses. */
+#define RN__OPEN      0u
+#define RN__TENTATIVE 1u
+#define RN__FIRED     2u
 
 /* Outcomes that are nobody's case. */
 #define RN__BY_TIMEOUT  UINT32_C(0xfffffd)
