@@ -17,7 +17,7 @@ for language in c cc; do
   "$work/remote_$language" >"$work/out" || fail "the .$language program that uses a broker does not work: $(<"$work/out")"
 done
 
-cmake -S "$here/project" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.err" 2>&1 ||
+cmake -G Ninja -S "$here/project" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.err" 2>&1 ||
   fail "find_package(runnel) does not work"
 cmake --build "$work/build" >"$work/build.err" 2>&1 || fail "a CMake project does not build"
 "$work/build/ten_c" || fail "the CMake program in C does not work"

@@ -27,9 +27,12 @@
 #define ALLOC_HOOKED 1
 #endif
 
-static long alloc_fail_in = -1; /* so many requests succeed, then one fails; < 0: none fails */
-static size_t alloc_largest;    /* bytes of the largest request */
-static size_t alloc_total;      /* bytes of all requests */
+/* Where it is not hooked, a test may use none of them. */
+#define ALLOC_UNUSED __attribute__((unused))
+static ALLOC_UNUSED long alloc_fail_in =
+    -1;                                   /* so many requests succeed, then one fails; < 0: none */
+static ALLOC_UNUSED size_t alloc_largest; /* bytes of the largest request */
+static ALLOC_UNUSED size_t alloc_total;   /* bytes of all requests */
 
 #if ALLOC_HOOKED
 #ifdef ALLOC_ASAN
