@@ -8,6 +8,7 @@
 
 #include "runtime/chan.h"
 #include "runtime/sched.h"
+#include "runtime/state.h"
 #include "runtime/fiber.h"
 #include "tests/runtime/inside.h"
 
@@ -297,10 +298,11 @@ static void *thread_unblocked_then_late(void *arg)
 
 static void *thread_writes_when_asleep(void *arg)
 {
-    struct timespec moment = { .tv_nsec = 30 * 1000 * 1000 };
-
-    /* A wrong report would come at once; a little time gives it its chance. */
-    nanosleep(&moment, NULL);
+    /* A wrong report would come when the last worker goes to sleep. */
+    while (atomic_load(&rn__sched.n_idle) < rn__sched.n_workers)
+        sched_yield();
+    rn__lock(&rn__sched.lock); /* under which it looks */
+    rn__unlock(&rn__sched.lock);
     check_equal(write(*(int *)arg, "x", 1), 1);
     return NULL;
 }
