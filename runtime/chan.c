@@ -247,11 +247,6 @@ static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
 
 /* ---- one operation ---- */
 
-bool rn__deadline_passed(rn_time deadline)
-{
-    return deadline <= RN_NOWAIT || (deadline != RN_FOREVER && deadline <= rn_now());
-}
-
 int rn__op_prepare(struct rn__op *op)
 {
     int rc;

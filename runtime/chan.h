@@ -118,7 +118,6 @@ void rn__op_dequeue(struct rn__op *op); /* locked, if it is still queued */
 bool rn__op_current(const struct rn__op *op);
 int rn__op_prepare(struct rn__op *op);
 int rn__op_finish(struct rn__op *op, int performed, int rc);
-bool rn__deadline_passed(rn_time deadline);
 int rn__wait_forever(rn_time deadline);
 
 #endif

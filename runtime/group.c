@@ -5,7 +5,6 @@
 #include "runtime/group.h"
 
 #include "runtime/assert.h"
-#include "runtime/chan.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>

@@ -83,11 +83,6 @@ static void set_nodelay(int fd)
 
 /* ---- waiting ----------------------------------------------------------------- */
 
-static bool passed(rn_time deadline)
-{
-    return deadline != RN_FOREVER && deadline <= rn_now();
-}
-
 /* Waits for events on the entered descriptor: those that are ready, or an error. */
 static int wait_ready(struct rn__fd *f, int fd, int events, rn_time deadline)
 {
@@ -95,7 +90,7 @@ static int wait_ready(struct rn__fd *f, int fd, int events, rn_time deadline)
     struct rn__wait w;
     int rc;
 
-    if (passed(deadline))
+    if (rn__deadline_passed(deadline))
         return RN_ETIMEDOUT;
     rn__wait_init(&w);
     rc = rn__fd_queue(&q, f, events, &w, 0);

@@ -1,7 +1,6 @@
 /* time.c - clocks; virtual in a simulation.   SPDX-License-Identifier: MIT */
 #include "runtime/rn.h"
 
-#include "runtime/chan.h"
 #include "runtime/sched.h"
 #include "runtime/sim.h"
 

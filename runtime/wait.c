@@ -46,6 +46,11 @@ void rn__wait_plain_mark(void)
         atomic_store(&plain.seen, true);
 }
 
+bool rn__deadline_passed(rn_time deadline)
+{
+    return deadline <= RN_NOWAIT || (deadline != RN_FOREVER && deadline <= rn_now());
+}
+
 int rn__check(void)
 {
     struct rn__g *g = rn__self();

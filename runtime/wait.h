@@ -43,7 +43,6 @@ enum rn__why {
 #define RN__BY_TIMEOUT  UINT32_C(0xfffffd)
 #define RN__BY_CANCEL   UINT32_C(0xfffffe)
 #define RN__BY_SHUTDOWN UINT32_C(0xffffff)
-#define RN__OUTCOME_MAX UINT32_C(0xfffff0) /* cases are below */
 
 struct rn__wait {
     _Atomic uint32_t claim;
@@ -79,6 +78,9 @@ int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_t
 /* The same, not cancelled. */
 int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object,
                            rn_time deadline);
+
+/* Is it RN_NOWAIT, or over? */
+bool rn__deadline_passed(rn_time deadline);
 
 /* At the entry of a call with a deadline: -ESHUTDOWN without a scheduler, RN_ECANCELED, or 0. */
 int rn__check(void);
