@@ -10,6 +10,8 @@
 
 _Static_assert(WIRE_GOODBYE == (int)RUNNEL__CONTROL__WHAT_GOODBYE, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OPENED == (int)RUNNEL__CONTROL__WHAT_OPENED, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
+               "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FAILED == (int)RUNNEL__CODE__FAILED, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
@@ -195,6 +197,25 @@ static int closed_read(struct wire_control *c, const Runnel__Closed *pb)
     return ending_valid((int)pb->code) ? 0 : -EPROTO;
 }
 
+static int claim_read(struct wire_control *c, const Runnel__Claim *pb)
+{
+    c->bind = pb->bind;
+    c->meet.claim = pb->claim;
+    c->meet.offer.number = pb->operation;
+    if (pb->instance.len != sizeof c->meet.offer.instance)
+        return -EPROTO;
+    memcpy(c->meet.offer.instance, pb->instance.data, sizeof c->meet.offer.instance);
+    return 0;
+}
+
+static int meet_read(struct wire_control *c, uint32_t bind, uint64_t claim, uint64_t number)
+{
+    c->bind = bind;
+    c->meet.claim = claim;
+    c->meet.number = number;
+    return 0;
+}
+
 static int number_read(struct wire_control *c, uint32_t bind, uint64_t number)
 {
     c->bind = bind;
@@ -266,6 +287,20 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return attributes_read(&c->bound.attributes, pb->opened->attributes);
     case WIRE_GOODBYE:
         return 0;
+    case WIRE_CLAIM:
+        return claim_read(c, pb->claim);
+    case WIRE_CLAIMED:
+        return meet_read(c, pb->claimed->bind, pb->claimed->claim, 0);
+    case WIRE_REFUSE:
+        c->meet.own = pb->refuse->own;
+        return meet_read(c, pb->refuse->bind, pb->refuse->claim, 0);
+    case WIRE_COMMIT:
+        return meet_read(c, pb->commit->bind, pb->commit->claim, pb->commit->number);
+    case WIRE_ABORT:
+        c->meet.asks = pb->abort->asks;
+        return meet_read(c, pb->abort->bind, pb->abort->claim, pb->abort->number);
+    case WIRE_WITHDRAW:
+        return number_read(c, pb->withdraw->bind, pb->withdraw->number);
     }
     return -EPROTO;
 }

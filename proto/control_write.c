@@ -285,6 +285,68 @@ static int query_append(struct control_buffer *b, const struct wire_control *c, 
     return pack(b, pb);
 }
 
+/* Those of a rendezvous. */
+static int meet_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
+{
+    union {
+        Runnel__Claim claim;
+        Runnel__Claimed claimed;
+        Runnel__Refuse refuse;
+        Runnel__Commit commit;
+        Runnel__Abort abort;
+        Runnel__Withdraw withdraw;
+    } m;
+
+    switch (c->what) {
+    case WIRE_CLAIM:
+        runnel__claim__init(&m.claim);
+        m.claim.bind = c->bind;
+        m.claim.claim = c->meet.claim;
+        m.claim.operation = c->meet.offer.number;
+        m.claim.instance.len = sizeof c->meet.offer.instance;
+        m.claim.instance.data = (uint8_t *)c->meet.offer.instance;
+        pb->claim = &m.claim;
+        break;
+    case WIRE_CLAIMED:
+        runnel__claimed__init(&m.claimed);
+        m.claimed.bind = c->bind;
+        m.claimed.claim = c->meet.claim;
+        pb->claimed = &m.claimed;
+        break;
+    case WIRE_REFUSE:
+        runnel__refuse__init(&m.refuse);
+        m.refuse.bind = c->bind;
+        m.refuse.claim = c->meet.claim;
+        m.refuse.own = c->meet.own;
+        pb->refuse = &m.refuse;
+        break;
+    case WIRE_COMMIT:
+        runnel__commit__init(&m.commit);
+        m.commit.bind = c->bind;
+        m.commit.number = c->meet.number;
+        m.commit.claim = c->meet.claim;
+        pb->commit = &m.commit;
+        break;
+    case WIRE_ABORT:
+        runnel__abort__init(&m.abort);
+        m.abort.bind = c->bind;
+        m.abort.number = c->meet.number;
+        m.abort.claim = c->meet.claim;
+        m.abort.asks = c->meet.asks;
+        pb->abort = &m.abort;
+        break;
+    case WIRE_WITHDRAW:
+        runnel__withdraw__init(&m.withdraw);
+        m.withdraw.bind = c->bind;
+        m.withdraw.number = c->number;
+        pb->withdraw = &m.withdraw;
+        break;
+    default:
+        return -EINVAL;
+    }
+    return pack(b, pb);
+}
+
 /* The controls that are a few numbers. */
 static int numbers_append(struct control_buffer *b, const struct wire_control *c,
                           Runnel__Control *pb)
@@ -406,6 +468,13 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
         return query_append(b, c, &pb);
     case WIRE_ANSWER:
         return answer_append(b, c, &pb);
+    case WIRE_CLAIM:
+    case WIRE_CLAIMED:
+    case WIRE_REFUSE:
+    case WIRE_COMMIT:
+    case WIRE_ABORT:
+    case WIRE_WITHDRAW:
+        return meet_append(b, c, &pb);
     default:
         return numbers_append(b, c, &pb);
     }

@@ -131,6 +131,11 @@ static bool elements_add_up(const struct wire_section *s)
     return at == s->size && bytes == s->bytes;
 }
 
+static bool flags_valid(uint32_t flags)
+{
+    return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT);
+}
+
 int section_read(struct wire_section *s, const uint8_t *data, size_t len, const char **why)
 {
     if (len < WIRE_SECTION_HEADER) {
@@ -152,10 +157,12 @@ int section_read(struct wire_section *s, const uint8_t *data, size_t len, const 
     };
     if (s->size > len - WIRE_SECTION_HEADER)
         *why = "a section is longer than its frame";
-    else if (s->flags != 0)
-        *why = "a section has flags that are not defined";
+    else if (!flags_valid(s->flags))
+        *why = "a section has flags that are not defined, or not together";
     else if (s->count == 0)
         *why = "a section has no elements";
+    else if (s->count > 1 && s->flags != 0)
+        *why = "an offer is more than one element";
     else if (s->count > s->size || s->bytes > s->size - s->count)
         *why = "a section promises more than it has room for";
     else if (s->number == 0 || s->number > UINT64_MAX - s->count ||

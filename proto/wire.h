@@ -69,6 +69,22 @@ enum wire_what {
     WIRE_ANSWER,
     WIRE_OPENED,
     WIRE_GOODBYE, /* has no members; bind is 0 */
+    WIRE_CLAIM = 30,
+    WIRE_CLAIMED,
+    WIRE_REFUSE,
+    WIRE_COMMIT,
+    WIRE_ABORT,
+    WIRE_WITHDRAW,
+};
+
+/* Flags of a section. */
+#define WIRE_OFFER   1u /* a rendezvous: one element that is offered, or was committed */
+#define WIRE_PATIENT 2u /* its operation has no other case: the home may keep the offer */
+
+/* One operation of one process, the same in all its sessions and at every home; see RENDEZVOUS in the .proto. */
+struct wire_operation {
+    uint8_t instance[16];
+    uint64_t number;
 };
 
 struct wire_counts {
@@ -137,7 +153,14 @@ struct wire_control {
             enum wire_code code;
             int32_t reason;
         } recall;        /* Recall; Close uses reason, Closed code and reason */
-        uint64_t number; /* Accepted, Taken */
+        uint64_t number; /* Accepted, Taken, Withdraw */
+        struct {
+            uint64_t claim;
+            uint64_t number; /* Commit: to a sender its offer's, to a receiver the delivery's */
+            struct wire_operation offer; /* Claim: who offers */
+            bool own;                    /* Refuse */
+            bool asks;                   /* Abort */
+        } meet;                          /* Claim, Claimed, Refuse, Commit, Abort */
         struct wire_counts counts;
         const char *query_name; /* "": all */
         struct {

@@ -154,6 +154,7 @@ static bool follows_data(enum wire_what what)
     case WIRE_CLOSED_:
     case WIRE_FAILED_:
     case WIRE_RECALL:
+    case WIRE_WITHDRAW:
     case WIRE_GOODBYE:
         return true;
     default:

@@ -26,7 +26,7 @@ uint64_t session_received(
 /* Queues a control; it is packed at once.  0, -ENOMEM, or -EMSGSIZE and -EINVAL as control_append().
  *
  * Controls keep their order among themselves and overtake data that is queued, except that one which ends something
- * or names the newest of something (Unbind, Unbound, Close, Closed, Failed, Recall, Goodbye) stays behind the data
+ * or names the newest of something (Unbind, Unbound, Close, Closed, Failed, Recall, Withdraw, Goodbye) stays behind the data
  * that was queued before it, and what is queued later stays behind it. */
 int session_control(struct session *s, const struct wire_control *c);
 

@@ -108,7 +108,10 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        struct wire_control c = { .what = (enum wire_what)(1 + (seed >> 3) % WIRE_GOODBYE),
+        unsigned what = 1 + (seed >> 3) % (WIRE_GOODBYE + 6);
+        struct wire_control c = { .what = (enum wire_what)(
+                                      what <= WIRE_GOODBYE ? what
+                                                           : what - WIRE_GOODBYE + WIRE_CLAIM - 1),
                                   .bind = 1 };
         if (c.what == WIRE_ANSWER) {
             c.answer.channels = &channel;

@@ -104,6 +104,20 @@ static void random_channel(struct sample *s, uint32_t at)
         };
 }
 
+static const enum wire_what whats[] = {
+    WIRE_BIND,    WIRE_UNBIND, WIRE_BOUND,   WIRE_REFUSED,  WIRE_UNBOUND,
+    WIRE_ASK,     WIRE_CREDIT, WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED,
+    WIRE_TAKEN,   WIRE_CLOSE,  WIRE_CLOSED_, WIRE_FAILED_,  WIRE_COUNTS,
+    WIRE_QUERY,   WIRE_ANSWER, WIRE_OPENED,  WIRE_GOODBYE,  WIRE_CLAIM,
+    WIRE_CLAIMED, WIRE_REFUSE, WIRE_COMMIT,  WIRE_ABORT,    WIRE_WITHDRAW,
+};
+#define WHATS (sizeof whats / sizeof *whats)
+
+static enum wire_what random_what(void)
+{
+    return whats[random_below(WHATS)];
+}
+
 static void random_control(struct sample *s, enum wire_what what)
 {
     struct wire_control *c = &s->control;
@@ -177,6 +191,28 @@ static void random_control(struct sample *s, enum wire_what what)
         c->answer.last = random_chance(50);
         for (uint32_t i = 0; i < c->answer.n_channels; i++)
             random_channel(s, i);
+        break;
+    case WIRE_CLAIM:
+        c->meet.claim = random_number();
+        c->meet.offer.number = random_number();
+        for (size_t i = 0; i < sizeof c->meet.offer.instance; i++)
+            c->meet.offer.instance[i] = (uint8_t)random_below(256);
+        break;
+    case WIRE_REFUSE:
+        c->meet.own = random_chance(50);
+        /* fall through */
+    case WIRE_CLAIMED:
+        c->meet.claim = random_number();
+        break;
+    case WIRE_ABORT:
+        c->meet.asks = random_chance(50);
+        /* fall through */
+    case WIRE_COMMIT:
+        c->meet.claim = random_number();
+        c->meet.number = random_number();
+        break;
+    case WIRE_WITHDRAW:
+        c->number = random_number();
         break;
     case WIRE_UNBIND:
     case WIRE_UNBOUND:
@@ -291,7 +327,21 @@ static void same_control(const struct wire_control *a, const struct wire_control
         break;
     case WIRE_ACCEPTED:
     case WIRE_TAKEN:
+    case WIRE_WITHDRAW:
         assert_int_equal(a->number, b->number);
+        break;
+    case WIRE_CLAIM:
+    case WIRE_CLAIMED:
+    case WIRE_REFUSE:
+    case WIRE_COMMIT:
+    case WIRE_ABORT:
+        assert_int_equal(a->meet.claim, b->meet.claim);
+        assert_int_equal(a->meet.number, b->meet.number);
+        assert_int_equal(a->meet.offer.number, b->meet.offer.number);
+        assert_memory_equal(a->meet.offer.instance, b->meet.offer.instance,
+                            sizeof a->meet.offer.instance);
+        assert_int_equal(a->meet.own, b->meet.own);
+        assert_int_equal(a->meet.asks, b->meet.asks);
         break;
     case WIRE_COUNTS:
         same_counts(&a->counts, &b->counts);
@@ -411,7 +461,7 @@ static void every_control_is_read_as_it_was_written(void **state)
         struct frame_view v;
 
         for (uint32_t i = 0; i < n; i++) {
-            random_control(&samples[i], (enum wire_what)(1 + random_below(WIRE_GOODBYE)));
+            random_control(&samples[i], random_what());
             assert_int_equal(control_append(&b, &samples[i].control), 0);
         }
         assert_int_equal(b.count, n);
@@ -436,11 +486,11 @@ static void every_kind_of_control_is_read_as_it_was_written(void **state)
     static struct sample s;
 
     (void)state;
-    for (int what = WIRE_BIND; what <= WIRE_GOODBYE; what++) {
+    for (size_t i = 0; i < WHATS; i++) {
         struct control_buffer b = { 0 };
         struct frame_view v;
 
-        random_control(&s, (enum wire_what)what);
+        random_control(&s, whats[i]);
         assert_int_equal(control_append(&b, &s.control), 0);
         struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
         read_good(&v, f);
@@ -665,13 +715,41 @@ static void each_length_of_a_section_must_agree_with_the_others(void **state)
     static const uint64_t sizes[] = { 0, 1, 514, 516, 4000, UINT32_MAX, UINT32_MAX - 56 };
     for (size_t i = 0; i < 7; i++)
         corrupt(f, at + 48, 4, sizes[i]);
-    static const uint64_t flags[] = { 1, 2, UINT32_MAX };
-    for (size_t i = 0; i < 3; i++)
+    static const uint64_t flags[] = { WIRE_OFFER /* of several elements */, WIRE_PATIENT, 4,
+                                      UINT32_MAX };
+    for (size_t i = 0; i < 4; i++)
         corrupt(f, at + 52, 4, flags[i]);
     for (uint64_t length = 0; length < 256; length++) /* the first element's prefix */
         if (length != 100)
             corrupt(f, at + 56, 1, length);
     frame_unref(f);
+}
+
+static void an_offer_is_one_element(void **state)
+{
+    static const uint32_t flags[] = { WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT };
+    size_t lens[] = { 100, 100 };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t n = i < 2 ? 1 : 2;
+        struct frame_writer w = { 0 };
+        struct wire_section s = section_of(lens, n);
+        struct frame_view v;
+
+        s.flags = flags[i % 2];
+        assert_int_equal(frame_writer_section(&w, &s), 0);
+        struct frame *f = frame_writer_seal(&w, 1, 1, 0);
+        if (n == 1) {
+            read_good(&v, f);
+            assert_int_equal(v.sections[0].flags, flags[i % 2]);
+            frame_view_fini(&v);
+        } else {
+            assert_non_null(strstr(read_bad(f->data, f->len), "an offer"));
+        }
+        frame_unref(f);
+        free((void *)s.body);
+    }
 }
 
 static void a_length_must_have_its_shortest_form(void **state)
@@ -1100,8 +1178,7 @@ static void reading_and_writing_survive_a_lack_of_memory(void **state)
         const char *why = "";
         int rc = -ENOMEM;
 
-        random_control(&s, random_chance(50) ? WIRE_ANSWER
-                                             : (enum wire_what)(1 + random_below(WIRE_GOODBYE)));
+        random_control(&s, random_chance(50) ? WIRE_ANSWER : random_what());
         for (long at = 0; rc != 0; at++) {
             alloc_fail_in = at;
             rc = control_append(&b, &s.control);
@@ -1156,6 +1233,7 @@ int main(void)
         cmocka_unit_test(controls_and_sections_share_a_frame),
         cmocka_unit_test(a_frame_cut_anywhere_is_refused),
         cmocka_unit_test(each_length_of_a_section_must_agree_with_the_others),
+        cmocka_unit_test(an_offer_is_one_element),
         cmocka_unit_test(a_length_must_have_its_shortest_form),
         cmocka_unit_test(elements_beyond_the_body_are_refused),
         cmocka_unit_test(an_element_has_at_most_64_mib),
