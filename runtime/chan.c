@@ -2,7 +2,8 @@
  *
  * Invariants, under the lock: receivers wait only while the buffer is empty and no sender waits; senders only while it is
  * full; so an element never waits beside one who would take it, and order is first in, first out.  A closed channel has
- * no senders waiting, and no receivers unless it is bound. */
+ * no senders waiting, and no receivers unless it is bound.  A select that is tentative elsewhere counts as not waiting: it
+ * is passed over and, having been knocked on, looks again by itself when that comes to nothing. */
 #include "runtime/chan.h"
 
 #include "runtime/assert.h"
@@ -120,17 +121,29 @@ size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
 
 bool rn__op_claim(rn_chan *c, struct rn__op *op)
 {
-    queue_remove(queue_of(c, op->kind), op);
-    return rn__claim(op->wait, op->index);
+    bool won = rn__claim(op->wait, op->index);
+
+    if (won || !rn__is_tentative(op->wait))
+        queue_remove(queue_of(c, op->kind), op);
+    return won;
+}
+
+bool rn__op_fire(rn_chan *c, struct rn__op *op)
+{
+    if (op->queued)
+        queue_remove(queue_of(c, op->kind), op);
+    return rn__tentative_fire(op->wait);
 }
 
 struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
 {
-    struct rn__op *op;
+    struct rn__op *op = queue_of(c, kind)->first, *next;
 
-    while ((op = queue_of(c, kind)->first) != NULL)
+    for (; op != NULL; op = next) {
+        next = op->next;
         if (rn__op_claim(c, op))
             return op;
+    }
     return NULL;
 }
 
@@ -328,7 +341,7 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
     rn__chan_lock(c);
     rn__op_dequeue(op);
     rn__chan_unlock(c);
-    return rc;
+    return rc == RN__AGAIN ? RN__RETRY : rc;
 }
 
 static int op_perform(struct rn__op *op, rn_time deadline)

@@ -50,6 +50,9 @@ struct rn__chan_ops {
     void (*queued)(rn_chan *c, struct rn__op *op);
     /* (locked) It left the queue without having been performed: a deadline, a cancellation, another case. */
     void (*unqueued)(rn_chan *c, struct rn__op *op);
+    /* It waits tentatively by what the table does, and somebody has knocked: its deadline, a cancellation, another case.
+     * Any thread, under any lock but this channel's; must not park, nor take a lock of a channel. */
+    void (*hurry)(rn_chan *c, struct rn__op *op);
     /* (locked) It was not ready and does not wait. */
     void (*missed)(rn_chan *c, struct rn__op *op);
     /* No lock; once for each prepared operation, on the operator's stack; may run user code and park.  The final result;
@@ -94,9 +97,11 @@ bool rn__chan_is_last_ref(const rn_chan *c);
 /* Locked: who waits, first in line first. */
 struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind);
 size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind);
-/* Locked: takes an operation out of its queue.  true: we have claimed it, must perform it and rn__op_complete() it;
- * false: it was decided otherwise. */
+/* Locked: true: we have claimed it, it is out of its queue, and we must perform it and rn__op_complete() it; false: it was
+ * decided otherwise and is out of its queue, or it is tentative, has been knocked on, and stays there (op->queued). */
 bool rn__op_claim(rn_chan *c, struct rn__op *op);
+/* Locked: its case, which is negotiated, fires: out of its queue.  true: to be completed.  false: it had to leave. */
+bool rn__op_fire(rn_chan *c, struct rn__op *op);
 /* Locked: the first waiting operation that can be claimed, out of its queue, or NULL. */
 struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind);
 /* The result of a claimed operation; it goes on, *op may be gone.  Any thread, locked or not. */

@@ -172,6 +172,11 @@ static int select_once(struct selection *s, rn_time deadline, int *rc)
         if (fired >= 0)
             *rc = s->ops[fired].rc;
     }
+    if (fired == RN__AGAIN) {
+        finish_others(s, -1);
+        *rc = RN__RETRY;
+        return 0;
+    }
     finish_others(s, fired);
     if (fired >= 0)
         *rc = rn__op_finish(&s->ops[fired], 1, *rc);

@@ -5,6 +5,7 @@
 #include "runtime/wait.h"
 
 #include "runtime/assert.h"
+#include "runtime/chan.h"
 #include "runtime/group.h"
 #include "runtime/sched.h"
 #include "runtime/sim.h"
@@ -25,6 +26,120 @@ void rn__wait_init(struct rn__wait *w)
     w->next = w->prev = NULL;
     w->ops = NULL;
     w->n_ops = 0;
+    atomic_init(&w->id, 0);
+}
+
+/* ---- the claim word ---- */
+
+static uint32_t knock_of(uint32_t outcome)
+{
+    switch (outcome) {
+    case RN__BY_TIMEOUT:
+        return RN__KNOCK_TIMEOUT;
+    case RN__BY_CANCEL:
+        return RN__KNOCK_CANCEL;
+    default:
+        return RN__KNOCK_PEER;
+    }
+}
+
+/* true: this is the first of its kind.  The case that is negotiated learns of it. */
+static bool knock(struct rn__wait *w, uint32_t seen, uint32_t kind)
+{
+    struct rn__op *op = &w->ops[seen >> 8];
+
+    if (!atomic_compare_exchange_strong(&w->claim, &seen, seen | kind))
+        return false;
+    op->ops->hurry(op->chan, op);
+    return true;
+}
+
+bool rn__claim_again(struct rn__wait *w, uint32_t outcome)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&w->claim), state = seen & RN__STATE;
+
+        if (state == RN__FIRED)
+            return false;
+        if (state == RN__OPEN || outcome == RN__BY_SHUTDOWN) {
+            /* At the scheduler's end nobody is left who would decide. */
+            if (atomic_compare_exchange_strong(&w->claim, &seen, RN__FIRED | outcome << 8))
+                return true;
+        } else if ((seen & knock_of(outcome)) != 0 || knock(w, seen, knock_of(outcome))) {
+            return false;
+        }
+    }
+}
+
+bool rn__tentative(struct rn__wait *w, uint32_t outcome)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&w->claim);
+
+        if ((seen & RN__STATE) == RN__FIRED)
+            return false;
+        if (seen == RN__OPEN) {
+            if (atomic_compare_exchange_strong(&w->claim, &seen, RN__TENTATIVE | outcome << 8))
+                return true;
+        } else if ((seen & RN__KNOCK_PEER) != 0 || knock(w, seen, RN__KNOCK_PEER)) {
+            return false;
+        }
+    }
+}
+
+uint32_t rn__knocks(const struct rn__wait *w)
+{
+    return atomic_load(&w->claim) & RN__KNOCKS;
+}
+
+bool rn__tentative_fire(struct rn__wait *w)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&w->claim);
+
+        if ((seen & RN__STATE) == RN__FIRED)
+            return false;
+        rn_assert((seen & RN__STATE) == RN__TENTATIVE);
+        if (atomic_compare_exchange_strong(&w->claim, &seen, RN__FIRED | (seen & ~UINT32_C(0xff))))
+            return true;
+    }
+}
+
+/* What a wait ends by when its negotiation has failed: first who cannot come again. */
+static uint32_t word_after(uint32_t knocks)
+{
+    if (knocks & RN__KNOCK_CANCEL)
+        return RN__FIRED | RN__BY_CANCEL << 8;
+    if (knocks & RN__KNOCK_TIMEOUT)
+        return RN__FIRED | RN__BY_TIMEOUT << 8;
+    return knocks != 0 ? RN__FIRED | RN__BY_AGAIN << 8 : RN__OPEN;
+}
+
+bool rn__tentative_release(struct rn__wait *w, bool *woken)
+{
+    *woken = false;
+    for (;;) {
+        uint32_t seen = atomic_load(&w->claim), next = word_after(seen & RN__KNOCKS);
+
+        if ((seen & RN__STATE) == RN__FIRED) {
+            *woken = true;
+            return false;
+        }
+        rn_assert((seen & RN__STATE) == RN__TENTATIVE);
+        if (atomic_compare_exchange_strong(&w->claim, &seen, next))
+            return next == RN__OPEN;
+    }
+}
+
+uint64_t rn__wait_id(struct rn__wait *w)
+{
+    static _Atomic uint64_t last;
+    uint64_t id = atomic_load(&w->id), fresh;
+
+    if (id != 0)
+        return id;
+    fresh = atomic_fetch_add(&last, 1) + 1;
+    return atomic_compare_exchange_strong(&w->id, &id, fresh) ? fresh : id;
 }
 
 void rn__wake(struct rn__wait *w)
@@ -77,6 +192,8 @@ static int result(const struct rn__wait *w)
         return RN_ECANCELED;
     case RN__BY_SHUTDOWN:
         return -ESHUTDOWN;
+    case RN__BY_AGAIN:
+        return RN__AGAIN;
     default:
         return (int)outcome;
     }
@@ -122,6 +239,14 @@ static void plain_leave(struct rn__wait *w)
     rn__unlock(&plain.lock);
 }
 
+/* Not once it is claimed by another, whose wake is on its way, or has been knocked on for the deadline. */
+static bool deadline_matters(const struct rn__wait *w)
+{
+    uint32_t seen = atomic_load(&w->claim);
+
+    return (seen & RN__STATE) != RN__FIRED && (seen & RN__KNOCK_TIMEOUT) == 0;
+}
+
 static void plain_park(struct rn__wait *w, bool real, rn_time deadline)
 {
     if (!plain_enter(w))
@@ -130,8 +255,7 @@ static void plain_park(struct rn__wait *w, bool real, rn_time deadline)
     while (atomic_load(&w->woken) == 0) {
         if (deadline != RN_FOREVER && rn_now() >= deadline && rn__claim(w, RN__BY_TIMEOUT))
             break;
-        /* Claimed by another: its wake is on its way, whatever the deadline. */
-        rn__futex_wait(&w->woken, 0, atomic_load(&w->claim) == RN__OPEN ? deadline : RN_FOREVER);
+        rn__futex_wait(&w->woken, 0, deadline_matters(w) ? deadline : RN_FOREVER);
     }
     rn__external_add(0, -real);
     plain_leave(w);

@@ -15,6 +15,8 @@
 
 struct rn__g;
 
+#define RN__AGAIN (-4999) /* never leaves the runtime */
+
 /* What is waited for: for the dump, and for the rule of deadlocks. */
 enum rn__why {
     RN__WHY_NONE,
@@ -33,36 +35,69 @@ enum rn__why {
 };
 #define RN__WHY_EXTERNAL RN__WHY_BOUND
 
-/* The claim word: the state in the low byte, the outcome above it.  TENTATIVE: a rendezvous over the network has been
- * offered; nobody sets it yet, but a claim that meets it loses. */
+/* The claim word: the state in the low byte, the outcome above it.  TENTATIVE: one case, the outcome, is being negotiated
+ * over the network.  Until that is decided nobody can claim the wait: who would have, *knocks*.  What was knocked on does
+ * not become open again: when the negotiation fails it ends by the knock - with a peer's, by trying all anew. */
 #define RN__OPEN      0u
 #define RN__TENTATIVE 1u
 #define RN__FIRED     2u
+#define RN__STATE     3u
+
+#define RN__KNOCK_PEER    4u
+#define RN__KNOCK_TIMEOUT 8u
+#define RN__KNOCK_CANCEL  16u
+#define RN__KNOCKS        (RN__KNOCK_PEER | RN__KNOCK_TIMEOUT | RN__KNOCK_CANCEL)
 
 /* Outcomes that are nobody's case. */
+#define RN__BY_AGAIN    UINT32_C(0xfffffc)
 #define RN__BY_TIMEOUT  UINT32_C(0xfffffd)
 #define RN__BY_CANCEL   UINT32_C(0xfffffe)
 #define RN__BY_SHUTDOWN UINT32_C(0xffffff)
 
 struct rn__wait {
     _Atomic uint32_t claim;
-    _Atomic uint32_t woken;       /* of a plain thread: its futex */
-    struct rn__g *g;              /* who waits; NULL: a plain thread */
-    struct rn__op *ops;           /* n_ops operations in queues of channels, to be taken out if */
-    int n_ops;                    /* the goroutine is abandoned */
+    _Atomic uint32_t woken; /* of a plain thread: its futex */
+    struct rn__g *g;        /* who waits; NULL: a plain thread */
+    struct rn__op *ops;     /* n_ops operations in queues of channels, by their index */
+    int n_ops;
+    _Atomic uint64_t id;          /* see rn__wait_id(); 0: not given yet */
     struct rn__wait *next, *prev; /* plain threads: guarded by the list's lock */
 };
 
 /* For the caller itself, just before it offers the wait to others. */
 void rn__wait_init(struct rn__wait *w);
 
-/* true: the caller has won, and must rn__wake() it.  Any thread. */
+/* For rn__claim(): the wait was not open. */
+bool rn__claim_again(struct rn__wait *w, uint32_t outcome);
+
+/* true: the caller has won, and must rn__wake() it.  Any thread that holds off the operator's leaving: by a lock of one of
+ * its channels, of its timer, of its goroutine. */
 static inline bool rn__claim(struct rn__wait *w, uint32_t outcome)
 {
     uint32_t open = RN__OPEN;
 
-    return atomic_compare_exchange_strong(&w->claim, &open, RN__FIRED | outcome << 8);
+    if (atomic_compare_exchange_strong(&w->claim, &open, RN__FIRED | outcome << 8))
+        return true;
+    return (open & RN__STATE) != RN__FIRED && rn__claim_again(w, outcome);
 }
+
+static inline bool rn__is_tentative(const struct rn__wait *w)
+{
+    return (atomic_load(&w->claim) & RN__STATE) == RN__TENTATIVE;
+}
+
+/* Begins to negotiate a case.  false: it is decided, or another case is negotiated (then this was a peer's knock). */
+bool rn__tentative(struct rn__wait *w, uint32_t outcome);
+/* The knocks so far, of a wait that the caller negotiates. */
+uint32_t rn__knocks(const struct rn__wait *w);
+/* The negotiation has succeeded: the case fires.  false: the scheduler's end came first; else to be woken. */
+bool rn__tentative_fire(struct rn__wait *w);
+/* It has failed.  true: the wait is open again.  false: somebody had knocked, it has ended by that and is to be woken (or
+ * the scheduler's end came first: then *woken says that this has been done). */
+bool rn__tentative_release(struct rn__wait *w, bool *woken);
+
+/* A number that no other wait of this process has, given at the first call. */
+uint64_t rn__wait_id(struct rn__wait *w);
 
 static inline uint32_t rn__outcome(const struct rn__wait *w)
 {
@@ -72,8 +107,8 @@ static inline uint32_t rn__outcome(const struct rn__wait *w)
 /* By the winner, once; *w may be gone afterwards. */
 void rn__wake(struct rn__wait *w);
 
-/* Waits until somebody wakes it: the outcome (>= 0), or RN_ETIMEDOUT, RN_ECANCELED or -ESHUTDOWN when that claimed it.  The wake
- * may have come already.  `object` is for the dump. */
+/* Waits until somebody wakes it: the outcome (>= 0), or RN_ETIMEDOUT, RN_ECANCELED or -ESHUTDOWN when that claimed it, or
+ * RN__AGAIN: its operations are to be tried anew.  The wake may have come already.  `object` is for the dump. */
 int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline);
 /* The same, not cancelled. */
 int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object,

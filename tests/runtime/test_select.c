@@ -330,6 +330,12 @@ static void t_unqueued(rn_chan *c, struct rn__op *op)
     ((struct table_ops *)rn__chan_bound(c))->unqueued++;
 }
 
+static void t_hurry(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    (void)op;
+}
+
 static void t_missed(rn_chan *c, struct rn__op *op)
 {
     (void)op;
@@ -380,8 +386,8 @@ static void t_release(rn_chan *c)
 }
 
 static const struct rn__chan_ops t_ops = { t_prepare, t_attempt, t_queued, t_unqueued,
-                                           t_missed,  t_finish,  t_close,  t_err,
-                                           t_len,     t_cap,     t_release };
+                                           t_hurry,   t_missed,  t_finish, t_close,
+                                           t_err,     t_len,     t_cap,    t_release };
 
 static void t_give(rn_chan *c)
 {
