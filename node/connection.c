@@ -20,6 +20,8 @@ static void node_disconnect(struct rn_node *n)
     if (n->peer != 0)
         link_drop(n->link, n->peer);
     n->peer = 0;
+    if (n->yield_ns != INT64_MAX)
+        n->yield_ns = 0; /* who waits for a verdict does not wait for a connection */
 }
 
 void node_broken(struct rn_node *n)
@@ -89,7 +91,7 @@ void node_session_over(struct rn_node *n, int rc)
 
 struct uplink_facts node_facts(struct rn_node *n)
 {
-    struct uplink_facts f = { .doubt = atomic_load(&n->doubts) > 0 };
+    struct uplink_facts f = { .doubt = atomic_load(&n->doubts) > 0 || n->yield_ns != INT64_MAX };
     if (n->session != NULL) {
         f.heard_ns = session_heard_ns(n->session);
         f.confirmed_ns = session_confirmed_ns(n->session);

@@ -41,6 +41,7 @@ struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
     TAILQ_INIT(&h->verdicts);
     TAILQ_INIT(&h->turns);
     TAILQ_INIT(&h->leavers);
+    meet_init(&h->meet);
     return h;
 }
 
@@ -58,6 +59,8 @@ void handle_unref(struct handle *h)
         return;
     rn_assert(TAILQ_EMPTY(&h->turns));
     rn_assert(TAILQ_EMPTY(&h->leavers));
+    rn_assert(!meet_busy(h));
+    meet_fini(&h->meet);
     struct parcel *p;
     while ((p = TAILQ_FIRST(&h->verdicts)) != NULL) {
         rn_assert(!p->waiting);
@@ -89,25 +92,23 @@ struct handle *handle_of(const rn_chan *c)
 
 /* ---- who waits in the channel's queues ---- */
 
-/* Takes the first waiting operation of a direction out of its queue.  NULL: none is left, or the first was
- * decided otherwise; *more tells which. */
-static struct rn__op *side_claim_first(struct side *side, bool *more)
+/* Takes a waiting operation out of its queue.  false: it was decided otherwise, or is tentative elsewhere, knows now that
+ * there was something for it, and stays. */
+static bool side_take(struct side *side, struct rn__op *op)
 {
-    struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
-    *more = op != NULL;
-    if (op == NULL)
-        return NULL;
-    op_left(side, op);
-    return rn__op_claim(side->handle->chan, op) ? op : NULL;
+    bool won = rn__op_claim(side->handle->chan, op);
+    if (won || !op->queued)
+        op_left(side, op);
+    return won;
 }
 
-/* Ends everything that waits in a direction. */
+/* Ends everything that waits in a direction and is not tentative. */
 static void side_end(struct side *side, int rc)
 {
-    bool more = true;
-    while (more) {
-        struct rn__op *op = side_claim_first(side, &more);
-        if (op != NULL)
+    struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir)), *next;
+    for (; op != NULL; op = next) {
+        next = op->next;
+        if (op_parcel(op)->op == NULL && side_take(side, op))
             rn__op_complete(op, rc);
     }
 }
@@ -115,13 +116,13 @@ static void side_end(struct side *side, int rc)
 static void serve_sends(struct handle *h)
 {
     struct side *side = &h->side[RN_OUT];
-    struct rn__op *op;
-    while ((op = rn__chan_first(h->chan, RN_SEND)) != NULL) {
+    struct rn__op *op = rn__chan_first(h->chan, RN_SEND), *next;
+    for (; op != NULL; op = next) {
+        next = op->next;
         int rc = send_ready(h, op);
         if (rc > 0)
             return;
-        op_left(side, op);
-        if (!rn__op_claim(h->chan, op))
+        if (op_parcel(op)->op != NULL || !side_take(side, op))
             continue;
         if (rc == 0)
             rc = send_perform(h, op);
@@ -132,13 +133,13 @@ static void serve_sends(struct handle *h)
 static void serve_receives(struct handle *h)
 {
     struct side *side = &h->side[RN_IN];
-    struct rn__op *op;
-    while ((op = rn__chan_first(h->chan, RN_RECV)) != NULL) {
+    struct rn__op *op = rn__chan_first(h->chan, RN_RECV), *next;
+    for (; op != NULL; op = next) {
+        next = op->next;
         int rc = receive_ready(h);
         if (rc > 0)
             return;
-        op_left(side, op);
-        if (!rn__op_claim(h->chan, op))
+        if (op_parcel(op)->op != NULL || !side_take(side, op))
             continue;
         if (rc == 0)
             receive_perform(h, op);
@@ -152,8 +153,10 @@ void handle_serve_locked(struct handle *h)
         return;
     serve_sends(h);
     serve_receives(h);
+    meet_serve(h);
     for (int dir = 0; dir < 2; dir++)
-        if (h->side[dir].waiting != h->side[dir].asked || h->side[dir].asked_over)
+        if (h->side[dir].waiting - h->side[dir].muted != h->side[dir].asked ||
+            h->side[dir].asked_over)
             node_mark(h->node, h);
 }
 
@@ -190,7 +193,12 @@ void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
 {
     struct side *side = &h->side[RN_OUT];
     rn__chan_lock(h->chan);
-    if (!h->over && h->fatal == 0 && side->closed == 0) {
+    if (handle_meets(h) && !h->over) {
+        meet_call(h, (uint32_t)elements);
+        side_answered(side, elements);
+        meet_serve(h);
+        node_mark(h->node, h);
+    } else if (!h->over && h->fatal == 0 && side->closed == 0) {
         outbox_credit(&h->out, elements, bytes);
         side_answered(side, elements);
         handle_serve_locked(h);
@@ -247,11 +255,38 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
     int rc = 0;
     rn__chan_lock(h->chan);
     /* What comes for a side that has ended stays untaken, and the home gives it to others. */
-    if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
+    if (s->flags & WIRE_OFFER) {
+        if (!h->over)
+            meet_section(h, frame, s);
+    } else if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
         rc = store_push(&h->in, frame, s);
         side_answered(side, s->count);
         handle_serve_locked(h);
     }
+    rn__chan_unlock(h->chan);
+    return rc;
+}
+
+int handle_meet(struct side *side, const struct wire_control *c)
+{
+    struct handle *h = side->handle;
+    int rc = 0;
+    rn__chan_lock(h->chan);
+    if (h->over)
+        goto unlock;
+    if (c->what == WIRE_CLAIM)
+        rc = meet_claim(h, c->meet.claim, &c->meet.offer);
+    else if (c->what == WIRE_COMMIT && side->dir == RN_OUT)
+        meet_offer_committed(h, c->meet.number);
+    else if (c->what == WIRE_COMMIT)
+        meet_claim_committed(h, c->meet.claim, c->meet.number);
+    else if (side->dir == RN_OUT)
+        meet_offer_aborted(h, c->meet.number, c->meet.asks);
+    else
+        meet_claim_aborted(h, c->meet.claim, c->meet.asks);
+    if (side->close_due || side->unbind_due || side->waiting - side->muted != side->asked)
+        node_mark(h->node, h);
+unlock:
     rn__chan_unlock(h->chan);
     return rc;
 }
@@ -266,6 +301,7 @@ void handle_closed(struct side *side, int result, int reason)
         h->reason = reason;
     side->close_due = false;
     if (side->dir == RN_OUT) {
+        meet_take_back(h, side->closed);
         side_end(side, side->closed);
     } else {
         if (reason < 0)
@@ -282,6 +318,7 @@ void handle_fail_locked(struct handle *h, int rc)
     if (h->fatal == 0)
         h->fatal = rc;
     store_clear(&h->in);
+    meet_take_back(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
         if (h->side[dir].state == SIDE_BOUND || h->side[dir].state == SIDE_BINDING)
@@ -307,6 +344,7 @@ void handle_over(struct handle *h, int rc)
     h->over = true;
     store_clear(&h->in);
     outbox_clear(&h->out);
+    meet_over(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
         h->side[dir].close_due = h->side[dir].unbind_due = false;
@@ -338,10 +376,10 @@ void handle_counts(const struct handle *h, struct wire_counts *out)
     orphans += p->orphan;
     uint64_t open = h->out.numbered - h->out.accepted;
     *out = (struct wire_counts){
-        .sent = h->out.numbered,
-        .confirmed = h->out.accepted,
+        .sent = h->out.numbered + h->meet.committed + h->meet.unknown,
+        .confirmed = h->out.accepted + h->meet.committed,
         .queued = h->over ? 0 : open - orphans,
-        .unknown = h->over ? open : orphans,
+        .unknown = (h->over ? open : orphans) + h->meet.unknown,
     };
 }
 

@@ -5,6 +5,7 @@
 #ifndef NODE_HANDLE_H
 #define NODE_HANDLE_H
 
+#include "node/meet.h"
 #include "node/outbox.h"
 #include "node/parcel.h"
 #include "node/runnel.h"
@@ -53,7 +54,9 @@ struct side {
     int close_reason;
     uint32_t waiting;       /* operations in the channel's queue of this direction */
     uint64_t waiting_bytes; /* OUT: of all of them */
-    uint32_t asked; /* how many of them the home knows of, as it counts: see side_answered() */
+    uint32_t muted;     /* of them: tentative elsewhere, so that the home is not asked for them */
+    uint32_t asked;     /* how many of them the home knows of, as it counts: see side_answered() */
+    uint32_t asks_said; /* how often it was told */
     uint64_t asked_first, asked_bytes;
     bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
     bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
@@ -77,9 +80,10 @@ struct handle {
     struct handle *dirty_next; /* owned by who set dirty, then by the link goroutine */
 
     /* Owned by the link goroutine. */
-    TAILQ_ENTRY(handle) all;  /* among the node's handles while listed */
-    TAILQ_ENTRY(handle) turn; /* among those with data to send */
-    bool listed, in_turn;
+    TAILQ_ENTRY(handle) all;   /* among the node's handles while listed */
+    TAILQ_ENTRY(handle) turn;  /* among those with data to send */
+    TAILQ_ENTRY(handle) meets; /* among those with something tentative */
+    bool listed, in_turn, in_meets;
 
     /* Guarded by the channel's lock. */
     bool attached; /* the channel's operations are ours */
@@ -100,7 +104,8 @@ struct handle {
     struct parcel_list
         turns; /* takers that wait until those before them have finished; by number */
     struct parcel_list leavers; /* who waits until the handle is over */
-    int64_t capacity;           /* the named channel's; 0: not known */
+    struct meeting meet;
+    int64_t capacity; /* the named channel's; 0: not known */
     uint64_t capacity_bytes;
 };
 TAILQ_HEAD(handle_list, handle);
@@ -120,6 +125,8 @@ void handle_attributes(struct side *side, const struct wire_attributes *a);
 void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes);
 int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
 int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s);
+/* Claim, Commit, Abort; 0 or -ENOMEM. */
+int handle_meet(struct side *side, const struct wire_control *c);
 /* Tries again what could not be served while the lease was in its last quarter. */
 void handle_serve(struct handle *h);
 /* The side is closed at the home; `result` is what its operations get, `reason` what rn_chan_err gives. */

@@ -78,6 +78,7 @@ struct rn_node {
     atomic_bool fenced; /* an operation met the fence since the handles were last served */
     atomic_int doubts;
     atomic_bool up;
+    atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
 
     pthread_mutex_t lock; /* guards the next four; never held across anything that parks */
@@ -95,6 +96,8 @@ struct rn_node {
     struct query *queries;      /* by id */
     struct handle_list handles; /* all with a side that is neither none nor over */
     struct handle_list turns;   /* those with data, in turn */
+    struct handle_list meets;   /* those with something tentative */
+    int64_t yield_ns;           /* when one of these gives up waiting; INT64_MAX: none does */
     struct handle *held; /* marked handles that wait for a connection, linked by dirty_next */
     struct frame_writer writer; /* sections that are not in the session yet */
     uint32_t binds, query_ids;  /* numbers given */
@@ -151,6 +154,8 @@ int traffic_pump(struct rn_node *n);
 int traffic_output(struct rn_node *n);
 /* Tells the broker the counts that have changed. */
 void traffic_counts(struct rn_node *n);
+/* Does what was knocked for, connected or not. */
+void traffic_knocks(struct rn_node *n);
 /* Takes over the marked handles. */
 void traffic_gather(struct rn_node *n);
 /* Sends Bind for a pending side, if there is a session. */

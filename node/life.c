@@ -12,6 +12,14 @@
 
 static atomic_bool forked; /* set in the child, which has one thread then */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+static uint8_t process_instance[16];
+
+/* Who this process is to every broker: operations of several nodes in it may meet each other. */
+static void process_begin(void)
+{
+    rn__entropy(process_instance, sizeof process_instance);
+}
 
 static void fork_child(void)
 {
@@ -77,6 +85,8 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     n->requests_end = &n->requests;
     TAILQ_INIT(&n->handles);
     TAILQ_INIT(&n->turns);
+    TAILQ_INIT(&n->meets);
+    n->yield_ns = INT64_MAX;
     n->name = strdup(opts->name);
     n->opened = rn_chan_new(sizeof(int), 1, NULL);
     n->ended = rn_chan_new(sizeof(struct ending), 1, NULL);
@@ -86,7 +96,8 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     *rc = node_urls(n, url);
     if (*rc < 0)
         goto fail;
-    rn__entropy(n->instance, sizeof n->instance);
+    pthread_once(&process_once, process_begin);
+    memcpy(n->instance, process_instance, sizeof n->instance);
     struct uplink_opts uplink = {
         .lease_ns = opts->lease_ns > 0 ? opts->lease_ns : WIRE_LEASE_DEFAULT_MS * RN_MS,
         .urls = n->n_urls,

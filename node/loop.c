@@ -32,7 +32,8 @@ static rn_time node_deadline(struct rn_node *n)
         return rn_after(STARVED_NS);
     }
     struct uplink_facts facts = node_facts(n);
-    int64_t left_ns = uplink_deadline(&n->uplink, &facts) - rn__boottime();
+    int64_t at_ns = uplink_deadline(&n->uplink, &facts);
+    int64_t left_ns = (n->yield_ns < at_ns ? n->yield_ns : at_ns) - rn__boottime();
     return left_ns > 0 ? rn_after(left_ns) : RN_NOWAIT;
 }
 
@@ -41,7 +42,7 @@ static int node_input(struct rn_node *n)
 {
     atomic_store(&n->asleep, true);
     bool busy = atomic_load(&n->dirty) != NULL || node_has_requests(n) ||
-                (n->held != NULL && atomic_load(&n->up));
+                atomic_load(&n->knocked) || (n->held != NULL && atomic_load(&n->up));
     rn_time deadline = busy ? RN_NOWAIT : node_deadline(n);
     struct link_event event;
     int rc = link_recv(n->link, &event, deadline);
@@ -61,8 +62,11 @@ static void node_output(struct rn_node *n)
 {
     if (n->session == NULL || n->uplink.state != UPLINK_UP) {
         traffic_gather(n); /* kept until there is a connection */
+        traffic_knocks(n);
         return;
     }
+    traffic_gather(n);
+    traffic_knocks(n);
     node_ask_again(n);
     if (traffic_output(n) < 0)
         node_broken(n);

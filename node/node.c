@@ -62,6 +62,17 @@ void node_mark(struct rn_node *n, struct handle *h)
     node_poke(n);
 }
 
+void node_knocked(struct rn_node *n)
+{
+    atomic_store(&n->knocked, true);
+    node_poke(n);
+}
+
+const uint8_t *node_instance(const struct rn_node *n)
+{
+    return n->instance;
+}
+
 int node_fence(struct rn_node *n)
 {
     int64_t now_ns = rn__boottime();

@@ -45,6 +45,11 @@ struct chunk_pool *node_chunks(struct rn_node *n);
  * Its channel is locked.  Cheap when it is marked already. */
 void node_mark(struct rn_node *n, struct handle *h);
 
+/* Somebody knocked at a handle's tentative operation.  Any thread; takes the node's lock at most. */
+void node_knocked(struct rn_node *n);
+/* 16 random bytes: this process. */
+const uint8_t *node_instance(const struct rn_node *n);
+
 /* May an operation use what the session gave (credit, an element) now?  0; RN__NOT_READY in the last quarter of the
  * lease (the link goroutine will serve all handles when it has been renewed); RN_ESESSION after its end. */
 int node_fence(struct rn_node *n);

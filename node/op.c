@@ -84,7 +84,7 @@ int send_ready(struct handle *h, const struct rn__op *op)
     int rc = node_fence(h->node);
     if (rc != 0)
         return rc;
-    if (h->draining || !outbox_fits(&h->out, len))
+    if (h->draining || handle_meets(h) || !outbox_fits(&h->out, len))
         return RN__NOT_READY;
     return 0;
 }
@@ -131,10 +131,13 @@ void receive_perform(struct handle *h, struct rn__op *op)
     p->number = ++h->popped;
 }
 
-/* Is another operation of this direction waiting, so that this one must not pass it? */
+/* Is another operation of this direction waiting, so that this one must not pass it?  One that is tentative elsewhere may
+ * be passed. */
 static bool op_is_behind(rn_chan *c, const struct rn__op *op)
 {
     const struct rn__op *first = rn__chan_first(c, op->kind);
+    while (first != NULL && rn__is_tentative(first->wait))
+        first = first->next;
     return first != NULL && first != op;
 }
 
@@ -156,23 +159,43 @@ static void op_queued(rn_chan *c, struct rn__op *op)
 {
     (void)c;
     struct handle *h = op_handle(op);
-    struct side *side = op_side(h, op);
+    op_joins(op_side(h, op), op);
+    node_mark(h->node, h);
+    meet_queued(h, op);
+}
+
+void op_joins(struct side *side, const struct rn__op *op)
+{
     side->waiting++;
     side->waiting_bytes += op_parcel(op)->buf.len;
-    node_mark(h->node, h);
 }
 
 void op_left(struct side *side, const struct rn__op *op)
 {
+    struct parcel *p = op_parcel(op);
     rn_assert(side->waiting > 0);
     side->waiting--;
-    side->waiting_bytes -= op_parcel(op)->buf.len;
+    side->waiting_bytes -= p->buf.len;
+    side->muted -= p->muted;
+    p->muted = false;
+}
+
+static void op_hurry(rn_chan *c, struct rn__op *op)
+{
+    (void)c;
+    meet_hurry(op_handle(op));
 }
 
 static void op_unqueued(rn_chan *c, struct rn__op *op)
 {
     (void)c;
     struct handle *h = op_handle(op);
+    if (handle_meets(h)) {
+        meet_unqueued(h, op);
+        if (!h->over)
+            node_mark(h->node, h);
+        return;
+    }
     op_left(op_side(h, op), op);
     if (h->over)
         return;
@@ -185,6 +208,8 @@ static void op_missed(rn_chan *c, struct rn__op *op)
     (void)c;
     struct handle *h = op_handle(op);
     struct side *side = op_side(h, op);
+    if (handle_meets(h))
+        return; /* nobody can be promised to who does not wait */
     if (side->waiting > 0 || side->missed || rn__boottime() < side->weak_until)
         return; /* the home knows already */
     side->missed = true;
@@ -419,6 +444,7 @@ const struct rn__chan_ops handle_ops = {
     .attempt = op_attempt,
     .queued = op_queued,
     .unqueued = op_unqueued,
+    .hurry = op_hurry,
     .missed = op_missed,
     .finish = op_finish,
     .close = op_close,

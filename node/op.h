@@ -16,7 +16,8 @@ static inline struct parcel *op_parcel(const struct rn__op *op)
     return op->token;
 }
 
-/* An operation leaves the channel's queue: the books of who waits.  Channel locked. */
+/* The books of who waits: an operation counts from now on, or no longer.  Channel locked. */
+void op_joins(struct side *side, const struct rn__op *op);
 void op_left(struct side *side, const struct rn__op *op);
 
 /* Could it be performed now?  0; RN__NOT_READY; < 0: its result instead.  Channel locked; does not look at

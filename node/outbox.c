@@ -144,6 +144,28 @@ int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *num
     return 0;
 }
 
+struct chunk *outbox_pack(struct outbox *o, const uint8_t *data, size_t len)
+{
+    size_t need = element_size(len);
+    struct chunk *c = o->spare;
+
+    if (need <= CHUNK_SMALL && c != NULL)
+        o->spare = NULL;
+    else
+        c = chunk_new(need > CHUNK_SMALL ? need : CHUNK_SMALL);
+    if (c == NULL)
+        return NULL;
+    c->next = NULL;
+    c->first = 0;
+    c->count = 1;
+    c->bytes = len;
+    c->len = element_prefix(c->data, len);
+    if (len > 0)
+        memcpy(c->data + c->len, data, len);
+    c->len += len;
+    return c;
+}
+
 /* Where the index-th element of c begins with its prefix; its payload's length in *len, both lengths' sum in *size. */
 static size_t chunk_find(const struct chunk *c, uint32_t index, size_t *len, size_t *size)
 {

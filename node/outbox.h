@@ -49,6 +49,9 @@ int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *num
  * credit back to the box.  false: it has departed. */
 bool outbox_withdraw(struct outbox *o, uint64_t number);
 
+/* A chunk of its own for one element, numbered by nobody; for outbox_give().  NULL: no memory. */
+struct chunk *outbox_pack(struct outbox *o, const uint8_t *data, size_t len);
+
 /* How many bytes the next section takes in a frame; 0: there is none. */
 size_t outbox_next_size(const struct outbox *o);
 /* The oldest chunk departs: the caller owns it until outbox_give().  NULL: nothing is queued. */

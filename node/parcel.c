@@ -47,6 +47,11 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->counted = false;
     p->confirm = false;
     p->rc = 0;
+    rn_assert(p->op == NULL && p->chunk == NULL);
+    p->claim = 0;
+    p->knocked_ns = 0;
+    p->patient = p->asks = p->withdrawn = p->withdraw_due = p->muted = false;
+    atomic_store_explicit(&p->shy, false, memory_order_relaxed); /* nobody else has it */
     buf_reset(&p->buf);
     for (int i = 0; i < PARCEL_SLOTS; i++) {
         struct parcel *empty = NULL;

@@ -10,6 +10,9 @@
 
 #include <sys/queue.h>
 
+struct chunk;
+struct rn__op;
+
 struct parcel {
     struct rn_buf buf;   /* OUT: the element, encoded; IN: room to decode a large element in */
     struct frame *frame; /* IN: what `data` lies in, a reference; else NULL */
@@ -19,12 +22,26 @@ struct parcel {
     uint64_t
         number; /* OUT: its number once it holds a slot, 0 before; IN: place in the order of taking */
     TAILQ_ENTRY(parcel)
-    link;          /* on a parcel_list; guarded by the channel's lock, so are the next three */
-    bool waiting;  /* is on a list, and somebody waits for `done` */
-    bool orphan;   /* is on a list, but its send has given up: RN_EUNKNOWN */
-    bool confirm;  /* a send that returns with the home's verdict */
-    bool counted;  /* a send, counted in its handle's `excluded` until accepted */
-    int rc;        /* what the waiting one is told */
+    link;         /* on a parcel_list; guarded by the channel's lock, so are the next three */
+    bool waiting; /* is on a list, and somebody waits for `done` */
+    bool orphan;  /* is on a list, but its send has given up: RN_EUNKNOWN */
+    bool confirm; /* a send that returns with the home's verdict */
+    bool counted; /* a send, counted in its handle's `excluded` until accepted */
+    int rc;       /* what the waiting one is told */
+
+    /* A rendezvous, see meet.h; guarded by the channel's lock. */
+    struct rn__op *op;   /* whose token it is, while that is tentative by this handle; else NULL */
+    struct chunk *chunk; /* OUT: the element, until the offer leaves */
+    uint64_t claim;      /* IN */
+    uint32_t asks_said;  /* side->asks_said when the negotiation began */
+    int64_t knocked_ns;  /* when a knock was first seen, rn__boottime(); 0: not yet */
+    bool patient;        /* OUT: the home may keep the offer */
+    bool asks;           /* OUT: waits for a call, though patient */
+    bool withdrawn, withdraw_due; /* OUT: the home is told, is to be told, that it is wanted back */
+    bool muted;                   /* the home is not asked for it: it is tentative elsewhere */
+    _Atomic bool
+        shy; /* OUT: a claim of its own operation met it: others are offered first; no lock */
+
     rn_chan *done; /* a signal, made when first needed; empty unless one is under way */
 };
 TAILQ_HEAD(parcel_list, parcel);

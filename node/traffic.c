@@ -29,25 +29,83 @@ static int tell(struct rn_node *n, const struct wire_control *c)
 static int side_ask(struct rn_node *n, struct side *side)
 {
     const struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
-    uint64_t first = op != NULL && side->dir == RN_OUT ? op_parcel(op)->buf.len : 0;
-    bool over = side->asked_over && side->waiting == 0;
+    bool sized = side->dir == RN_OUT && !handle_meets(side->handle);
+    uint64_t first = op != NULL && sized ? op_parcel(op)->buf.len : 0;
+    uint64_t bytes = sized ? side->waiting_bytes : 0;
+    uint32_t waiting = side->waiting - side->muted;
+    bool over = side->asked_over && waiting == 0;
     side->asked_over = false;
-    if (!over && side->waiting == side->asked &&
-        (side->waiting == 0 ||
-         (first == side->asked_first && side->waiting_bytes == side->asked_bytes)))
+    if (!over && waiting == side->asked &&
+        (waiting == 0 || (first == side->asked_first && bytes == side->asked_bytes)))
         return 0;
     struct wire_control c = {
         .what = WIRE_ASK,
         .bind = side->id,
-        .ask = { .waiting = side->waiting, .first_bytes = first, .bytes = side->waiting_bytes },
+        .ask = { .waiting = waiting, .first_bytes = first, .bytes = bytes },
     };
     int rc = tell(n, &c);
     if (rc < 0)
         return rc;
-    side->asked = side->waiting;
+    side->asked = waiting;
+    side->asks_said++;
     side->asked_first = first;
-    side->asked_bytes = side->waiting_bytes;
+    side->asked_bytes = bytes;
     return 0;
+}
+
+/* What a rendezvous has to say: of receives, what became of claims; of sends, offers that are wanted back, and calls that
+ * nobody wants. */
+static int side_tell_answers(struct rn_node *n, struct side *side)
+{
+    struct meeting *m = &side->handle->meet;
+    uint32_t said = 0;
+    int rc = 0;
+    for (; said < m->n_answers && rc == 0; said += rc == 0) {
+        const struct claim_answer *a = &m->answers[said];
+        struct wire_control c = {
+            .what = a->what,
+            .bind = side->id,
+            .meet = { .claim = a->claim, .own = a->own },
+        };
+        rc = tell(n, &c);
+    }
+    m->n_answers -= said;
+    memmove(m->answers, m->answers + said, m->n_answers * sizeof *m->answers);
+    return rc;
+}
+
+static int side_tell_offers(struct rn_node *n, struct side *side)
+{
+    struct meeting *m = &side->handle->meet;
+    struct parcel *p;
+    int rc = 0;
+    if (m->calls > 0) {
+        struct wire_control c = {
+            .what = WIRE_RETURNED,
+            .bind = side->id,
+            .credit = { .elements = m->calls },
+        };
+        rc = tell(n, &c);
+        if (rc < 0)
+            return rc;
+        m->calls = 0;
+    }
+    TAILQ_FOREACH(p, &m->offers, link)
+    {
+        struct wire_control c = { .what = WIRE_WITHDRAW, .bind = side->id, .number = p->number };
+        if (!p->withdraw_due)
+            continue;
+        rc = tell(n, &c);
+        if (rc < 0)
+            return rc;
+        p->withdraw_due = false;
+    }
+    return 0;
+}
+
+static int side_tell_meeting(struct rn_node *n, struct side *side)
+{
+    return side->dir == RN_IN ? side_tell_answers(n, side) : side_tell_offers(n, side);
 }
 
 static int side_ask_weakly(struct rn_node *n, struct side *side)
@@ -125,6 +183,8 @@ static bool side_settled(const struct side *side)
     const struct handle *h = side->handle;
     if (side->dir == RN_OUT)
         return h->out.head == NULL;
+    if (h->meet.n_claims > 0)
+        return false;
     return h->popped == h->finished || h->broken != 0;
 }
 
@@ -134,6 +194,8 @@ static int side_collect(struct rn_node *n, struct side *side)
     if (side->state != SIDE_BOUND)
         return 0;
     int rc = side->dir == RN_IN ? side_tell_taken(n, side) : 0;
+    if (rc == 0 && handle_meets(side->handle))
+        rc = side_tell_meeting(n, side);
     if (rc == 0 && side->closed == 0 && !side->unbind_due) {
         rc = side_ask(n, side);
         if (rc == 0)
@@ -166,6 +228,42 @@ static void turns_remove(struct rn_node *n, struct handle *h)
     TAILQ_REMOVE(&n->turns, h, turn);
 }
 
+static void meets_place(struct rn_node *n, struct handle *h)
+{
+    bool busy = h->listed && meet_busy(h);
+    if (busy && !h->in_meets)
+        TAILQ_INSERT_TAIL(&n->meets, h, meets);
+    else if (!busy && h->in_meets)
+        TAILQ_REMOVE(&n->meets, h, meets);
+    h->in_meets = busy;
+}
+
+static int64_t handle_knocks(struct handle *h, int64_t now_ns)
+{
+    rn__chan_lock(h->chan);
+    int64_t at_ns = meet_knocks(h, now_ns);
+    rn__chan_unlock(h->chan);
+    return at_ns;
+}
+
+void traffic_knocks(struct rn_node *n)
+{
+    int64_t now_ns = rn__boottime(), first_ns = INT64_MAX, at_ns;
+    struct handle *h;
+    if (!atomic_exchange(&n->knocked, false) && now_ns < n->yield_ns)
+        return;
+    TAILQ_FOREACH(h, &n->meets, meets)
+    {
+        at_ns = handle_knocks(h, now_ns);
+        first_ns = at_ns < first_ns ? at_ns : first_ns;
+    }
+    for (h = n->held; h != NULL; h = h->dirty_next) {
+        at_ns = h->in_meets ? INT64_MAX : handle_knocks(h, now_ns);
+        first_ns = at_ns < first_ns ? at_ns : first_ns;
+    }
+    n->yield_ns = first_ns;
+}
+
 static void handle_collect(struct rn_node *n, struct handle *h)
 {
     /* Cleared before we look, so that what changes afterwards marks the handle again. */
@@ -176,8 +274,9 @@ static void handle_collect(struct rn_node *n, struct handle *h)
     int rc = side_collect(n, &h->side[RN_IN]);
     if (rc == 0)
         rc = side_collect(n, &h->side[RN_OUT]);
-    if (h->out.head != NULL)
+    if (h->out.head != NULL || h->meet.unsaid != NULL)
         turns_add(n, h);
+    meets_place(n, h);
     if (rc < 0 && !h->over)
         node_mark(n, h);
     rn__chan_unlock(h->chan);
@@ -269,6 +368,40 @@ int traffic_pump(struct rn_node *n)
     return 0;
 }
 
+/* Moves the handle's oldest offer into the writer: as writer_take(). */
+static bool writer_take_offer(struct rn_node *n, struct handle *h)
+{
+    struct side *side = &h->side[RN_OUT];
+    struct wire_section s;
+    struct chunk *chunk;
+    rn__chan_lock(h->chan);
+    size_t size = meet_next_size(h), used = frame_writer_size(&n->writer);
+    bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
+    struct parcel *p = full ? NULL : meet_leave(h, &s, &chunk);
+    rn__chan_unlock(h->chan);
+    if (p == NULL) {
+        if (!full)
+            turns_remove(n, h);
+        return !full;
+    }
+    s.bind = side->id;
+    s.incarnation = side->incarnation;
+    s.epoch = side->epoch;
+    int rc = frame_writer_section(&n->writer, &s);
+    rn__chan_lock(h->chan);
+    if (rc < 0)
+        meet_unleave(h, p, chunk);
+    else
+        outbox_give(&h->out, chunk);
+    bool more = h->meet.unsaid != NULL;
+    rn__chan_unlock(h->chan);
+    turns_remove(n, h);
+    if (more)
+        turns_add(n, h);
+    n->starved |= rc < 0;
+    return rc == 0;
+}
+
 /* Moves the handle's oldest chunk into the writer.  false: it would make the frame too large, or there is no memory. */
 static bool writer_take(struct rn_node *n, struct handle *h)
 {
@@ -319,7 +452,8 @@ static int traffic_data(struct rn_node *n)
 {
     while (session_window_open(n->session)) {
         struct handle *h;
-        while ((h = TAILQ_FIRST(&n->turns)) != NULL && writer_take(n, h))
+        while ((h = TAILQ_FIRST(&n->turns)) != NULL &&
+               (handle_meets(h) ? writer_take_offer(n, h) : writer_take(n, h)))
             ;
         if (frame_writer_size(&n->writer) == 0)
             return 0;
@@ -396,6 +530,7 @@ void traffic_delist(struct rn_node *n, struct handle *h, int rc)
     turns_remove(n, h);
     TAILQ_REMOVE(&n->handles, h, all);
     h->listed = false;
+    meets_place(n, h);
     rn_chan_unref(h->chan);
     handle_unref(h);
 }
@@ -465,6 +600,8 @@ static int on_recall_out(struct rn_node *n, struct side *side, const struct wire
     uint64_t elements = 0;
     rn__chan_lock(h->chan);
     outbox_surrender(&h->out, &elements, &back.credit.bytes);
+    elements += h->meet.calls;
+    h->meet.calls = 0;
     rn__chan_unlock(h->chan);
     back.credit.elements = (uint32_t)elements;
     return session_control(n->session, &back);
@@ -556,6 +693,11 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
         if (bound)
             on_closed(side, c);
         return 0;
+    case WIRE_CLAIM:
+        return bound && !out ? handle_meet(side, c) : 0;
+    case WIRE_COMMIT:
+    case WIRE_ABORT: /* after Unbind too: they are its offers' verdicts */
+        return handle_meet(side, c);
     case WIRE_OPENED:
         handle_attributes(side, &c->bound.attributes);
         return 0;

@@ -1,0 +1,693 @@
+/* meet.c - a handle's part in rendezvous; see meet.h.   SPDX-License-Identifier: MIT
+ *
+ * Invariants, under the channel's lock:
+ *   - a parcel on `offers` or `claims` is the token of an operation in the channel's queue that is tentative by this
+ *     handle - or of none: an offer whose send gave RN_EUNKNOWN (an orphan), which is kept until its fate is known;
+ *   - such operations are not counted in side->waiting, so the home is not asked for them;
+ *   - every claim that came is answered once by Claimed or Refuse, or is held, or was aborted before; a claim that was
+ *     answered by Claimed may be refused afterwards, when its receive yields.
+ *
+ * Only what makes an operation tentative ends that again, so of the two words - the claim word and these lists - the
+ * lists are right whenever the lock is free. */
+#include "node/meet.h"
+
+#include "node/node.h"
+#include "node/op.h"
+#include "proto/limits.h"
+#include "runtime/assert.h"
+#include "runtime/sched.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UP_NS RN_SEC /* without an answer for so long the link counts as not up */
+
+void meet_init(struct meeting *m)
+{
+    *m = (struct meeting){ 0 };
+    TAILQ_INIT(&m->offers);
+    TAILQ_INIT(&m->claims);
+    atomic_init(&m->knocked, false);
+}
+
+void meet_fini(struct meeting *m)
+{
+    free(m->held);
+    free(m->answers);
+}
+
+bool handle_meets(const struct handle *h)
+{
+    return h->capacity == WIRE_RENDEZVOUS;
+}
+
+bool meet_busy(const struct handle *h)
+{
+    const struct meeting *m = &h->meet;
+
+    return !TAILQ_EMPTY(&m->offers) || !TAILQ_EMPTY(&m->claims) || m->n_held > 0;
+}
+
+/* ---- who is who ---- */
+
+static bool is_own(const struct handle *h, const struct rn__op *op,
+                   const struct wire_operation *offer)
+{
+    return rn__wait_id(op->wait) == offer->number &&
+           memcmp(node_instance(h->node), offer->instance, sizeof offer->instance) == 0;
+}
+
+/* Is the offer's operation lower than that of op? */
+static bool is_lower(const struct handle *h, const struct wire_operation *offer,
+                     const struct rn__op *op)
+{
+    int order = memcmp(offer->instance, node_instance(h->node), sizeof offer->instance);
+
+    return order != 0 ? order < 0 : offer->number < rn__wait_id(op->wait);
+}
+
+/* An operation that is tentative elsewhere was passed over: the home is not to be asked for it before it comes back. */
+static void mute(struct side *side, struct rn__op *op)
+{
+    struct parcel *p = op_parcel(op);
+
+    if (p->muted)
+        return;
+    p->muted = true;
+    side->muted++;
+}
+
+/* ---- beginning ---- */
+
+/* The operation is tentative here from now on. */
+static void join(struct side *side, struct parcel_list *list, struct rn__op *op)
+{
+    struct parcel *p = op_parcel(op);
+
+    op_left(side, op);
+    p->op = op;
+    p->asks_said = side->asks_said;
+    p->knocked_ns = 0;
+    p->withdrawn = false;
+    TAILQ_INSERT_TAIL(list, p, link);
+}
+
+static void answer(struct handle *h, uint64_t claim, enum wire_what what, bool own)
+{
+    struct meeting *m = &h->meet;
+
+    rn_assert(m->n_answers < m->answers_cap);
+    m->answers[m->n_answers++] = (struct claim_answer){ claim, what, own };
+    node_mark(h->node, h);
+}
+
+/* Room for one more claim and all that may have to be said about it and those before.  false: no memory. */
+static bool make_room(struct meeting *m)
+{
+    uint32_t answers = m->n_answers + 2 * (1 + m->n_held + m->n_claims);
+
+    if (m->n_held == m->held_cap) {
+        uint32_t cap = m->held_cap == 0 ? 4 : 2 * m->held_cap;
+        struct held_claim *held = realloc(m->held, cap * sizeof *held);
+        if (held == NULL)
+            return false;
+        m->held = held;
+        m->held_cap = cap;
+    }
+    if (answers > m->answers_cap) {
+        struct claim_answer *more = realloc(m->answers, 2 * answers * sizeof *more);
+        if (more == NULL)
+            return false;
+        m->answers = more;
+        m->answers_cap = 2 * answers;
+    }
+    return true;
+}
+
+/* ---- ending ---- */
+
+/* The case that was negotiated fires. */
+static void fire(struct handle *h, struct parcel *p, int rc)
+{
+    struct rn__op *op = p->op;
+
+    p->op = NULL;
+    if (rn__op_fire(h->chan, op))
+        rn__op_complete(op, rc);
+}
+
+/* The negotiation came to nothing: the operation waits again, or ends by what knocked meanwhile, or with rc. */
+static void release(struct side *side, struct parcel *p, bool asks, int rc)
+{
+    struct handle *h = side->handle;
+    struct rn__op *op = p->op;
+    bool woken;
+
+    if (rc < 0) {
+        fire(h, p, rc);
+        return;
+    }
+    p->op = NULL;
+    op_joins(side, op);
+    /* An Ask since then may reach the home after it has counted the operation again: so it is told once more. */
+    if (asks && p->asks_said == side->asks_said)
+        side->asked++;
+    if (!rn__tentative_release(op->wait, &woken) && !woken)
+        rn__wake(op->wait);
+    node_mark(h->node, h);
+}
+
+/* What operations of a side get that is closed, or whose handle has failed; 0: neither. */
+static int ended(const struct side *side)
+{
+    return side->handle->fatal < 0 ? side->handle->fatal : side->closed;
+}
+
+static void drop_chunk(struct handle *h, struct parcel *p)
+{
+    if (p->chunk != NULL)
+        outbox_give(&h->out, p->chunk);
+    p->chunk = NULL;
+}
+
+/* The offer is over, whatever became of it. */
+static void offer_ends(struct handle *h, struct parcel *p)
+{
+    if (h->meet.unsaid == p)
+        h->meet.unsaid = TAILQ_NEXT(p, link);
+    TAILQ_REMOVE(&h->meet.offers, p, link);
+    p->number = 0;
+    drop_chunk(h, p);
+}
+
+static void claim_ends(struct handle *h, struct parcel *p)
+{
+    TAILQ_REMOVE(&h->meet.claims, p, link);
+    h->meet.n_claims--;
+}
+
+void meet_take_back(struct handle *h, int rc)
+{
+    struct parcel *p;
+
+    while ((p = h->meet.unsaid) != NULL) {
+        offer_ends(h, p);
+        fire(h, p, rc);
+    }
+}
+
+/* ---- offering ---- */
+
+/* Has the operation no other case?  Then nothing is lost by its being tentative, and the home may keep the offer: a small
+ * one, because it is kept in the home's memory. */
+static bool is_patient(const struct rn__op *op)
+{
+    return op->wait->n_ops == 1 && op_parcel(op)->buf.len <= WIRE_FRAME_TARGET;
+}
+
+/* false: it is tentative elsewhere, or decided. */
+static bool offer(struct handle *h, struct rn__op *op, bool patient)
+{
+    struct side *side = &h->side[RN_OUT];
+    struct parcel *p = op_parcel(op);
+
+    if (!rn__tentative(op->wait, op->index)) {
+        mute(side, op);
+        return false;
+    }
+    join(side, &h->meet.offers, op);
+    if (h->meet.unsaid == NULL)
+        h->meet.unsaid = p;
+    p->number = 0;
+    p->patient = patient;
+    p->chunk = outbox_pack(&h->out, p->buf.data, p->buf.len);
+    if (p->chunk != NULL) {
+        node_mark(h->node, h);
+    } else {
+        offer_ends(h, p);
+        fire(h, p, -ENOMEM);
+    }
+    return true;
+}
+
+static void serve_calls(struct handle *h, bool shy)
+{
+    struct rn__op *op, *next;
+
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && h->meet.calls > 0; op = next) {
+        struct parcel *p = op_parcel(op);
+        next = op->next;
+        if (p->op == NULL && atomic_load(&p->shy) == shy && offer(h, op, false))
+            h->meet.calls--;
+    }
+}
+
+static void serve_offers(struct handle *h)
+{
+    struct rn__op *op, *next;
+
+    if (h->draining || node_fence(h->node) != 0)
+        return;
+    serve_calls(h, false);
+    serve_calls(h, true);
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL; op = next) {
+        next = op->next;
+        if (op_parcel(op)->op == NULL && !op_parcel(op)->asks && is_patient(op))
+            offer(h, op, true);
+    }
+}
+
+void meet_call(struct handle *h, uint32_t n)
+{
+    h->meet.calls += n;
+}
+
+size_t meet_next_size(const struct handle *h)
+{
+    const struct parcel *p = h->meet.unsaid;
+
+    return p != NULL ? WIRE_SECTION_HEADER + p->chunk->len : 0;
+}
+
+/* What is left of a deadline, as it crosses the wire: 0 is none, so what is over is 1. */
+static uint32_t left_ms(rn_time deadline)
+{
+    int64_t ms;
+
+    if (deadline == RN_FOREVER)
+        return 0;
+    ms = (deadline - rn_now() + RN_MS - 1) / RN_MS;
+    return ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+struct parcel *meet_leave(struct handle *h, struct wire_section *s, struct chunk **chunk)
+{
+    struct meeting *m = &h->meet;
+    struct parcel *p = m->unsaid;
+
+    if (p == NULL)
+        return NULL;
+    m->unsaid = TAILQ_NEXT(p, link);
+    p->number = ++m->numbered;
+    *chunk = p->chunk;
+    p->chunk = NULL;
+    *s = (struct wire_section){
+        .count = 1,
+        .number = p->number,
+        .position = rn__wait_id(p->op->wait),
+        .deliveries = left_ms(p->op->deadline),
+        .bytes = (*chunk)->bytes,
+        .size = (uint32_t)(*chunk)->len,
+        .flags = WIRE_OFFER | (p->patient ? WIRE_PATIENT : 0),
+        .body = (*chunk)->data,
+    };
+    return p;
+}
+
+void meet_unleave(struct handle *h, struct parcel *p, struct chunk *chunk)
+{
+    struct meeting *m = &h->meet;
+
+    rn_assert(p->number == m->numbered);
+    m->numbered--;
+    m->unsaid = p;
+    p->number = 0;
+    p->chunk = chunk;
+    meet_serve(h); /* it may have been closed meanwhile */
+}
+
+static struct parcel *find_offer(struct handle *h, uint64_t number)
+{
+    struct parcel *p;
+
+    TAILQ_FOREACH(p, &h->meet.offers, link)
+    if (p->number == number)
+        return p;
+    return NULL;
+}
+
+/* The home has decided an offer whose send gave RN_EUNKNOWN. */
+static void orphan_decided(struct handle *h, struct parcel *p)
+{
+    h->meet.unknown--;
+    parcel_give(&h->pool, p);
+}
+
+void meet_offer_committed(struct handle *h, uint64_t number)
+{
+    struct parcel *p = find_offer(h, number);
+
+    if (number == 0 || p == NULL)
+        return;
+    offer_ends(h, p);
+    h->meet.committed++;
+    if (p->orphan)
+        orphan_decided(h, p);
+    else
+        fire(h, p, 0);
+}
+
+void meet_offer_aborted(struct handle *h, uint64_t number, bool asks)
+{
+    struct parcel *p = find_offer(h, number);
+
+    if (number == 0 || p == NULL)
+        return;
+    offer_ends(h, p);
+    if (p->orphan) {
+        orphan_decided(h, p);
+        return;
+    }
+    p->asks = asks;
+    release(&h->side[RN_OUT], p, asks, ended(&h->side[RN_OUT]));
+}
+
+/* ---- being claimed ---- */
+
+static bool accept_claim(struct handle *h, struct rn__op *op, uint64_t claim)
+{
+    struct side *side = &h->side[RN_IN];
+
+    if (!rn__tentative(op->wait, op->index))
+        return false;
+    join(side, &h->meet.claims, op);
+    h->meet.n_claims++;
+    op_parcel(op)->claim = claim;
+    op_parcel(op)->delivery = 0;
+    answer(h, claim, WIRE_CLAIMED, false);
+    return true;
+}
+
+/* Its operation offers what it would receive itself: the case that is offered lets others go first, the next time. */
+static void be_shy(struct rn__op *op)
+{
+    uint32_t word = atomic_load(&op->wait->claim);
+
+    if ((word & RN__STATE) == RN__TENTATIVE)
+        atomic_store(&op_parcel(&op->wait->ops[word >> 8])->shy, true);
+}
+
+enum decision { ACCEPTED, HELD, REFUSED, REFUSED_OWN };
+
+/* Looks for a receive that takes the offer. */
+static enum decision decide(struct handle *h, const struct held_claim *c)
+{
+    struct side *side = &h->side[RN_IN];
+    bool own = false, lower = false, busy = false;
+    struct rn__op *op, *next;
+
+    if (ended(side) < 0 || side->unbind_due || node_fence(h->node) != 0)
+        return REFUSED;
+    for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = next) {
+        next = op->next;
+        if (is_own(h, op, &c->offer)) {
+            own = true;
+            be_shy(op);
+        } else if (op_parcel(op)->op == NULL && accept_claim(h, op, c->claim)) {
+            return ACCEPTED;
+        } else if (rn__is_tentative(op->wait)) {
+            busy = true;
+            lower |= is_lower(h, &c->offer, op);
+        }
+    }
+    if (lower)
+        return HELD;
+    return own && !busy ? REFUSED_OWN : REFUSED;
+}
+
+/* The home counts one waiting receive less for a claim; those that could not take it are not asked for before they
+ * come back. */
+static void mute_tentative(struct handle *h, const struct wire_operation *offer_of)
+{
+    struct rn__op *op;
+
+    for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = op->next)
+        if (op_parcel(op)->op == NULL && rn__is_tentative(op->wait) && !is_own(h, op, offer_of))
+            mute(&h->side[RN_IN], op);
+}
+
+/* true: it has been answered. */
+static bool settle_claim(struct handle *h, const struct held_claim *c)
+{
+    struct side *side = &h->side[RN_IN];
+    enum decision d = decide(h, c);
+
+    if (d == HELD)
+        return false;
+    if (d == REFUSED)
+        mute_tentative(h, &c->offer);
+    if (d == REFUSED_OWN)
+        side->asked++; /* the home counts it again */
+    if (d != ACCEPTED)
+        answer(h, c->claim, WIRE_REFUSE, d == REFUSED_OWN);
+    return true;
+}
+
+int meet_claim(struct handle *h, uint64_t claim, const struct wire_operation *offer_of)
+{
+    struct meeting *m = &h->meet;
+    struct side *side = &h->side[RN_IN];
+    struct held_claim c = { claim, *offer_of, side->asks_said };
+
+    if (!make_room(m))
+        return -ENOMEM;
+    side->asked -= side->asked > 0;
+    if (!settle_claim(h, &c))
+        m->held[m->n_held++] = c;
+    return 0;
+}
+
+static void serve_held(struct handle *h)
+{
+    struct meeting *m = &h->meet;
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < m->n_held; i++)
+        if (!settle_claim(h, &m->held[i]))
+            m->held[left++] = m->held[i];
+    m->n_held = left;
+}
+
+static struct parcel *find_claim(struct handle *h, uint64_t claim)
+{
+    struct parcel *p;
+
+    TAILQ_FOREACH(p, &h->meet.claims, link)
+    if (p->claim == claim)
+        return p;
+    return NULL;
+}
+
+void meet_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery)
+{
+    struct parcel *p = find_claim(h, claim);
+
+    if (p != NULL) /* else it has yielded, and the home hears so */
+        p->delivery = delivery;
+}
+
+void meet_claim_aborted(struct handle *h, uint64_t claim, bool asks)
+{
+    struct meeting *m = &h->meet;
+    struct side *side = &h->side[RN_IN];
+    struct parcel *p = find_claim(h, claim);
+
+    for (uint32_t i = 0; i < m->n_held; i++) {
+        if (m->held[i].claim != claim)
+            continue;
+        side->asked += asks && m->held[i].asks_said == side->asks_said;
+        memmove(&m->held[i], &m->held[i + 1], (m->n_held - i - 1) * sizeof *m->held);
+        m->n_held--;
+        node_mark(h->node, h);
+        return;
+    }
+    if (p == NULL)
+        return; /* refused: that crossed this */
+    claim_ends(h, p);
+    release(side, p, asks, ended(side));
+}
+
+void meet_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+{
+    struct parcel *p;
+    size_t at = 0;
+
+    TAILQ_FOREACH(p, &h->meet.claims, link)
+    if (p->delivery == s->number)
+        break;
+    if (p == NULL)
+        return; /* it has yielded */
+    claim_ends(h, p);
+    p->data = section_element(s, &at, &p->len);
+    p->frame = frame_ref(frame);
+    p->number = ++h->popped;
+    fire(h, p, 0);
+}
+
+/* ---- knocks ---- */
+
+void meet_hurry(struct handle *h)
+{
+    atomic_store(&h->meet.knocked, true);
+    node_knocked(h->node);
+}
+
+/* The link is not up, and somebody cannot wait: the send gives up, its offer's fate will be known later. */
+static void offer_yields(struct handle *h, struct parcel *p)
+{
+    p->orphan = true;
+    p->withdraw_due |= !p->withdrawn;
+    p->withdrawn = true;
+    h->meet.unknown++;
+    fire(h, p, RN_EUNKNOWN);
+    node_mark(h->node, h);
+}
+
+static void claim_yields(struct handle *h, struct parcel *p)
+{
+    claim_ends(h, p);
+    answer(h, p->claim, WIRE_REFUSE, false);
+    release(&h->side[RN_IN], p, false, 0);
+}
+
+/* Until when a tentative operation that was knocked on waits for the home's verdict. */
+static int64_t wait_until(struct handle *h, struct parcel *p, int64_t now_ns)
+{
+    int64_t up_ns = node_up_until(h->node);
+
+    if (p->knocked_ns == 0)
+        p->knocked_ns = now_ns;
+    if (up_ns == 0)
+        return 0;
+    return up_ns > p->knocked_ns + UP_NS ? up_ns : p->knocked_ns + UP_NS;
+}
+
+static int64_t knock_at_offer(struct handle *h, struct parcel *p, int64_t now_ns)
+{
+    int64_t until_ns;
+
+    if (p->op == NULL || rn__knocks(p->op->wait) == 0)
+        return INT64_MAX;
+    if (p->number == 0) { /* it has not left */
+        offer_ends(h, p);
+        release(&h->side[RN_OUT], p, false, 0);
+        return INT64_MAX;
+    }
+    until_ns = wait_until(h, p, now_ns);
+    if (now_ns >= until_ns) {
+        offer_yields(h, p);
+        return INT64_MAX;
+    }
+    if (p->patient && !p->withdrawn) { /* any other is decided soon */
+        p->withdrawn = true;
+        p->withdraw_due = true;
+        node_mark(h->node, h);
+    }
+    return until_ns;
+}
+
+static int64_t knock_at_claim(struct handle *h, struct parcel *p, int64_t now_ns)
+{
+    int64_t until_ns;
+
+    if (rn__knocks(p->op->wait) == 0)
+        return INT64_MAX;
+    until_ns = wait_until(h, p, now_ns);
+    if (now_ns < until_ns)
+        return until_ns;
+    claim_yields(h, p);
+    return INT64_MAX;
+}
+
+int64_t meet_knocks(struct handle *h, int64_t now_ns)
+{
+    int64_t first_ns = INT64_MAX, at_ns;
+    struct parcel *p, *next;
+
+    atomic_store(&h->meet.knocked, false); /* before we look */
+    if (h->over)
+        return INT64_MAX;
+    for (p = TAILQ_FIRST(&h->meet.offers); p != NULL; p = next) {
+        next = TAILQ_NEXT(p, link);
+        at_ns = knock_at_offer(h, p, now_ns);
+        first_ns = at_ns < first_ns ? at_ns : first_ns;
+    }
+    for (p = TAILQ_FIRST(&h->meet.claims); p != NULL; p = next) {
+        next = TAILQ_NEXT(p, link);
+        at_ns = knock_at_claim(h, p, now_ns);
+        first_ns = at_ns < first_ns ? at_ns : first_ns;
+    }
+    return first_ns;
+}
+
+/* ---- as a whole ---- */
+
+void meet_queued(struct handle *h, struct rn__op *op)
+{
+    struct meeting *m = &h->meet;
+
+    if (!handle_meets(h))
+        return;
+    if (op->kind == RN_RECV)
+        serve_held(h);
+    else if (m->calls > 0)
+        serve_offers(h);
+    else if (is_patient(op) && !h->draining && node_fence(h->node) == 0)
+        offer(h, op, true);
+}
+
+void meet_unqueued(struct handle *h, struct rn__op *op)
+{
+    struct parcel *p = op_parcel(op);
+
+    if (p->op == NULL) {
+        op_left(&h->side[op->kind == RN_SEND ? RN_OUT : RN_IN], op);
+        if (!h->over)
+            serve_held(h);
+        return;
+    }
+    /* The scheduler ends: nobody has decided it, nobody will. */
+    p->op = NULL;
+    if (op->kind == RN_SEND)
+        offer_ends(h, p);
+    else
+        claim_ends(h, p);
+}
+
+void meet_serve(struct handle *h)
+{
+    int rc = ended(&h->side[RN_OUT]);
+
+    if (!handle_meets(h))
+        return;
+    if (rc < 0)
+        meet_take_back(h, rc);
+    else
+        serve_offers(h);
+    serve_held(h);
+}
+
+void meet_over(struct handle *h, int rc)
+{
+    struct meeting *m = &h->meet;
+    struct parcel *p;
+
+    meet_take_back(h, rc);
+    while ((p = TAILQ_FIRST(&m->offers)) != NULL) {
+        offer_ends(h, p);
+        if (p->orphan) {
+            parcel_give(&h->pool, p);
+            continue;
+        }
+        m->unknown++;
+        fire(h, p, RN_EUNKNOWN);
+    }
+    while ((p = TAILQ_FIRST(&m->claims)) != NULL) {
+        claim_ends(h, p);
+        fire(h, p, rc);
+    }
+    m->n_held = 0;
+    m->n_answers = 0;
+    m->calls = 0;
+}
