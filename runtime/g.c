@@ -42,6 +42,9 @@ static void registry_remove(struct rn__g *g)
         r->first = g->all_next;
     if (g->all_next != NULL)
         g->all_next->all_prev = g->all_prev;
+    for (struct rn__cursor *c = r->cursors; c != NULL; c = c->next)
+        if (c->at == g)
+            c->at = g->all_next;
     r->all--;
     r->live -= !g->system;
     rn__unlock(&r->lock);
@@ -151,22 +154,42 @@ int rn__go_system(rn_fn *fn, void *arg, const char *name)
     return rn__spawn(&(struct rn__spawn){ .fn = fn, .arg = arg, .name = name, .system = true });
 }
 
+/* Whoever wants to begin or end one has its turn after so many. */
+#define AT_A_TIME 64
+
+static void registry_walk(struct rn__registry *r, void (*fn)(struct rn__g *g, void *arg), void *arg)
+{
+    struct rn__cursor cursor, **at;
+
+    rn__lock(&r->lock);
+    cursor = (struct rn__cursor){ .at = r->first, .next = r->cursors };
+    r->cursors = &cursor;
+    for (unsigned n = 1; cursor.at != NULL; n++) {
+        struct rn__g *g = cursor.at;
+
+        cursor.at = g->all_next;
+        fn(g, arg);
+        if (n % AT_A_TIME == 0) {
+            rn__unlock(&r->lock);
+            rn__lock(&r->lock);
+        }
+    }
+    for (at = &r->cursors; *at != &cursor;)
+        at = &(*at)->next;
+    *at = cursor.next;
+    rn__unlock(&r->lock);
+}
+
 void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg)
 {
     if (!rn__outside_enter())
         return;
-    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
-        struct rn__registry *r = &rn__sched.workers[i].registry;
-
-        rn__lock(&r->lock);
-        for (struct rn__g *g = r->first; g != NULL; g = g->all_next)
-            fn(g, arg);
-        rn__unlock(&r->lock);
-    }
+    for (unsigned i = 0; i < rn__sched.n_workers; i++)
+        registry_walk(&rn__sched.workers[i].registry, fn, arg);
     rn__outside_leave();
 }
 
-uint64_t rn__live(void)
+static uint64_t registry_sum(bool all)
 {
     uint64_t n = 0;
 
@@ -174,8 +197,24 @@ uint64_t rn__live(void)
         struct rn__registry *r = &rn__sched.workers[i].registry;
 
         rn__lock(&r->lock);
-        n += r->live;
+        n += all ? r->all : r->live;
         rn__unlock(&r->lock);
     }
+    return n;
+}
+
+uint64_t rn__live(void)
+{
+    return registry_sum(/* all= */ false);
+}
+
+uint64_t rn__all(void)
+{
+    uint64_t n;
+
+    if (!rn__outside_enter())
+        return 0;
+    n = registry_sum(/* all= */ true);
+    rn__outside_leave();
     return n;
 }

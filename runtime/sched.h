@@ -18,11 +18,18 @@ struct rn__counters {
     _Atomic uint64_t created, parks, steals, sends, recvs, selects, idle_ns;
 };
 
+/* Somebody goes through a registry a few goroutines at a time; on its stack. */
+struct rn__cursor {
+    struct rn__g *at; /* the next one, or NULL; moved on when that one leaves */
+    struct rn__cursor *next;
+};
+
 /* The goroutines that a worker has started. */
 struct rn__registry {
-    struct rn__lock lock;
-    struct rn__g *first;
-    uint64_t live; /* user goroutines among them */
+    struct rn__lock lock;       /* guards the rest */
+    struct rn__g *first;        /* the newest */
+    struct rn__cursor *cursors; /* those who are under way */
+    uint64_t live;              /* user goroutines among them */
     uint64_t all;
 };
 
@@ -95,10 +102,12 @@ int rn__spawn(const struct rn__spawn *s);
 /* A service goroutine: in no group, never cancelled; it, its waits and its timers do not count for deadlocks. */
 int rn__go_system(rn_fn *fn, void *arg, const char *name);
 
-/* Calls fn for every goroutine, a registry at a time, while none of that registry can end. */
+/* Calls fn once for every goroutine, a few at a time, while none of its registry can end or begin; so fn is short.  Those
+ * that begin after the call may be missing. */
 void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg);
-/* How many user goroutines there are. */
+/* How many user goroutines there are; and all. */
 uint64_t rn__live(void);
+uint64_t rn__all(void);
 enum rn__count { RN__COUNT_SENDS, RN__COUNT_RECVS, RN__COUNT_SELECTS };
 /* Counts an operation; plain threads too. */
 void rn__count(enum rn__count what);
