@@ -1112,7 +1112,7 @@ static void unknown_controls_and_fields_are_skipped(void **state)
 {
     static const uint8_t raw[] = {
         34,   0, 0,    0, 0x09, 1, 0,    0,    0, 0,    0,
-        0,    0, 0x10, 1, 0x2a, 5, 0xf2, 0x01, 2, 0x08, 7, /* control 30 */
+        0,    0, 0x10, 1, 0x2a, 5, 0xc2, 0x02, 2, 0x08, 7, /* control 40 */
         0x2a, 4, 0x12, 2, 0x08, 5,                         /* Unbind 5 */
         0x2a, 0,                                           /* an empty control */
         0x2a, 6, 0x12, 4, 0x08, 6, 0x78, 1,                /* Unbind 6 with a field 15 */
