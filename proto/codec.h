@@ -26,11 +26,23 @@ int text_read(const char **to, const char *pb, size_t max);
 
 /* Is code one of enum wire_code? */
 bool code_valid(int code);
+bool direction_valid(int direction);
 
 /* ---- control_write.c ---- */
 
 /* The string as it may be sent: what is longer than WIRE_TEXT_MAX is cut (between characters), NULL is "".
  * Gives s itself or a copy in `room`. */
 char *text_clip(const char *s, char room[]);
+
+/* Appends a packed control, as it stands in an envelope.  0, -ENOMEM or -EMSGSIZE. */
+int control_pack(struct control_buffer *b, const Runnel__Control *pb);
+
+/* ---- goroutine.c ---- */
+
+int report_read(struct wire_control *c, const Runnel__Report *pb, struct arena *a);
+int report_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb);
+/* The nodes of an Answer. */
+int nodes_read(struct wire_control *c, const Runnel__Answer *pb, struct arena *a);
+int nodes_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *a);
 
 #endif

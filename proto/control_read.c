@@ -10,6 +10,8 @@
 
 _Static_assert(WIRE_GOODBYE == (int)RUNNEL__CONTROL__WHAT_GOODBYE, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OPENED == (int)RUNNEL__CONTROL__WHAT_OPENED, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_REPORT == (int)RUNNEL__CONTROL__WHAT_REPORT, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FAILED == (int)RUNNEL__CODE__FAILED, "wire.h and runnel.proto agree");
@@ -37,7 +39,7 @@ bool code_valid(int code)
     return code >= WIRE_OK && code <= WIRE_FAILED;
 }
 
-static bool direction_valid(int direction)
+bool direction_valid(int direction)
 {
     return direction == WIRE_IN || direction == WIRE_OUT;
 }
@@ -140,8 +142,14 @@ static int answer_read(struct wire_control *c, const Runnel__Answer *pb, struct 
 
     c->bind = pb->id;
     c->answer.last = pb->last;
-    if (pb->n_channel == 0)
-        return 0;
+    c->answer.code = (enum wire_code)pb->code;
+    if (!code_valid((int)pb->code))
+        return -EPROTO;
+    rc = text_read(&c->answer.sentence, pb->sentence, WIRE_TEXT_MAX);
+    if (rc == 0)
+        rc = nodes_read(c, pb, a);
+    if (rc < 0 || pb->n_channel == 0)
+        return rc;
     channels = arena_alloc(a, pb->n_channel * sizeof *channels);
     if (channels == NULL)
         return -ENOMEM;
@@ -223,6 +231,17 @@ static int number_read(struct wire_control *c, uint32_t bind, uint64_t number)
     return 0;
 }
 
+static int query_read(struct wire_control *c, const Runnel__Query *pb)
+{
+    int rc = text_read(&c->query_name, pb->name, WIRE_NAME_MAX);
+
+    c->bind = pb->id;
+    c->query_want = (enum wire_want)pb->want;
+    if ((int)pb->want < WIRE_CHANNELS || (int)pb->want > WIRE_DUMP)
+        return -EPROTO;
+    return rc < 0 ? rc : text_read(&c->query_node, pb->node, WIRE_TEXT_MAX);
+}
+
 static int what_read(struct wire_control *c, const Runnel__Control *pb, struct arena *a)
 {
     switch (c->what) {
@@ -278,8 +297,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         counts_read(&c->counts, pb->counts);
         return 0;
     case WIRE_QUERY:
-        c->bind = pb->query->id;
-        return text_read(&c->query_name, pb->query->name, WIRE_NAME_MAX);
+        return query_read(c, pb->query);
     case WIRE_ANSWER:
         return answer_read(c, pb->answer, a);
     case WIRE_OPENED:
@@ -287,6 +305,12 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return attributes_read(&c->bound.attributes, pb->opened->attributes);
     case WIRE_GOODBYE:
         return 0;
+    case WIRE_INSPECT:
+        c->bind = pb->inspect->id;
+        c->inspect.end = pb->inspect->end;
+        return text_read(&c->inspect.channel, pb->inspect->channel, WIRE_NAME_MAX);
+    case WIRE_REPORT:
+        return report_read(c, pb->report, a);
     case WIRE_CLAIM:
         return claim_read(c, pb->claim);
     case WIRE_CLAIMED:
@@ -316,6 +340,7 @@ int control_read(struct wire_control *c, const Runnel__Control *pb, struct arena
     c->what = (enum wire_what)pb->what_case;
     rc = what_read(c, pb, a);
     if (rc == -EPROTO)
-        *why = "a control has a value out of its range, or a string too long or with a NUL inside";
+        *why =
+            "a control has a value out of its range, or is too long, or a string in it is or has a NUL inside";
     return rc < 0 ? rc : 1;
 }

@@ -161,8 +161,7 @@ static int channels_write(Runnel__Answer *pb, const struct wire_control *c, stru
     return rc;
 }
 
-/* Appends a packed control, as it stands in an envelope. */
-static int pack(struct control_buffer *b, const Runnel__Control *pb)
+int control_pack(struct control_buffer *b, const Runnel__Control *pb)
 {
     size_t body = runnel__control__get_packed_size(pb);
     size_t need = 1 + element_size(body);
@@ -189,6 +188,7 @@ static int pack(struct control_buffer *b, const Runnel__Control *pb)
 static int answer_append(struct control_buffer *b, const struct wire_control *c,
                          Runnel__Control *pb)
 {
+    char room[WIRE_TEXT_MAX + 1];
     Runnel__Answer m = RUNNEL__ANSWER__INIT;
     struct arena a;
     int rc = arena_init(&a, 4096, SIZE_MAX);
@@ -197,10 +197,14 @@ static int answer_append(struct control_buffer *b, const struct wire_control *c,
         return rc;
     m.id = c->bind;
     m.last = c->answer.last;
+    m.code = (Runnel__Code)c->answer.code;
+    m.sentence = text_clip(c->answer.sentence, room);
     pb->answer = &m;
     rc = channels_write(&m, c, &a);
     if (rc == 0)
-        rc = pack(b, pb);
+        rc = nodes_write(&m, c, &a);
+    if (rc == 0)
+        rc = control_pack(b, pb);
     arena_fini(&a);
     return rc;
 }
@@ -224,7 +228,7 @@ static int bind_append(struct control_buffer *b, const struct wire_control *c, R
     m.senders_min = c->bind_.senders_min;
     m.manual_ack = c->bind_.manual_ack;
     pb->bind = &m;
-    return pack(b, pb);
+    return control_pack(b, pb);
 }
 
 /* Bound, Opened */
@@ -248,7 +252,7 @@ static int bound_append(struct control_buffer *b, const struct wire_control *c, 
         bound.attributes = &attributes;
         pb->bound = &bound;
     }
-    return pack(b, pb);
+    return control_pack(b, pb);
 }
 
 /* Refused, Failed */
@@ -270,19 +274,22 @@ static int refused_append(struct control_buffer *b, const struct wire_control *c
         failed.sentence = text_clip(c->refused.sentence, room);
         pb->failed = &failed;
     }
-    return pack(b, pb);
+    return control_pack(b, pb);
 }
 
 static int query_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
 {
+    char room[WIRE_TEXT_MAX + 1];
     Runnel__Query m = RUNNEL__QUERY__INIT;
     int rc = text_write(&m.name, c->query_name, WIRE_NAME_MAX);
 
     if (rc < 0)
         return rc;
+    m.want = (Runnel__Want)c->query_want;
+    m.node = text_clip(c->query_node, room);
     m.id = c->bind;
     pb->query = &m;
-    return pack(b, pb);
+    return control_pack(b, pb);
 }
 
 /* Those of a rendezvous. */
@@ -344,7 +351,21 @@ static int meet_append(struct control_buffer *b, const struct wire_control *c, R
     default:
         return -EINVAL;
     }
-    return pack(b, pb);
+    return control_pack(b, pb);
+}
+
+static int inspect_append(struct control_buffer *b, const struct wire_control *c,
+                          Runnel__Control *pb)
+{
+    Runnel__Inspect m = RUNNEL__INSPECT__INIT;
+    int rc = text_write(&m.channel, c->inspect.channel, WIRE_NAME_MAX);
+
+    if (rc < 0)
+        return rc;
+    m.id = c->bind;
+    m.end = c->inspect.end;
+    pb->inspect = &m;
+    return control_pack(b, pb);
 }
 
 /* The controls that are a few numbers. */
@@ -447,7 +468,7 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
     default:
         return -EINVAL;
     }
-    return pack(b, pb);
+    return control_pack(b, pb);
 }
 
 int control_append(struct control_buffer *b, const struct wire_control *c)
@@ -468,6 +489,10 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
         return query_append(b, c, &pb);
     case WIRE_ANSWER:
         return answer_append(b, c, &pb);
+    case WIRE_INSPECT:
+        return inspect_append(b, c, &pb);
+    case WIRE_REPORT:
+        return report_append(b, c, &pb);
     case WIRE_CLAIM:
     case WIRE_CLAIMED:
     case WIRE_REFUSE:

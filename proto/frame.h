@@ -99,6 +99,9 @@ struct control_buffer {
 int control_append(struct control_buffer *b, const struct wire_control *c);
 void control_buffer_fini(struct control_buffer *b);
 
+/* How many bytes of a Report a goroutine takes, at most; what is too long in it is cut, so one alone always fits. */
+size_t goroutine_size(const struct wire_goroutine *g);
+
 /* A frame of an envelope alone, with `len` bytes of packed controls (may be 0).  NULL: no memory. */
 struct frame *frame_of_controls(uint64_t session, uint64_t seq, uint64_t ack,
                                 const uint8_t *controls, size_t len);

@@ -15,6 +15,10 @@
 #define WIRE_FRAME_TARGET   (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
 #define WIRE_SECTIONS_MAX   4096                 /* in a frame */
 #define WIRE_ENVELOPE_MAX   (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
+#define WIRE_REPORT_MAX     (UINT32_C(48) << 10) /* bytes of a packed Report */
+#define WIRE_STACK_MAX      4096                 /* bytes of a goroutine's stack, as text */
+#define WIRE_WAITS_MAX      64                   /* cases of a select */
+#define WIRE_INQUIRIES_MAX  4                    /* unanswered WHYs and DUMPs of a node */
 #define WIRE_WINDOW_FRAMES  16                   /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES   (UINT32_C(1) << 20)  /* ... and their bytes, or one larger frame */
 

@@ -69,6 +69,8 @@ enum wire_what {
     WIRE_ANSWER,
     WIRE_OPENED,
     WIRE_GOODBYE, /* has no members; bind is 0 */
+    WIRE_INSPECT,
+    WIRE_REPORT,
     WIRE_CLAIM = 30,
     WIRE_CLAIMED,
     WIRE_REFUSE,
@@ -114,10 +116,47 @@ struct wire_channel_info {
     uint32_t n_bindings;
 };
 
+enum wire_want { WIRE_CHANNELS, WIRE_WHY, WIRE_DUMP };
+
+enum wire_doing { WIRE_RUNNING, WIRE_RUNNABLE, WIRE_WAITING, WIRE_ENDED, WIRE_OUTSIDE };
+
+struct wire_wait {
+    const char *channel;
+    enum wire_direction direction;
+};
+
+struct wire_goroutine {
+    uint64_t id;
+    const char *name;
+    enum wire_doing doing;
+    bool system;
+    const char *why;
+    uint64_t waited_ms;
+    const struct wire_wait *waits;
+    uint32_t n_waits;
+    bool sends, receives;
+    const char *stack; /* lines */
+};
+
+enum wire_voice { WIRE_ANSWERED, WIRE_SILENT, WIRE_LEFT };
+
+struct wire_node_info {
+    const char *name;
+    uint64_t session;
+    const char *host;
+    uint32_t pid;
+    enum wire_voice voice;
+    uint64_t heard_ms;
+    bool connected, sends, receives;
+    const struct wire_goroutine *goroutines;
+    uint32_t n_goroutines;
+    bool last;
+};
+
 /* One control.  Which members mean something depends on what; see the .proto. */
 struct wire_control {
     enum wire_what what;
-    uint32_t bind; /* Query, Answer: their id */
+    uint32_t bind; /* Query, Answer, Inspect, Report: their id */
     union {
         struct {
             const char *name;
@@ -162,12 +201,31 @@ struct wire_control {
             bool asks;                   /* Abort */
         } meet;                          /* Claim, Claimed, Refuse, Commit, Abort */
         struct wire_counts counts;
-        const char *query_name; /* "": all */
+        struct {
+            const char *query_name; /* "": all */
+            enum wire_want query_want;
+            const char *query_node; /* DUMP; "": all */
+        };                          /* Query */
         struct {
             const struct wire_channel_info *channels;
             uint32_t n_channels;
             bool last;
+            const struct wire_node_info *nodes;
+            uint32_t n_nodes;
+            enum wire_code code;
+            const char *sentence;
         } answer;
+        struct {
+            const char *channel; /* "": all goroutines */
+            bool end;
+        } inspect;
+        struct {
+            const char *host;
+            uint32_t pid;
+            const struct wire_goroutine *goroutines;
+            uint32_t n_goroutines;
+            bool last;
+        } report;
     };
 };
 

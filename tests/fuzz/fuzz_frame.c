@@ -96,6 +96,9 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
     static uint8_t long_body[sizeof body + 128];
     struct wire_binding_info binding = { .node = "n", .direction = WIRE_OUT };
     struct wire_channel_info channel = { .name = "c", .bindings = &binding, .n_bindings = 1 };
+    struct wire_wait wait = { "c", WIRE_OUT };
+    struct wire_goroutine goroutine = { .id = 1, .name = "g", .doing = WIRE_WAITING };
+    struct wire_node_info node = { .name = "n", .goroutines = &goroutine, .n_goroutines = 1 };
     struct frame_writer w = { 0 };
     struct control_buffer b = { 0 };
     struct wire_section s = { .bind = 1,
@@ -108,14 +111,21 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        unsigned what = 1 + (seed >> 3) % (WIRE_GOODBYE + 6);
+        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 6);
         struct wire_control c = { .what = (enum wire_what)(
-                                      what <= WIRE_GOODBYE ? what
-                                                           : what - WIRE_GOODBYE + WIRE_CLAIM - 1),
+                                      what <= WIRE_REPORT ? what
+                                                          : what - WIRE_REPORT + WIRE_CLAIM - 1),
                                   .bind = 1 };
         if (c.what == WIRE_ANSWER) {
             c.answer.channels = &channel;
             c.answer.n_channels = 1;
+            c.answer.nodes = &node;
+            c.answer.n_nodes = 1;
+        } else if (c.what == WIRE_REPORT) {
+            goroutine.waits = &wait;
+            goroutine.n_waits = 1;
+            c.report.goroutines = &goroutine;
+            c.report.n_goroutines = 1;
         } else if (c.what == WIRE_CLOSED_) {
             c.recall.code = WIRE_CLOSED;
         }

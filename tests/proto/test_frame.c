@@ -17,19 +17,23 @@
 /* ---- random controls ----------------------------------------------------------------------- */
 
 #define INFOS 3
+#define TEXTS 128 /* more than a control has */
 
 /* A control and all that it points to. */
 struct sample {
     struct wire_control control;
-    char texts[64][WIRE_TEXT_MAX + 1];
+    char texts[TEXTS][WIRE_TEXT_MAX + 1];
     int n_texts;
     struct wire_channel_info channels[INFOS];
     struct wire_binding_info bindings[INFOS][INFOS];
+    struct wire_node_info nodes[INFOS];
+    struct wire_goroutine goroutines[INFOS][INFOS];
+    struct wire_wait waits[INFOS][INFOS][INFOS];
 };
 
 static const char *random_text(struct sample *s, size_t max)
 {
-    char *t = s->texts[s->n_texts++ % 64];
+    char *t = s->texts[s->n_texts++ % TEXTS];
     size_t len = random_chance(10) ? max : random_below(random_chance(20) ? max + 1 : 20);
 
     for (size_t i = 0; i < len; i++)
@@ -104,12 +108,58 @@ static void random_channel(struct sample *s, uint32_t at)
         };
 }
 
+static void random_goroutines(struct sample *s, uint32_t at, const struct wire_goroutine **to,
+                              uint32_t *n)
+{
+    *to = s->goroutines[at];
+    *n = (uint32_t)random_below(INFOS + 1);
+    for (uint32_t i = 0; i < *n; i++) {
+        struct wire_goroutine *g = &s->goroutines[at][i];
+
+        *g = (struct wire_goroutine){
+            .id = random_number(),
+            .name = random_text(s, 31),
+            .doing = (enum wire_doing)random_below(WIRE_OUTSIDE + 1),
+            .system = random_chance(50),
+            .why = random_text(s, 31),
+            .waited_ms = random_number(),
+            .waits = s->waits[at][i],
+            .n_waits = (uint32_t)random_below(INFOS + 1),
+            .sends = random_chance(50),
+            .receives = random_chance(50),
+            .stack = random_text(s, WIRE_TEXT_MAX),
+        };
+        for (uint32_t k = 0; k < g->n_waits; k++)
+            s->waits[at][i][k] = (struct wire_wait){ random_text(s, WIRE_NAME_MAX),
+                                                     (enum wire_direction)random_below(2) };
+    }
+}
+
+static void random_node(struct sample *s, uint32_t at)
+{
+    struct wire_node_info *n = &s->nodes[at];
+
+    *n = (struct wire_node_info){
+        .name = random_text(s, WIRE_TEXT_MAX),
+        .session = random_number(),
+        .host = random_text(s, 64),
+        .pid = (uint32_t)random_number(),
+        .voice = (enum wire_voice)random_below(WIRE_LEFT + 1),
+        .heard_ms = random_number(),
+        .connected = random_chance(50),
+        .sends = random_chance(50),
+        .receives = random_chance(50),
+        .last = random_chance(50),
+    };
+    random_goroutines(s, at, &n->goroutines, &n->n_goroutines);
+}
+
 static const enum wire_what whats[] = {
-    WIRE_BIND,    WIRE_UNBIND, WIRE_BOUND,   WIRE_REFUSED,  WIRE_UNBOUND,
-    WIRE_ASK,     WIRE_CREDIT, WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED,
-    WIRE_TAKEN,   WIRE_CLOSE,  WIRE_CLOSED_, WIRE_FAILED_,  WIRE_COUNTS,
-    WIRE_QUERY,   WIRE_ANSWER, WIRE_OPENED,  WIRE_GOODBYE,  WIRE_CLAIM,
-    WIRE_CLAIMED, WIRE_REFUSE, WIRE_COMMIT,  WIRE_ABORT,    WIRE_WITHDRAW,
+    WIRE_BIND,     WIRE_UNBIND,  WIRE_BOUND,    WIRE_REFUSED,  WIRE_UNBOUND, WIRE_ASK,
+    WIRE_CREDIT,   WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED, WIRE_TAKEN,   WIRE_CLOSE,
+    WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
+    WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
+    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -184,6 +234,18 @@ static void random_control(struct sample *s, enum wire_what what)
         break;
     case WIRE_QUERY:
         c->query_name = random_text(s, WIRE_NAME_MAX);
+        c->query_want = (enum wire_want)random_below(WIRE_DUMP + 1);
+        c->query_node = random_text(s, WIRE_TEXT_MAX);
+        break;
+    case WIRE_INSPECT:
+        c->inspect.channel = random_text(s, WIRE_NAME_MAX);
+        c->inspect.end = random_chance(50);
+        break;
+    case WIRE_REPORT:
+        c->report.host = random_text(s, 64);
+        c->report.pid = (uint32_t)random_number();
+        c->report.last = random_chance(50);
+        random_goroutines(s, 0, &c->report.goroutines, &c->report.n_goroutines);
         break;
     case WIRE_ANSWER:
         c->answer.channels = s->channels;
@@ -191,6 +253,12 @@ static void random_control(struct sample *s, enum wire_what what)
         c->answer.last = random_chance(50);
         for (uint32_t i = 0; i < c->answer.n_channels; i++)
             random_channel(s, i);
+        c->answer.nodes = s->nodes;
+        c->answer.n_nodes = (uint32_t)random_below(INFOS + 1);
+        for (uint32_t i = 0; i < c->answer.n_nodes; i++)
+            random_node(s, i);
+        c->answer.code = (enum wire_code)random_below(WIRE_FAILED + 1);
+        c->answer.sentence = random_text(s, WIRE_TEXT_MAX);
         break;
     case WIRE_CLAIM:
         c->meet.claim = random_number();
@@ -279,6 +347,43 @@ static void same_channel(const struct wire_channel_info *a, const struct wire_ch
         same_binding(&a->bindings[i], &b->bindings[i]);
 }
 
+static void same_goroutines(const struct wire_goroutine *a, const struct wire_goroutine *b,
+                            uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(a[i].id, b[i].id);
+        assert_string_equal(a[i].name, b[i].name);
+        assert_int_equal(a[i].doing, b[i].doing);
+        assert_int_equal(a[i].system, b[i].system);
+        assert_string_equal(a[i].why, b[i].why);
+        assert_int_equal(a[i].waited_ms, b[i].waited_ms);
+        assert_int_equal(a[i].sends, b[i].sends);
+        assert_int_equal(a[i].receives, b[i].receives);
+        assert_string_equal(a[i].stack, b[i].stack);
+        assert_int_equal(a[i].n_waits, b[i].n_waits);
+        for (uint32_t k = 0; k < a[i].n_waits; k++) {
+            assert_string_equal(a[i].waits[k].channel, b[i].waits[k].channel);
+            assert_int_equal(a[i].waits[k].direction, b[i].waits[k].direction);
+        }
+    }
+}
+
+static void same_node(const struct wire_node_info *a, const struct wire_node_info *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->session, b->session);
+    assert_string_equal(a->host, b->host);
+    assert_int_equal(a->pid, b->pid);
+    assert_int_equal(a->voice, b->voice);
+    assert_int_equal(a->heard_ms, b->heard_ms);
+    assert_int_equal(a->connected, b->connected);
+    assert_int_equal(a->sends, b->sends);
+    assert_int_equal(a->receives, b->receives);
+    assert_int_equal(a->last, b->last);
+    assert_int_equal(a->n_goroutines, b->n_goroutines);
+    same_goroutines(a->goroutines, b->goroutines, a->n_goroutines);
+}
+
 static void same_control(const struct wire_control *a, const struct wire_control *b)
 {
     assert_int_equal(a->what, b->what);
@@ -348,12 +453,30 @@ static void same_control(const struct wire_control *a, const struct wire_control
         break;
     case WIRE_QUERY:
         assert_string_equal(a->query_name, b->query_name);
+        assert_int_equal(a->query_want, b->query_want);
+        assert_string_equal(a->query_node, b->query_node);
+        break;
+    case WIRE_INSPECT:
+        assert_string_equal(a->inspect.channel, b->inspect.channel);
+        assert_int_equal(a->inspect.end, b->inspect.end);
+        break;
+    case WIRE_REPORT:
+        assert_string_equal(a->report.host, b->report.host);
+        assert_int_equal(a->report.pid, b->report.pid);
+        assert_int_equal(a->report.last, b->report.last);
+        assert_int_equal(a->report.n_goroutines, b->report.n_goroutines);
+        same_goroutines(a->report.goroutines, b->report.goroutines, a->report.n_goroutines);
         break;
     case WIRE_ANSWER:
         assert_int_equal(a->answer.last, b->answer.last);
         assert_int_equal(a->answer.n_channels, b->answer.n_channels);
         for (uint32_t i = 0; i < a->answer.n_channels; i++)
             same_channel(&a->answer.channels[i], &b->answer.channels[i]);
+        assert_int_equal(a->answer.n_nodes, b->answer.n_nodes);
+        for (uint32_t i = 0; i < a->answer.n_nodes; i++)
+            same_node(&a->answer.nodes[i], &b->answer.nodes[i]);
+        assert_int_equal(a->answer.code, b->answer.code);
+        assert_string_equal(a->answer.sentence, b->answer.sentence);
         break;
     default:
         break;
@@ -1028,6 +1151,25 @@ static void values_out_of_range_are_refused(void **state)
     struct wire_channel_info channel = { .name = "n", .bindings = &binding, .n_bindings = 1 };
     c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { &channel, 1, true } };
     stranger_is_refused(&c);
+    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .code = (enum wire_code)17 } };
+    stranger_is_refused(&c);
+    c = (struct wire_control){ .what = WIRE_QUERY, .query_want = (enum wire_want)3 };
+    stranger_is_refused(&c);
+    struct wire_goroutine g = { .doing = (enum wire_doing)5 };
+    struct wire_node_info node = { .name = "n", .goroutines = &g, .n_goroutines = 1 };
+    c = (struct wire_control){ .what = WIRE_REPORT,
+                               .report = { .goroutines = &g, .n_goroutines = 1 } };
+    stranger_is_refused(&c);
+    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .nodes = &node, .n_nodes = 1 } };
+    stranger_is_refused(&c);
+    node.n_goroutines = 0;
+    node.voice = (enum wire_voice)3;
+    stranger_is_refused(&c);
+    struct wire_wait wait = { "a", (enum wire_direction)2 };
+    g = (struct wire_goroutine){ .waits = &wait, .n_waits = 1 };
+    c = (struct wire_control){ .what = WIRE_REPORT,
+                               .report = { .goroutines = &g, .n_goroutines = 1 } };
+    stranger_is_refused(&c);
 }
 
 static void a_string_with_a_nul_inside_is_refused(void **state)
@@ -1106,6 +1248,98 @@ static void an_answer_too_large_for_an_envelope_is_not_written(void **state)
     c.answer.n_channels = 1000;
     assert_int_equal(control_append(&b, &c), 0);
     control_buffer_fini(&b);
+}
+
+#define MANY 2000
+
+/* A node fills a Report by the sizes of its goroutines, and the broker hands on whatever a Report may hold. */
+static void a_report_that_may_be_written_fits_into_an_answer(void **state)
+{
+    static struct wire_goroutine all[MANY];
+    static char text[2 * WIRE_STACK_MAX];
+    struct wire_wait waits[2 * WIRE_WAITS_MAX];
+    struct control_buffer b = { 0 };
+    struct wire_control c = { .what = WIRE_REPORT, .report = { .host = text, .goroutines = all } };
+    struct wire_node_info node = { .name = text, .host = text, .goroutines = all };
+    size_t before = 0, after = 0;
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    for (size_t i = 0; i < 2 * WIRE_WAITS_MAX; i++)
+        waits[i] = (struct wire_wait){ text + sizeof text - 1 - WIRE_NAME_MAX, WIRE_OUT };
+    for (unsigned i = 0; i < MANY; i++)
+        all[i] = (struct wire_goroutine){ .id = UINT64_MAX,
+                                          .waited_ms = UINT64_MAX,
+                                          .doing = WIRE_WAITING,
+                                          .system = true,
+                                          .sends = true,
+                                          .receives = true,
+                                          .name = text + sizeof text - 1 - i % 50,
+                                          .stack = text + sizeof text - 1 - i % 700 };
+    all[0] = (struct wire_goroutine){ .name = text, .why = text, .stack = text };
+    all[0].waits = waits;
+    all[0].n_waits = 2 * WIRE_WAITS_MAX;
+    for (uint32_t n = 1; n <= MANY; n++) {
+        size_t size = goroutine_size(&all[n - 1]);
+        int rc;
+
+        c.report.n_goroutines = n;
+        before = b.len;
+        rc = control_append(&b, &c);
+        if (rc == -EMSGSIZE) {
+            assert_true(n > 1);
+            break;
+        }
+        assert_int_equal(rc, 0);
+        assert_true(n == 1 || b.len - before - after <= size); /* what this one has added */
+        after = b.len - before;
+        b.len = 0;
+        node.n_goroutines = n;
+        struct wire_control answer = { .what = WIRE_ANSWER,
+                                       .answer = { .nodes = &node, .n_nodes = 1 } };
+        assert_int_equal(control_append(&b, &answer), 0);
+        b.len = 0;
+    }
+    assert_true(c.report.n_goroutines < MANY);
+    control_buffer_fini(&b);
+}
+
+/* A Report of n goroutines with a name of 28 bytes each, as somebody else might write it. */
+static struct frame *frame_of_report(uint32_t n)
+{
+    size_t len = 32 * (size_t)n, at = 0;
+    uint8_t length[8], *data = malloc(len + 32);
+
+    data[at++] = 0x2a; /* control */
+    at += element_prefix(data + at, len + 2 + element_prefix(length, len));
+    data[at++] = 0xaa; /* report: field 21 */
+    data[at++] = 0x01;
+    at += element_prefix(data + at, len);
+    for (uint32_t i = 0; i < n; i++, at += 32)
+        memcpy(data + at,
+               "\x22\x1e\x12\x1c"
+               "0123456789012345678901234567",
+               32);
+    struct frame *f = frame_of_controls(1, 1, 0, data, at);
+    free(data);
+    return f;
+}
+
+static void a_report_that_is_too_large_is_refused(void **state)
+{
+    uint32_t most = WIRE_REPORT_MAX / 32;
+    struct frame *f = frame_of_report(most);
+    struct frame_view v;
+
+    (void)state;
+    read_good(&v, f);
+    assert_int_equal(v.controls[0].what, WIRE_REPORT);
+    assert_int_equal(v.controls[0].report.n_goroutines, most);
+    frame_view_fini(&v);
+    frame_unref(f);
+    f = frame_of_report(most + 1);
+    assert_non_null(strstr(read_bad(f->data, f->len), "too long"));
+    frame_unref(f);
 }
 
 static void unknown_controls_and_fields_are_skipped(void **state)
@@ -1247,6 +1481,8 @@ int main(void)
         cmocka_unit_test(a_string_with_a_nul_inside_is_refused),
         cmocka_unit_test(strings_that_are_too_long_are_not_written_nor_read),
         cmocka_unit_test(an_answer_too_large_for_an_envelope_is_not_written),
+        cmocka_unit_test(a_report_that_may_be_written_fits_into_an_answer),
+        cmocka_unit_test(a_report_that_is_too_large_is_refused),
         cmocka_unit_test(unknown_controls_and_fields_are_skipped),
         cmocka_unit_test(damaged_frames_are_refused_or_read_but_never_wrong_in_their_sums),
         cmocka_unit_test(reading_and_writing_survive_a_lack_of_memory),
