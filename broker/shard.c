@@ -14,6 +14,7 @@
 #include "proto/limits.h"
 #include "runtime/assert.h"
 #include "runtime/rand.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <errno.h>
@@ -191,6 +192,7 @@ static bool lease_over(struct shard *shard, struct broker_session *s, int64_t no
         s->search_ns = now_ns;
     if (now_ns - s->search_ns >= SEARCH_NS)
         return true;
+    rn_reached("shard: a lease is over, its frames are looked for");
     shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->search_ns + SEARCH_NS);
     return false;
 }
@@ -205,9 +207,11 @@ static void leases_expire(struct shard *shard, int64_t now_ns)
         return;
     shard->lease_scan_ns = INT64_MAX;
     HASH_ITER(hh, shard->sessions, s, following) {
-        if (lease_over(shard, s, now_ns))
-            session_refuse(shard, s, WIRE_SESSION_OVER,
-                           "nothing was heard from this node for its whole lease", now_ns);
+        if (!lease_over(shard, s, now_ns))
+            continue;
+        rn_reached("shard: a lease ends");
+        session_refuse(shard, s, WIRE_SESSION_OVER,
+                       "nothing was heard from this node for its whole lease", now_ns);
     }
 }
 
@@ -245,8 +249,10 @@ static int session_connect(struct shard *shard, struct broker_session *s, struct
     struct frame *f;
     int rc;
 
-    if (s->peer != 0)
+    if (s->peer != 0) {
+        rn_reached("shard: a node resumes while its old connection seems to be up");
         peer_drop_number(shard, s->peer);
+    }
     f = frame_of_welcome(s->id, &welcome);
     if (f == NULL)
         return -ENOMEM;
@@ -306,6 +312,7 @@ static void hello_resume(struct shard *shard, struct peer *p, uint64_t id,
     int rc;
 
     if (s == NULL || memcmp(s->instance, hello->instance, sizeof s->instance) != 0) {
+        rn_reached("shard: a node resumes what is over");
         refuse(
             shard, p->number, id, WIRE_SESSION_OVER,
             "this broker knows no such session: its lease ended, or the broker was started anew");

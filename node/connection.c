@@ -6,6 +6,7 @@
 #include "node/inside.h"
 
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <string.h>
@@ -47,8 +48,10 @@ static bool side_begins_anew(struct rn_node *n, struct handle *h)
         return false;
     rn__chan_lock(h->chan);
     for (int dir = 0; dir < 2; dir++)
-        if (h->side[dir].state == SIDE_BINDING)
+        if (h->side[dir].state == SIDE_BINDING) {
+            rn_reached("connection: a bind begins anew under the next session");
             h->side[dir].state = h->side[dir].abandoned ? SIDE_NONE : SIDE_PENDING;
+        }
     rn__chan_unlock(h->chan);
     return true;
 }
@@ -112,6 +115,7 @@ void node_publish(struct rn_node *n)
     atomic_store(&n->confirmed_ns, u->confirmed_ns);
     int64_t before_ns = atomic_exchange(&n->end_ns, uplink_lease_end(u));
     if (n->leased == session_id(n->session) && atomic_load(&n->ended_ns) == before_ns) {
+        rn_reached("connection: the lease is renewed too late");
         /* This lease was renewed too late: some operation has failed over its end, so all others must. */
         uplink_forget(u, rn__boottime());
         node_session_over(n, RN_ESESSION);

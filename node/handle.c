@@ -12,6 +12,7 @@
 #include "node/node.h"
 #include "node/op.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -182,8 +183,10 @@ void handle_attributes(struct side *side, const struct wire_attributes *a)
  * one before; then it would think that what is over here is still claimed. */
 static void side_answered(struct side *side, uint64_t n)
 {
-    if (side->asked > 0 && n > side->asked)
+    if (side->asked > 0 && n > side->asked) {
+        rn_reached("handle: the home has answered one asking twice");
         side->asked_over = true;
+    }
     side->asked -= n < side->asked ? (uint32_t)n : side->asked;
     if (n > 0)
         side->weak_until = 0;
@@ -203,6 +206,7 @@ void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
         side_answered(side, elements);
         handle_serve_locked(h);
     } else if (!h->over) {
+        rn_reached("handle: credit comes when it is of no use");
         outbox_credit(&h->out, elements,
                       bytes); /* goes back with the next Returned or the Unbind */
     }
@@ -229,10 +233,12 @@ static void verdicts_tell(struct handle *h, struct parcel_list *told)
     struct parcel *p;
     while ((p = TAILQ_FIRST(told)) != NULL) {
         TAILQ_REMOVE(told, p, link);
-        if (p->orphan)
+        if (p->orphan) {
+            rn_reached("handle: what became of a send in doubt is known");
             parcel_give(&h->pool, p);
-        else
+        } else {
             parcel_signal(p);
+        }
     }
 }
 
@@ -262,6 +268,8 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
         rc = store_push(&h->in, frame, s);
         side_answered(side, s->count);
         handle_serve_locked(h);
+    } else {
+        rn_reached("handle: elements come for a side that has ended");
     }
     rn__chan_unlock(h->chan);
     return rc;
@@ -354,6 +362,8 @@ void handle_over(struct handle *h, int rc)
         /* What never left this process was not sent; of the rest nobody can tell.  A flush (not counted) is
          * told what became of the handle. */
         p->rc = p->counted && p->number <= h->out.departed ? RN_EUNKNOWN : rc;
+        rn_reached_if(p->rc == RN_EUNKNOWN,
+                      "handle: a session ends over a send that waits for its verdict");
         TAILQ_REMOVE(&h->verdicts, p, link);
         TAILQ_INSERT_TAIL(&told, p, link);
         p->waiting = false;
@@ -408,8 +418,10 @@ void handle_withdrawn(struct handle *h, struct parcel *gone, uint64_t number)
     h->excluded--;
     struct parcel *p;
     TAILQ_FOREACH(p, &h->verdicts, link)
-    if (p->number >= number)
+    if (p->number >= number) {
+        rn_reached("handle: a withdrawal moves those behind it up");
         p->number--; /* sends after it moved up; a flush up to it now ends before it */
+    }
     verdicts_covered(h, &told);
     TAILQ_FOREACH(p, &told, link)
     p->waiting = false;

@@ -6,6 +6,7 @@
 #include "node/inside.h"
 
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
@@ -82,9 +83,12 @@ int node_fence(struct rn_node *n)
     if (now_ns >= end_ns) {
         /* The end is final once somebody has acted on it: whoever moves it looks for our note, see node_publish(). */
         atomic_store(&n->ended_ns, end_ns);
-        if (atomic_load(&n->end_ns) == end_ns)
+        if (atomic_load(&n->end_ns) == end_ns) {
+            rn_reached("node: an operation finds the lease at its end");
             return RN_ESESSION;
+        }
     }
+    rn_reached("node: an operation meets the fence");
     /* First the note, then a second look: either we see the fence move, or who moves it sees the note. */
     atomic_store(&n->fenced, true);
     return now_ns < atomic_load(&n->fence_ns) ? 0 : RN__NOT_READY;

@@ -11,6 +11,7 @@
 
 #include "node/node.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
@@ -224,6 +225,7 @@ static int verdict_give_up(struct handle *h, struct parcel *p)
 {
     rn__chan_lock(h->chan);
     if (p->waiting) {
+        rn_reached("op: a send gives up in doubt");
         p->waiting = false;
         p->orphan = true;
         rn__chan_unlock(h->chan);
@@ -249,6 +251,7 @@ static int verdict_in_doubt(struct handle *h, struct parcel *p)
     }
     rn_shield(0);
     node_doubt(h->node, -1);
+    rn_reached_if(rc == 0, "op: a send in doubt gets its verdict");
     return rc == 0 ? p->rc : verdict_give_up(h, p);
 }
 
@@ -264,6 +267,7 @@ static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel
         return p->rc;
     }
     if (!h->over && outbox_withdraw(&h->out, p->number)) {
+        rn_reached("op: a send is withdrawn");
         handle_withdrawn(h, p, p->number); /* unlocks */
         return rc;
     }
@@ -298,6 +302,7 @@ static bool turn_wait(struct handle *h, struct parcel *p)
         else
             TAILQ_INSERT_TAIL(&h->turns, p, link);
         p->waiting = true;
+        rn_reached("op: a taker waits for those before it");
         rn__chan_unlock(h->chan);
         parcel_await(p); /* those before it decode on running goroutines: it is sure to come */
         rn__chan_lock(h->chan);

@@ -7,6 +7,7 @@
 
 #include "proto/limits.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -213,6 +214,7 @@ bool outbox_withdraw(struct outbox *o, uint64_t number)
     c->bytes -= len;
     for (struct chunk *later = c->next; later != NULL; later = later->next)
         later->first--;
+    rn_reached_if(c->count > 0, "outbox: withdrawn from among others");
     if (c->count == 0)
         outbox_unlink(o, c);
     o->numbered--;

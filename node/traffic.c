@@ -7,6 +7,7 @@
 
 #include "node/op.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ static int side_ask(struct rn_node *n, struct side *side)
     uint64_t bytes = sized ? side->waiting_bytes : 0;
     uint32_t waiting = side->waiting - side->muted;
     bool over = side->asked_over && waiting == 0;
+    rn_reached_if(over, "traffic: the home is told that nobody waits");
     side->asked_over = false;
     if (!over && waiting == side->asked &&
         (waiting == 0 || (first == side->asked_first && bytes == side->asked_bytes)))
@@ -415,6 +417,7 @@ static bool writer_take(struct rn_node *n, struct handle *h)
         return true;
     }
     if (used > 0 && used + size > WIRE_FRAME_TARGET) {
+        rn_reached("traffic: a section waits for the next frame");
         rn__chan_unlock(h->chan);
         return false;
     }
@@ -613,6 +616,7 @@ static int on_recall_in(struct rn_node *n, struct side *side, uint32_t elements)
     struct wire_control back = { .what = WIRE_RETURNED, .bind = side->id };
     rn__chan_lock(h->chan);
     int rc = side_tell_taken(n, side);
+    rn_reached_if(side->unbind_due, "traffic: a recall crosses the unbind");
     if (side->unbind_due)
         elements = 0; /* the Unbind gives everything back */
     back.credit.elements = store_return(&h->in, elements, &back.credit.first);

@@ -7,6 +7,7 @@
 #include "node/uplink.h"
 
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/rn.h"
 
 #include <string.h>
@@ -126,6 +127,7 @@ static enum uplink_action uplink_step_up(struct uplink *u, const struct uplink_f
                                          int64_t now_ns)
 {
     if (now_ns >= silence_end(u, facts)) {
+        rn_reached("uplink: a silent connection is given up");
         uplink_rest(u, now_ns);
         return UPLINK_DROP;
     }
@@ -140,6 +142,7 @@ enum uplink_action uplink_step(struct uplink *u, const struct uplink_facts *fact
 {
     u->confirmed_ns = later(u->confirmed_ns, facts->confirmed_ns);
     if (u->in_session && now_ns >= uplink_lease_end(u)) {
+        rn_reached("uplink: the lease ends before the connection comes back");
         uplink_forget(u, now_ns);
         return UPLINK_OVER;
     }

@@ -8,6 +8,7 @@
 #include "broker/core/match.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +98,7 @@ static void say_opened(struct channel *ch, const struct binding *except)
         struct wire_control c = { .what = WIRE_OPENED, .bound = { .attributes = ch->attributes } };
         if (b == except)
             continue;
+        rn_reached("bind: a receiver was there before the attributes");
         binding_control(b, &c);
         match_place(b);
     }
@@ -171,8 +173,11 @@ int bind_answer(struct core_session *s, const struct wire_control *c, const char
         ch->complete = true;
         say_opened(ch, b);
     }
-    if (ch->closed && (b->direction == WIRE_OUT || ch->code == WIRE_CANCELLED))
+    rn_reached_if(ch->closed && b->direction == WIRE_IN, "bind: a receiver comes after the close");
+    if (ch->closed && (b->direction == WIRE_OUT || ch->code == WIRE_CANCELLED)) {
+        rn_reached_if(b->direction == WIRE_OUT, "bind: a sender comes after the close");
         binding_closed(b, ch->code, ch->reason);
+    }
     if (b->direction == WIRE_IN)
         match_place(b);
     channel_after(ch);

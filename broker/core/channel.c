@@ -5,6 +5,7 @@
 #include "broker/core/match.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,10 @@ uint64_t channel_free_bytes(const struct channel *ch)
 
 void channel_close(struct channel *ch, enum wire_code code, int32_t reason)
 {
-    if (ch->closed)
+    if (ch->closed) {
+        rn_reached("channel: closed once more");
         return;
+    }
     ch->closed = true;
     ch->code = code;
     ch->reason = reason;
@@ -106,6 +109,9 @@ void channel_cancel(struct channel *ch, int32_t reason)
 {
     if (ch->closed && ch->code == WIRE_CANCELLED)
         return;
+    rn_reached_if(ch->closed, "channel: cancelled after it was closed");
+    rn_reached_if(ch->in.held > 0, "channel: cancelled with elements delivered");
+    rn_reached_if(ch->queue.count > 0, "channel: cancelled with elements buffered");
     channel_close(ch, WIRE_CANCELLED, reason);
     ch->code =
         WIRE_CANCELLED; /* also when the close had come before: it will never be drained now */

@@ -9,6 +9,7 @@
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -177,8 +178,12 @@ static int dispatch(struct core_session *s, const struct wire_control *c, const 
 {
     struct binding *b = binding_find(s, c->bind);
 
-    if (b == NULL)
-        return c->bind <= s->last_bind ? 0 : broken(why, "a control for a binding that never was");
+    if (b == NULL) {
+        if (c->bind > s->last_bind)
+            return broken(why, "a control for a binding that never was");
+        rn_reached("core: a control for a binding that is gone");
+        return 0;
+    }
     if (c->what == WIRE_UNBIND)
         return handle_unbind(b);
     int rc = handle(b, c, why);
@@ -278,6 +283,7 @@ static void void_weak_asks(struct core *core)
 
     while ((b = list_first(&core->weak_due, struct binding, weak_due)) != NULL &&
            b->weak_until <= core->now_ns) {
+        rn_reached("core: a weak ask is void");
         hook_take(&b->weak_due);
         side_unask(b);
         side_wait(b, 0);

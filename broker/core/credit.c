@@ -6,6 +6,7 @@
 
 #include "broker/core/state.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 
@@ -68,8 +69,10 @@ int credit_ask(struct binding *b, const struct wire_control *c, const char **why
 {
     const struct channel *ch = b->channel;
 
-    if (ch->closed)
+    if (ch->closed) {
+        rn_reached("credit: an ask crosses the close");
         return 0; /* the Recall that says so crossed on the way */
+    }
     if (c->ask.waiting > 0 && c->ask.first_bytes > ch->attributes.capacity_bytes)
         return broken(why, "an ask for an element larger than its channel's capacity_bytes");
     if (c->ask.waiting > 0 && c->ask.bytes < c->ask.first_bytes)
@@ -132,6 +135,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     b->accepted += s->count;
     ch->ledger.accepted += s->count;
     if (cancelled) {
+        rn_reached("credit: a section crosses the cancellation");
         ch->ledger.dropped_cancelled += s->count;
     } else {
         r->s.position = ch->next_position;
@@ -151,10 +155,14 @@ int credit_returned(struct binding *b, const struct wire_control *c, const char 
         return broken(why, "credit was returned that was not recalled");
     if (c->credit.elements > b->held || c->credit.bytes > b->held_bytes)
         return broken(why, "more credit was returned than was lent");
-    if (b->recalls == 1)
+    rn_reached_if(c->credit.elements > 0 && b->channel->closed,
+                  "credit: a close brings credit back");
+    if (b->recalls == 1) {
         side_answered(b);
-    else
+    } else {
+        rn_reached("credit: a close on top of a recall");
         b->recalls--; /* closing came on top of a Recall: the second answer settles both */
+    }
     side_give_back(b, c->credit.elements, c->credit.bytes);
     return 0;
 }
@@ -166,11 +174,14 @@ static bool serve(struct channel *ch, struct binding *b)
 {
     uint64_t slots = channel_free_slots(ch), bytes = channel_free_bytes(ch);
 
+    rn_reached_if(slots > 0 && bytes < b->first_bytes,
+                  "credit: the first element is too large now");
     if (slots == 0 || bytes < b->first_bytes)
         return false;
     uint64_t n = least(b->weak ? 1 : b->waiting, slots);
     uint64_t wanted = b->ask_bytes;
     if (n < b->waiting || wanted > bytes) {
+        rn_reached_if(wanted > bytes, "credit: less is free in bytes than is asked for");
         /* Not all fits.  The sizes behind the first are not known, so they count as equal. */
         uint64_t each = (b->ask_bytes + b->waiting - 1) / b->waiting;
         n = each <= bytes ? least(n, each > 0 ? bytes / each : n) : 1;
@@ -221,6 +232,7 @@ static void recall(struct binding *b)
     side_recall(b, b->held - b->claimed, b->held_bytes);
     binding_recall(b, 0);
     if (b->grant > 0) {
+        rn_reached("credit: a recall overtakes credit");
         b->fresh =
             true; /* this credit will be said after the Recall, so the Recall does not see it */
         side_place(b);
@@ -239,6 +251,7 @@ static void bring_back(struct channel *ch, const struct binding *asker)
         b = list_first(&out->spare, struct binding, holding);
         if (b == NULL)
             break;
+        rn_reached("credit: spare credit is recalled");
         recall(b);
     }
     if (out->held > 0 || out->held_bytes > 0)

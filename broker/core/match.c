@@ -7,6 +7,7 @@
 
 #include "broker/core/state.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 
@@ -100,6 +101,7 @@ static bool give(struct channel *ch, struct binding *b, uint64_t n)
         n = most(1, least(n, section_fit(&r->s, left)));
     }
     rn_assert(n > 0);
+    rn_reached_if(r->s.deliveries > 1, "match: an element is delivered again");
     if (!run_queue_cut_first(&ch->queue, (uint32_t)n))
         return false;
     r = run_queue_first(&ch->queue);
@@ -124,6 +126,7 @@ static bool serve(struct channel *ch, struct hook *list)
 
     while (ch->queue.count > 0 && (b = list_first(list, struct binding, asking)) != NULL) {
         if (b->weak) {
+            rn_reached("match: a weak ask is served");
             side_unask(b); /* good for one grant */
             hook_take(&b->weak_due);
             (void)side_answer(b, b->waiting);
@@ -206,10 +209,12 @@ static bool rob(struct binding *b)
     uint64_t n = (b->held - b->claimed + 1) / 2;
 
     if (b->outbox.count > 0) {
+        rn_reached("match: taken back before it left");
         unassign(b, least(n, b->outbox.count));
         return true;
     }
     n = recallable(b, least(n, UINT32_MAX));
+    rn_reached("match: prefetched elements are recalled");
     side_recall(b, n, 0);
     match_place(b);
     binding_recall(b, (uint32_t)n);
@@ -253,8 +258,10 @@ int match_ask(struct binding *b, const struct wire_control *c, const char **why)
     struct core *core = b->channel->core;
 
     (void)why;
-    if (b->ended)
+    if (b->ended) {
+        rn_reached("match: an ask crosses the end");
         return 0; /* the Closed that says so crossed on the way */
+    }
     if (c->ask.weak != b->weak || c->ask.waiting == 0) {
         side_unask(b);
         hook_take(&b->weak_due);
@@ -348,6 +355,7 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
         struct run *r = find_delivery(b, last);
         if (first == 0 || last < first || r == NULL || !holds(b, r, first))
             return broken(why, "elements were returned that the binding does not hold");
+        rn_reached_if(last < b->last_delivery, "match: what is returned is not the newest");
         if (!cut_out(b, first, last))
             return -ENOMEM;
         for (r = find_delivery(b, first); back.count < n;) {
@@ -357,6 +365,7 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
             r = next;
         }
     }
+    rn_reached_if(n == 0, "match: nothing is left to return");
     b->fresh = n == b->recalled;
     side_give_back(b, back.count, back.bytes);
     side_answered(b);
@@ -399,6 +408,7 @@ void match_leave(struct binding *b, enum match_end how)
 {
     struct channel *ch = b->channel;
 
+    rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
     if (how == MATCH_SESSION_OVER) {
         list_each(&b->delivered.head, at) list_entry(at, struct run, hook)->s.deliveries++;
         ch->ledger.redelivered += b->delivered.count;

@@ -4,6 +4,7 @@
 #include "broker/core/run.h"
 
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,7 @@ static void join(struct run_queue *q, struct run *r)
     struct run *before = list_entry(r->hook.prev, struct run, hook);
     if (!follows(before, r))
         return;
+    rn_reached("run: what was cut is joined again");
     before->s.count += r->s.count;
     before->s.bytes += r->s.bytes;
     before->s.size += r->s.size;
@@ -145,8 +147,10 @@ void run_queue_merge(struct run_queue *q, struct run_queue *from)
     while ((r = run_queue_first(from)) != NULL) {
         run_queue_take(from, r);
         if (at != q->head.next &&
-            list_entry(at->prev, struct run, hook)->s.position > r->s.position)
+            list_entry(at->prev, struct run, hook)->s.position > r->s.position) {
+            rn_reached("run: what comes back is out of order");
             at = q->head.next;
+        }
         while (at != &q->head && list_entry(at, struct run, hook)->s.position < r->s.position)
             at = at->next;
         put_before(q, at, r);

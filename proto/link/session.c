@@ -15,6 +15,7 @@
 
 #include "proto/limits.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -229,8 +230,10 @@ static size_t controls_fit(const struct session *s, size_t room)
         for (; data[i] >= 0x80; i++, shift += 7)
             body |= (size_t)(data[i] & 0x7f) << shift;
         body |= (size_t)data[i++] << shift;
-        if (i + body > room)
+        if (i + body > room) {
+            rn_reached("session: controls need another frame");
             return at;
+        }
         at = i + body;
     }
 }
@@ -294,7 +297,10 @@ static bool data_fits(const struct session *s)
     if (p == NULL)
         return false;
     rn_assert(s->window_frames < WIRE_WINDOW_FRAMES);
-    return s->window_frames == 0 || s->window_bytes + p->window_bytes <= WIRE_WINDOW_BYTES;
+    if (s->window_frames == 0 || s->window_bytes + p->window_bytes <= WIRE_WINDOW_BYTES)
+        return true;
+    rn_reached("session: a frame waits for bytes of the window");
+    return false;
 }
 
 /* The first data frame, with the queued controls that are left.  Takes no memory: what was promised by
@@ -317,6 +323,7 @@ static struct frame *next_data(struct session *s, int64_t now_ns)
 
     /* What had to follow this frame is next: the queue of controls is empty now. */
     if (p->after.len > 0) {
+        rn_reached("session: a control has waited behind data");
         struct control_buffer empty = s->controls;
         s->controls = p->after;
         p->after = empty;
@@ -419,11 +426,15 @@ int session_input(struct session *s, const struct frame_view *view, int64_t now_
     acknowledge(s, view->ack);
     if (view->seq == 0)
         return SESSION_NOTHING;
-    if (view->seq > s->received + 1)
+    if (view->seq > s->received + 1) {
+        rn_reached("session: a frame is missing");
         return SESSION_GAP;
+    }
     s->ack_owed = true;
-    if (view->seq <= s->received)
+    if (view->seq <= s->received) {
+        rn_reached("session: a frame came twice");
         return SESSION_NOTHING;
+    }
     s->received = view->seq;
     s->owed_bytes += view->len;
     s->owed_frames += view->n_sections > 0;
@@ -448,8 +459,10 @@ int session_resume(struct session *s, uint64_t received, const char **why)
         *why = "the peer has forgotten what it had acknowledged";
         return -EPROTO;
     }
+    rn_reached_if(received > s->acked, "session: a resume acknowledges");
     acknowledge(s, received);
     s->resend = s->unacked.head;
+    rn_reached_if(s->resend != NULL, "session: a resume sends again");
     s->suspended = false;
     return 0;
 }

@@ -1,11 +1,13 @@
 /* sim.c - the simulator: many small runs of a whole cluster, each from one seed.   SPDX-License-Identifier: MIT
  *
- *   sim --seeds N [--from S] [--seconds T] [--floor N]   runs seeds S, S+1, ... (at most N, at most T seconds);
- *                                                        fails when fewer than the floor were run
- *   sim --seed S                                         replays one, told what it is like
+ *   sim --seeds N [--from S] [--seconds T] [--floor N] [--reach N]
+ *                                      runs seeds S, S+1, ... (at most N, at most T seconds); fails when fewer than the
+ *                                      floor were run, and when N were run and a rare branch was never reached
+ *   sim --seed S                       replays one, told what it is like
  *
  * The broker's shard and core, the sessions, the nodes and their bindings are the real ones; the network is
  * memlink, time and interleaving are rn_sim's.  What must hold is in oracle.c. */
+#include "tests/sim/reach.h"
 #include "tests/sim/world.h"
 
 #include "runtime/rn.h"
@@ -99,18 +101,24 @@ static void report(double seconds)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: sim --seeds N [--from S] [--seconds T] [--floor N] | sim --seed S\n");
+    fprintf(
+        stderr,
+        "usage: sim --seeds N [--from S] [--seconds T] [--floor N] [--reach N] | sim --seed S\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' },   { "from", required_argument, NULL, 'f' },
-        { "seconds", required_argument, NULL, 't' }, { "floor", required_argument, NULL, 'l' },
-        { "seed", required_argument, NULL, 's' },    { NULL, 0, NULL, 0 },
+        { "seeds", required_argument, NULL, 'n' },
+        { "from", required_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' },
+        { "floor", required_argument, NULL, 'l' },
+        { "seed", required_argument, NULL, 's' },
+        { "reach", required_argument, NULL, 'r' },
+        { NULL, 0, NULL, 0 },
     };
-    uint64_t seeds = 0, from = 1, floor = 0;
+    uint64_t seeds = 0, from = 1, floor = 0, reach = UINT64_MAX;
     double seconds = 1e9, started = now();
     bool one = false;
     int option;
@@ -124,6 +132,8 @@ int main(int argc, char **argv)
             seconds = strtod(optarg, NULL);
         else if (option == 'l')
             floor = strtoull(optarg, NULL, 10);
+        else if (option == 'r')
+            reach = strtoull(optarg, NULL, 10);
         else
             usage();
         if (option == 's')
@@ -136,9 +146,14 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < seeds && now() - started < seconds; i++)
         run_seed(from + i, one);
     report(now() - started);
+    size_t never = one ? 0 : reach_report();
     if (total.runs < floor) {
         fprintf(stderr, "sim: only %" PRIu64 " seeds were run, the floor is %" PRIu64 "\n",
                 total.runs, floor);
+        return 1;
+    }
+    if (total.runs >= reach && never > 0) {
+        fprintf(stderr, "sim: %zu rare branches were never reached\n", never);
         return 1;
     }
     return 0;
