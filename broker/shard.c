@@ -7,7 +7,11 @@
  * A peer is a connection; it has at most one session, and a session has at most one peer: the newest that resumed
  * it.  Peers without a session (not said Hello yet, or refused) are forgotten after hello_ns.  Frames of peers
  * without a session are ignored and not refused: they may be stragglers of a session that has moved on, and a
- * refusal would end it. */
+ * refusal would end it.
+ *
+ * A session's number begins with the boot number, which is random at each start of a broker and never 0, and ends with a
+ * count.  So the broker tells a session of its own, which is over, from one of another boot, whose channels in memory
+ * are gone.  The number is no secret; who may resume a session is decided by the instance. */
 #include "broker/shard.h"
 
 #include "broker/session.h"
@@ -47,6 +51,8 @@ struct shard {
     struct peer *peers;     /* by number */
     struct peer *strangers; /* those without a session, in the order of until_ns */
     int64_t lease_scan_ns;  /* no lease ends before this */
+    uint32_t boot;
+    uint32_t counted; /* the end of the newest session's number */
     atomic_bool stopping;
 };
 
@@ -217,13 +223,27 @@ static void leases_expire(struct shard *shard, int64_t now_ns)
 
 /* ---- hello --------------------------------------------------------------------------------------------- */
 
+static uint32_t boot_new(void)
+{
+    uint32_t boot = 0;
+
+    while (boot == 0)
+        rn__entropy(&boot, sizeof boot);
+    return boot;
+}
+
+static uint32_t session_boot(uint64_t id)
+{
+    return (uint32_t)(id >> 32);
+}
+
 static uint64_t session_id_new(struct shard *shard)
 {
-    uint64_t id = 0;
+    uint64_t id;
 
     do
-        rn__entropy(&id, sizeof id);
-    while (id == 0 || session_find(shard, id) != NULL);
+        id = (uint64_t)shard->boot << 32 | ++shard->counted;
+    while (session_find(shard, id) != NULL);
     return id;
 }
 
@@ -304,6 +324,18 @@ static void hello_new(struct shard *shard, struct peer *p, const struct wire_hel
         session_reject(shard, s, p, rc, why, now_ns);
 }
 
+/* There is no such session of that process. */
+static void resume_refuse(struct shard *shard, struct peer *p, uint64_t id)
+{
+    if (session_boot(id) == shard->boot)
+        refuse(shard, p->number, id, WIRE_SESSION_OVER,
+               "this broker knows no such session: its lease has ended");
+    else
+        refuse(shard, p->number, id, WIRE_HOME_LOST,
+               "this broker was started after that session; the channels that it had in memory are "
+               "gone");
+}
+
 static void hello_resume(struct shard *shard, struct peer *p, uint64_t id,
                          const struct wire_hello *hello, int64_t now_ns)
 {
@@ -313,9 +345,7 @@ static void hello_resume(struct shard *shard, struct peer *p, uint64_t id,
 
     if (s == NULL || memcmp(s->instance, hello->instance, sizeof s->instance) != 0) {
         rn_reached("shard: a node resumes what is over");
-        refuse(
-            shard, p->number, id, WIRE_SESSION_OVER,
-            "this broker knows no such session: its lease ended, or the broker was started anew");
+        resume_refuse(shard, p, id);
         return;
     }
     rc = session_connect(shard, s, p, hello, now_ns, &why);
@@ -542,6 +572,7 @@ struct shard *shard_new(struct link *link, const struct shard_opts *opts)
     }
     shard->link = link;
     shard->lease_scan_ns = INT64_MAX;
+    shard->boot = boot_new();
     atomic_init(&shard->stopping, false);
     return shard;
 }

@@ -544,11 +544,35 @@ static int stopping(void *arg)
     script_open(a);
     broker_stop();
     script_expect_refusal(a, WIRE_SHUTDOWN);
-    /* A broker that was started anew knows nothing of the session. */
     broker_start(NULL);
-    script_hello(a, /* resume= */ true);
-    script_expect_refusal(a, WIRE_SESSION_OVER);
     script_free(a);
+    world_close();
+    return 0;
+}
+
+/* The broker dies, and another begins at its address. */
+static int reborn(void *arg)
+{
+    struct script *a, *b;
+    uint64_t before;
+
+    (void)arg;
+    world_open();
+    a = node("a", 1);
+    b = node("b", 2);
+    script_open(a);
+    before = script_bind(a, OUT_BIND, "jobs", WIRE_OUT, 10);
+    broker_stop();
+    broker_start(NULL);
+    script_open(b); /* whose session has the number that a's would have, were it not for the boot */
+    script_hello(a, /* resume= */ true);
+    script_expect_refusal(a, WIRE_HOME_LOST);
+    check(strstr(a->sentence, "started after that session") != NULL);
+    script_open(a);
+    check(script_bind(a, OUT_BIND, "jobs", WIRE_OUT, 10) != before);
+    check(a->id >> 32 == b->id >> 32 && a->id != b->id);
+    script_free(a);
+    script_free(b);
     world_close();
     return 0;
 }
@@ -586,7 +610,8 @@ int main(void)
         FACT("goodbye_ends_the_session_at_once", goodbye),
         FACT("broken_rule_ends_the_session_with_a_sentence", broken_rule),
         FACT("bytes_that_are_no_frame_end_the_session", garbage),
-        FACT("stopped_broker_says_so_and_a_new_one_knows_no_sessions", stopping),
+        FACT("stopped_broker_says_so_to_its_sessions", stopping),
+        FACT("session_of_a_broker_that_died_is_refused_as_home_lost", reborn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
