@@ -25,6 +25,7 @@ stages=(lint gcc clang asan tsan e2e sim fuzz)
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
 fuzz_seconds=60 fuzz_floor=5000 # all targets at once; executions of each
+rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 repeat=1
 
 usage() {
@@ -55,6 +56,7 @@ done
 if [[ $long == yes ]]; then
   sim_seeds=200000 sim_seconds=3600 sim_floor=10000 sim_from=$((RANDOM * 1000000 + 1))
   fuzz_seconds=1800 fuzz_floor=200000
+  rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
   repeat=5
 fi
 ((${#chosen[@]} > 0)) || chosen=("${stages[@]}")
@@ -170,7 +172,14 @@ stage_tsan() {
 }
 
 stage_e2e() {
-  build build/release gcc release && suites build/release -L e2e
+  local status=0
+  build build/release gcc release || return 1
+  suites build/release -L e2e || status=1
+  RUNNEL_BUILD=$PWD/build/release one rounds tests/e2e/rounds.sh \
+    --rounds "$rounds" --seconds "$rounds_seconds" --floor "$rounds_floor" --seed "$rounds_seed" || status=1
+  note+=$(awk '/^rounds: .* rounds, / { rounds += $3; sent += $5 } END {
+    printf " (%d rounds of faults, %d sent, 0 lost, 0 doubled)", rounds, sent }' "$log")
+  return $status
 }
 
 stage_sim() {
