@@ -73,6 +73,14 @@ struct partition {
     bool lossy;
 };
 
+/* Waits for frames from `from` to `to`. */
+struct trap {
+    char *from, *to;
+    uint64_t frames; /* still to be sent; 0: it is not set */
+    void (*fn)(void *arg);
+    void *arg;
+};
+
 struct memnet {
     pthread_mutex_t
         lock; /* guards all below, and all in endpoints and connections; never held when parking */
@@ -81,6 +89,7 @@ struct memnet {
     struct endpoint *endpoints;
     struct connection *pending; /* oldest first */
     struct partition *partitions;
+    struct trap trap;
     link_peer last_peer;
     struct memnet_stats stats;
 };
@@ -158,18 +167,17 @@ static void lane_lose(struct memnet *net, struct lane *l, size_t keep)
     l->n = kept.n;
 }
 
-enum loss { LOSE_NOTHING, LOSE_SOME };
+enum loss { LOSE_NOTHING, LOSE_SOME, LOSE_ALL };
 
 /* Nothing enters the lane of s any more; perhaps its end is lost, perhaps s is told. */
 static void side_cut(struct memnet *net, struct side *s, enum loss loss)
 {
     struct lane *l = &s->in;
 
-    if (loss == LOSE_SOME)
-        lane_lose(net, l, (size_t)net_below(net, l->n + 1));
+    if (loss != LOSE_NOTHING)
+        lane_lose(net, l, loss == LOSE_ALL ? 0 : (size_t)net_below(net, l->n + 1));
     l->cut = true;
-    if (s->endpoint != NULL && !l->told &&
-        (loss == LOSE_NOTHING || net_chance(net, TOLD_PERCENT))) {
+    if (s->endpoint != NULL && !l->told && (loss != LOSE_SOME || net_chance(net, TOLD_PERCENT))) {
         l->told = true;
         l->down_due = later(l->due, rn_now() + net_delay(net));
     }
@@ -354,18 +362,32 @@ static int side_push(struct memnet *net, struct side *s, struct frame *f)
     return 0;
 }
 
+/* A frame was sent to s.  true: the trap springs. */
+static bool trap_counts(struct trap *t, struct side *s)
+{
+    if (t->frames == 0 || strcmp(s->name, t->to) != 0 || strcmp(side_other(s)->name, t->from) != 0)
+        return false;
+    return --t->frames == 0;
+}
+
 static int mem_send(struct link *l, link_peer peer, struct frame *f)
 {
     struct endpoint *e = (struct endpoint *)l;
+    struct trap trap = { 0 };
     int rc = -EHOSTUNREACH;
 
     pthread_mutex_lock(&e->net->lock);
     struct side *s = endpoint_side(e, peer);
     if (s != NULL)
         rc = side_push(e->net, side_other(s), f);
-    if (rc == 0)
+    if (rc == 0) {
         e->net->stats.sent++;
+        if (trap_counts(&e->net->trap, side_other(s)))
+            trap = e->net->trap;
+    }
     pthread_mutex_unlock(&e->net->lock);
+    if (trap.fn != NULL)
+        trap.fn(trap.arg);
     return rc;
 }
 
@@ -524,6 +546,8 @@ void memnet_free(struct memnet *net)
         free(p->to);
         free(p);
     }
+    free(net->trap.from);
+    free(net->trap.to);
     pthread_mutex_destroy(&net->lock);
     free(net);
 }
@@ -576,7 +600,7 @@ struct link *memnet_endpoint(struct memnet *net, const char *name)
 
 /* ---- faults -------------------------------------------------------------------------------- */
 
-void memnet_break(struct memnet *net, const char *a, const char *b)
+static void net_break(struct memnet *net, const char *a, const char *b, enum loss loss)
 {
     pthread_mutex_lock(&net->lock);
     struct endpoint *e = net_find(net, a);
@@ -585,9 +609,35 @@ void memnet_break(struct memnet *net, const char *a, const char *b)
         if (strcmp(other->name, b) != 0 || (s->in.cut && other->in.cut))
             continue;
         net->stats.breaks++;
-        side_cut(net, s, LOSE_SOME);
-        side_cut(net, other, LOSE_SOME);
+        side_cut(net, s, loss);
+        side_cut(net, other, loss);
     }
+    pthread_mutex_unlock(&net->lock);
+}
+
+void memnet_break(struct memnet *net, const char *a, const char *b)
+{
+    net_break(net, a, b, LOSE_SOME);
+}
+
+void memnet_sever(struct memnet *net, const char *a, const char *b, bool lossy)
+{
+    net_break(net, a, b, lossy ? LOSE_ALL : LOSE_NOTHING);
+}
+
+void memnet_trap(struct memnet *net, const char *from, const char *to, uint64_t frames,
+                 void (*fn)(void *arg), void *arg)
+{
+    struct trap t = { .frames = fn != NULL ? frames : 0, .fn = fn, .arg = arg };
+
+    t.from = strdup(from);
+    t.to = strdup(to);
+    rn_assert(t.from != NULL);
+    rn_assert(t.to != NULL);
+    pthread_mutex_lock(&net->lock);
+    free(net->trap.from);
+    free(net->trap.to);
+    net->trap = t;
     pthread_mutex_unlock(&net->lock);
 }
 

@@ -26,6 +26,8 @@ struct link *memnet_endpoint(struct memnet *net, const char *name);
 /* Breaks every connection between the two: frames under way are lost from a random one on; each end is told
  * (LINK_DOWN) after a delay, or, by chance, is not. */
 void memnet_break(struct memnet *net, const char *a, const char *b);
+/* The same, but exactly: all that is under way is lost, or (not `lossy`) arrives still; and both ends are told. */
+void memnet_sever(struct memnet *net, const char *a, const char *b, bool lossy);
 /* on: nothing arrives from a at b any more, and dialling leads nowhere, until it is healed (what was sent
  * meanwhile is lost when `lossy`, else it comes late).  One way: call it twice for both. */
 void memnet_partition(struct memnet *net, const char *a, const char *b, bool on, bool lossy);
@@ -35,6 +37,12 @@ void memnet_freeze(struct memnet *net, const char *name, bool on);
 /* The endpoint dies without a word: its connections break, its owner's link_recv gives -ECONNABORTED.  Its name is free
  * after its link_close(). */
 void memnet_kill(struct memnet *net, const char *name);
+
+/* Calls fn(arg) once, when so many more frames (> 0) have been sent from `from` to `to`: on the sender's stack, after the
+ * last of them was put on its way, so fn may inject any of the faults above, but not park.  A net has one such trap; the
+ * next one takes its place.  NULL fn: none. */
+void memnet_trap(struct memnet *net, const char *from, const char *to, uint64_t frames,
+                 void (*fn)(void *arg), void *arg);
 
 struct memnet_stats {
     uint64_t sent, delivered, lost, breaks; /* frames, frames, frames, connections */

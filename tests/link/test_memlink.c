@@ -493,6 +493,45 @@ static void two_endpoints_on_several_workers_lose_nothing(void **state)
     assert_true(wakes_seen > 0);
 }
 
+static void sever(void *arg)
+{
+    struct pair *p = ((void **)arg)[0];
+
+    memnet_sever(p->net, "a", "b", *(bool *)((void **)arg)[1]);
+}
+
+/* The third frame from a springs the trap: of three, all or none arrive, later ones never, and both ends are told. */
+static int trapped(void *arg)
+{
+    for (int lossy = 0; lossy < 2; lossy++) {
+        struct pair p;
+        bool lose = lossy == 1;
+        void *args[2] = { &p, &lose };
+        struct link_event e;
+
+        pair_open(&p, 1);
+        memnet_trap(p.net, "b", "a", 1, sever, args);
+        memnet_trap(p.net, "a", "b", 3, sever, args);
+        for (uint32_t n = 0; n < 5; n++)
+            check_equal(send_number(p.a, p.at_a, n), 0);
+        for (uint32_t n = 0; n < 3 && !lose; n++)
+            check_equal(recv_number(p.b, &p.at_b), n);
+        check_equal(link_recv(p.b, &e, rn_after(RN_SEC)), 0);
+        check_equal(e.what, LINK_DOWN);
+        check_equal(link_recv(p.a, &e, rn_after(RN_SEC)), 0);
+        check_equal(e.what, LINK_DOWN);
+        pair_close(&p);
+    }
+    (void)arg;
+    return 0;
+}
+
+static void a_trap_springs_at_its_frame_and_severs_exactly(void **state)
+{
+    (void)state;
+    check_equal(rn_sim(1, trapped, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +544,7 @@ int main(void)
         cmocka_unit_test(wakes_are_one_event_and_alternate_with_frames),
         cmocka_unit_test(the_same_seed_gives_the_same_run),
         cmocka_unit_test(a_frozen_endpoint_hears_nothing_until_it_is_thawed),
+        cmocka_unit_test(a_trap_springs_at_its_frame_and_severs_exactly),
         cmocka_unit_test(two_endpoints_on_several_workers_lose_nothing),
     };
 
