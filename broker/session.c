@@ -72,7 +72,7 @@ struct broker_session *broker_session_new(uint64_t id, const struct wire_hello *
     if (s->stream == NULL)
         goto free_session;
     session_suspend(s->stream);
-    s->party = core_session_new(core, hello->name, s);
+    s->party = core_session_new(core, hello->name, hello->instance, s);
     if (s->party == NULL)
         goto free_stream;
     return s;
@@ -139,6 +139,7 @@ int broker_session_input(struct broker_session *s, const struct frame_view *view
     int rc;
 
     s->heard_ns = now_ns;
+    core_heard(s->core, s->party, now_ns);
     broker_session_touch(s);
     rc = session_input(s->stream, view, now_ns, why);
     switch (rc) {

@@ -281,6 +281,7 @@ static int session_connect(struct shard *shard, struct broker_session *s, struct
         DL_DELETE(shard->strangers, p);
         p->session = s;
         s->heard_ns = now_ns;
+        core_heard(shard->core, s->party, now_ns);
         lease_note(shard, s);
         /* If this cannot be sent, neither can what follows, and the next flush finds out. */
         link_send(shard->link, p->number, f);

@@ -42,7 +42,7 @@ struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
     TAILQ_INIT(&h->verdicts);
     TAILQ_INIT(&h->turns);
     TAILQ_INIT(&h->leavers);
-    meet_init(&h->meet);
+    pairing_init(&h->pairing);
     return h;
 }
 
@@ -60,8 +60,8 @@ void handle_unref(struct handle *h)
         return;
     rn_assert(TAILQ_EMPTY(&h->turns));
     rn_assert(TAILQ_EMPTY(&h->leavers));
-    rn_assert(!meet_busy(h));
-    meet_fini(&h->meet);
+    rn_assert(!pairing_busy(h));
+    pairing_fini(&h->pairing);
     struct parcel *p;
     while ((p = TAILQ_FIRST(&h->verdicts)) != NULL) {
         rn_assert(!p->waiting);
@@ -154,7 +154,7 @@ void handle_serve_locked(struct handle *h)
         return;
     serve_sends(h);
     serve_receives(h);
-    meet_serve(h);
+    pairing_serve(h);
     for (int dir = 0; dir < 2; dir++)
         if (h->side[dir].waiting - h->side[dir].muted != h->side[dir].asked ||
             h->side[dir].asked_over)
@@ -197,9 +197,9 @@ void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
     struct side *side = &h->side[RN_OUT];
     rn__chan_lock(h->chan);
     if (handle_meets(h) && !h->over) {
-        meet_call(h, (uint32_t)elements);
+        pairing_call(h, (uint32_t)elements);
         side_answered(side, elements);
-        meet_serve(h);
+        pairing_serve(h);
         node_mark(h->node, h);
     } else if (!h->over && h->fatal == 0 && side->closed == 0) {
         outbox_credit(&h->out, elements, bytes);
@@ -263,7 +263,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
     /* What comes for a side that has ended stays untaken, and the home gives it to others. */
     if (s->flags & WIRE_OFFER) {
         if (!h->over)
-            meet_section(h, frame, s);
+            pairing_section(h, frame, s);
     } else if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
         rc = store_push(&h->in, frame, s);
         side_answered(side, s->count);
@@ -275,7 +275,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
     return rc;
 }
 
-int handle_meet(struct side *side, const struct wire_control *c)
+int handle_pairing(struct side *side, const struct wire_control *c)
 {
     struct handle *h = side->handle;
     int rc = 0;
@@ -283,15 +283,15 @@ int handle_meet(struct side *side, const struct wire_control *c)
     if (h->over)
         goto unlock;
     if (c->what == WIRE_CLAIM)
-        rc = meet_claim(h, c->meet.claim, &c->meet.offer);
+        rc = pairing_claim(h, c->meet.claim, &c->meet.offer);
     else if (c->what == WIRE_COMMIT && side->dir == RN_OUT)
-        meet_offer_committed(h, c->meet.number);
+        pairing_offer_committed(h, c->meet.number);
     else if (c->what == WIRE_COMMIT)
-        meet_claim_committed(h, c->meet.claim, c->meet.number);
+        pairing_claim_committed(h, c->meet.claim, c->meet.number);
     else if (side->dir == RN_OUT)
-        meet_offer_aborted(h, c->meet.number, c->meet.asks);
+        pairing_offer_aborted(h, c->meet.number, c->meet.asks);
     else
-        meet_claim_aborted(h, c->meet.claim, c->meet.asks);
+        pairing_claim_aborted(h, c->meet.claim, c->meet.asks);
     if (side->close_due || side->unbind_due || side->waiting - side->muted != side->asked)
         node_mark(h->node, h);
 unlock:
@@ -309,7 +309,7 @@ void handle_closed(struct side *side, int result, int reason)
         h->reason = reason;
     side->close_due = false;
     if (side->dir == RN_OUT) {
-        meet_take_back(h, side->closed);
+        pairing_take_back(h, side->closed);
         side_end(side, side->closed);
     } else {
         if (reason < 0)
@@ -326,7 +326,7 @@ void handle_fail_locked(struct handle *h, int rc)
     if (h->fatal == 0)
         h->fatal = rc;
     store_clear(&h->in);
-    meet_take_back(h, h->fatal);
+    pairing_take_back(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
         if (h->side[dir].state == SIDE_BOUND || h->side[dir].state == SIDE_BINDING)
@@ -352,7 +352,7 @@ void handle_over(struct handle *h, int rc)
     h->over = true;
     store_clear(&h->in);
     outbox_clear(&h->out);
-    meet_over(h, h->fatal);
+    pairing_over(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
         h->side[dir].close_due = h->side[dir].unbind_due = false;
@@ -386,10 +386,10 @@ void handle_counts(const struct handle *h, struct wire_counts *out)
     orphans += p->orphan;
     uint64_t open = h->out.numbered - h->out.accepted;
     *out = (struct wire_counts){
-        .sent = h->out.numbered + h->meet.committed + h->meet.unknown,
-        .confirmed = h->out.accepted + h->meet.committed,
+        .sent = h->out.numbered + h->pairing.committed + h->pairing.unknown,
+        .confirmed = h->out.accepted + h->pairing.committed,
         .queued = h->over ? 0 : open - orphans,
-        .unknown = (h->over ? open : orphans) + h->meet.unknown,
+        .unknown = (h->over ? open : orphans) + h->pairing.unknown,
     };
 }
 

@@ -5,7 +5,7 @@
 #ifndef NODE_HANDLE_H
 #define NODE_HANDLE_H
 
-#include "node/meet.h"
+#include "node/pairing.h"
 #include "node/outbox.h"
 #include "node/parcel.h"
 #include "node/runnel.h"
@@ -57,6 +57,8 @@ struct side {
     uint32_t muted;     /* of them: tentative elsewhere, so that the home is not asked for them */
     uint32_t asked;     /* how many of them the home knows of, as it counts: see side_answered() */
     uint32_t asks_said; /* how often it was told */
+    bool
+        restate; /* it is to be told even if the number is the same: who is meant is not, or may not be */
     uint64_t asked_first, asked_bytes;
     bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
     bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
@@ -104,7 +106,7 @@ struct handle {
     struct parcel_list
         turns; /* takers that wait until those before them have finished; by number */
     struct parcel_list leavers; /* who waits until the handle is over */
-    struct meeting meet;
+    struct pairing pairing;
     int64_t capacity; /* the named channel's; 0: not known */
     uint64_t capacity_bytes;
 };
@@ -126,7 +128,7 @@ void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes);
 int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
 int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s);
 /* Claim, Commit, Abort; 0 or -ENOMEM. */
-int handle_meet(struct side *side, const struct wire_control *c);
+int handle_pairing(struct side *side, const struct wire_control *c);
 /* Tries again what could not be served while the lease was in its last quarter. */
 void handle_serve(struct handle *h);
 /* The side is closed at the home; `result` is what its operations get, `reason` what rn_chan_err gives. */

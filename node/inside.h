@@ -78,6 +78,7 @@ struct rn_node {
     atomic_bool fenced; /* an operation met the fence since the handles were last served */
     atomic_int doubts;
     atomic_bool up;
+    atomic_bool down;    /* the link goroutine collects nothing any more */
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
 

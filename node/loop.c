@@ -112,6 +112,7 @@ static void node_end(struct rn_node *n)
     n->stage = NODE_ENDED;
     node_session_over(n, shut ? -ESHUTDOWN : RN_ESESSION);
     node_answer_the_rest(n);
+    atomic_store(&n->down, true);
     traffic_gather(n);
     while (n->held != NULL) { /* marked before they were over; nothing marks them again */
         struct handle *h = n->held;

@@ -51,9 +51,10 @@ void node_poke(struct rn_node *n)
     pthread_mutex_unlock(&n->lock);
 }
 
-void node_mark(struct rn_node *n, struct handle *h)
+/* Nobody marks a handle twice: who sets `dirty` puts it on the stack. */
+static void mark(struct rn_node *n, struct handle *h)
 {
-    if (h->over || atomic_load(&h->dirty) || atomic_exchange(&h->dirty, true))
+    if (atomic_load(&h->dirty) || atomic_exchange(&h->dirty, true))
         return;
     handle_ref(h);
     struct handle *top = atomic_load(&n->dirty);
@@ -61,6 +62,18 @@ void node_mark(struct rn_node *n, struct handle *h)
         h->dirty_next = top;
     } while (!atomic_compare_exchange_weak(&n->dirty, &top, h));
     node_poke(n);
+}
+
+void node_mark(struct rn_node *n, struct handle *h)
+{
+    if (!h->over)
+        mark(n, h);
+}
+
+void node_mark_unlocked(struct rn_node *n, struct handle *h)
+{
+    if (!atomic_load(&n->down))
+        mark(n, h);
 }
 
 void node_knocked(struct rn_node *n)

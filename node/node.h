@@ -45,6 +45,9 @@ struct chunk_pool *node_chunks(struct rn_node *n);
  * Its channel is locked.  Cheap when it is marked already. */
 void node_mark(struct rn_node *n, struct handle *h);
 
+/* The same for a handle whose channel the caller has not locked, and to which it has a reference. */
+void node_mark_unlocked(struct rn_node *n, struct handle *h);
+
 /* Somebody knocked at a handle's tentative operation.  Any thread; takes the node's lock at most. */
 void node_knocked(struct rn_node *n);
 /* 16 random bytes: this process. */

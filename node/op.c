@@ -156,17 +156,31 @@ static int op_attempt(rn_chan *c, struct rn__op *op)
     return 0;
 }
 
+/* Does a select have a case like this one before it?  An operation waits for a rendezvous once. */
+static bool op_has_twin(const struct rn__op *op)
+{
+    for (uint32_t i = 0; i < op->index; i++) {
+        const struct rn__op *before = &op->wait->ops[i];
+        if (before->chan == op->chan && before->kind == op->kind)
+            return true;
+    }
+    return false;
+}
+
 static void op_queued(rn_chan *c, struct rn__op *op)
 {
     (void)c;
     struct handle *h = op_handle(op);
+    op_parcel(op)->twin = handle_meets(h) && op_has_twin(op);
     op_joins(op_side(h, op), op);
     node_mark(h->node, h);
-    meet_queued(h, op);
+    pairing_queued(h, op);
 }
 
 void op_joins(struct side *side, const struct rn__op *op)
 {
+    if (op_parcel(op)->twin)
+        return;
     side->waiting++;
     side->waiting_bytes += op_parcel(op)->buf.len;
 }
@@ -174,6 +188,8 @@ void op_joins(struct side *side, const struct rn__op *op)
 void op_left(struct side *side, const struct rn__op *op)
 {
     struct parcel *p = op_parcel(op);
+    if (p->twin)
+        return;
     rn_assert(side->waiting > 0);
     side->waiting--;
     side->waiting_bytes -= p->buf.len;
@@ -184,7 +200,7 @@ void op_left(struct side *side, const struct rn__op *op)
 static void op_hurry(rn_chan *c, struct rn__op *op)
 {
     (void)c;
-    meet_hurry(op_handle(op));
+    pairing_hurry(op_handle(op));
 }
 
 static void op_unqueued(rn_chan *c, struct rn__op *op)
@@ -192,7 +208,7 @@ static void op_unqueued(rn_chan *c, struct rn__op *op)
     (void)c;
     struct handle *h = op_handle(op);
     if (handle_meets(h)) {
-        meet_unqueued(h, op);
+        pairing_unqueued(h, op);
         if (!h->over)
             node_mark(h->node, h);
         return;

@@ -29,7 +29,7 @@ struct parcel {
     bool counted; /* a send, counted in its handle's `excluded` until accepted */
     int rc;       /* what the waiting one is told */
 
-    /* A rendezvous, see meet.h; guarded by the channel's lock. */
+    /* A rendezvous, see pairing.h; guarded by the channel's lock. */
     struct rn__op *op;   /* whose token it is, while that is tentative by this handle; else NULL */
     struct chunk *chunk; /* OUT: the element, until the offer leaves */
     uint64_t claim;      /* IN */
@@ -38,7 +38,9 @@ struct parcel {
     bool patient;        /* OUT: the home may keep the offer */
     bool asks;           /* OUT: waits for a call, though patient */
     bool withdrawn, withdraw_due; /* OUT: the home is told, is to be told, that it is wanted back */
-    bool muted;                   /* the home is not asked for it: it is tentative elsewhere */
+    bool
+        twin; /* its operation has another case like this one in the same channel, which stands for both */
+    bool muted; /* the home is not asked for it: it is tentative elsewhere */
     _Atomic bool
         shy; /* OUT: a claim of its own operation met it: others are offered first; no lock */
 

@@ -37,7 +37,7 @@ static int side_ask(struct rn_node *n, struct side *side)
     bool over = side->asked_over && waiting == 0;
     rn_reached_if(over, "traffic: the home is told that nobody waits");
     side->asked_over = false;
-    if (!over && waiting == side->asked &&
+    if (!over && !side->restate && waiting == side->asked &&
         (waiting == 0 || (first == side->asked_first && bytes == side->asked_bytes)))
         return 0;
     struct wire_control c = {
@@ -50,6 +50,7 @@ static int side_ask(struct rn_node *n, struct side *side)
         return rc;
     side->asked = waiting;
     side->asks_said++;
+    side->restate = false;
     side->asked_first = first;
     side->asked_bytes = bytes;
     return 0;
@@ -59,7 +60,7 @@ static int side_ask(struct rn_node *n, struct side *side)
  * nobody wants. */
 static int side_tell_answers(struct rn_node *n, struct side *side)
 {
-    struct meeting *m = &side->handle->meet;
+    struct pairing *m = &side->handle->pairing;
     uint32_t said = 0;
     int rc = 0;
     for (; said < m->n_answers && rc == 0; said += rc == 0) {
@@ -78,7 +79,7 @@ static int side_tell_answers(struct rn_node *n, struct side *side)
 
 static int side_tell_offers(struct rn_node *n, struct side *side)
 {
-    struct meeting *m = &side->handle->meet;
+    struct pairing *m = &side->handle->pairing;
     struct parcel *p;
     int rc = 0;
     if (m->calls > 0) {
@@ -105,7 +106,7 @@ static int side_tell_offers(struct rn_node *n, struct side *side)
     return 0;
 }
 
-static int side_tell_meeting(struct rn_node *n, struct side *side)
+static int side_tell_pairing(struct rn_node *n, struct side *side)
 {
     return side->dir == RN_IN ? side_tell_answers(n, side) : side_tell_offers(n, side);
 }
@@ -185,7 +186,7 @@ static bool side_settled(const struct side *side)
     const struct handle *h = side->handle;
     if (side->dir == RN_OUT)
         return h->out.head == NULL;
-    if (h->meet.n_claims > 0)
+    if (h->pairing.n_claims > 0)
         return false;
     return h->popped == h->finished || h->broken != 0;
 }
@@ -197,7 +198,7 @@ static int side_collect(struct rn_node *n, struct side *side)
         return 0;
     int rc = side->dir == RN_IN ? side_tell_taken(n, side) : 0;
     if (rc == 0 && handle_meets(side->handle))
-        rc = side_tell_meeting(n, side);
+        rc = side_tell_pairing(n, side);
     if (rc == 0 && side->closed == 0 && !side->unbind_due) {
         rc = side_ask(n, side);
         if (rc == 0)
@@ -232,7 +233,7 @@ static void turns_remove(struct rn_node *n, struct handle *h)
 
 static void meets_place(struct rn_node *n, struct handle *h)
 {
-    bool busy = h->listed && meet_busy(h);
+    bool busy = h->listed && pairing_busy(h);
     if (busy && !h->in_meets)
         TAILQ_INSERT_TAIL(&n->meets, h, meets);
     else if (!busy && h->in_meets)
@@ -243,7 +244,7 @@ static void meets_place(struct rn_node *n, struct handle *h)
 static int64_t handle_knocks(struct handle *h, int64_t now_ns)
 {
     rn__chan_lock(h->chan);
-    int64_t at_ns = meet_knocks(h, now_ns);
+    int64_t at_ns = pairing_knocks(h, now_ns);
     rn__chan_unlock(h->chan);
     return at_ns;
 }
@@ -273,10 +274,12 @@ static void handle_collect(struct rn_node *n, struct handle *h)
     if (!h->listed)
         return;
     rn__chan_lock(h->chan);
+    if (atomic_load(&h->pairing.look))
+        pairing_look(h);
     int rc = side_collect(n, &h->side[RN_IN]);
     if (rc == 0)
         rc = side_collect(n, &h->side[RN_OUT]);
-    if (h->out.head != NULL || h->meet.unsaid != NULL)
+    if (h->out.head != NULL || h->pairing.unsaid != NULL)
         turns_add(n, h);
     meets_place(n, h);
     if (rc < 0 && !h->over)
@@ -377,9 +380,9 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     struct wire_section s;
     struct chunk *chunk;
     rn__chan_lock(h->chan);
-    size_t size = meet_next_size(h), used = frame_writer_size(&n->writer);
+    size_t size = pairing_next_size(h), used = frame_writer_size(&n->writer);
     bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
-    struct parcel *p = full ? NULL : meet_leave(h, &s, &chunk);
+    struct parcel *p = full ? NULL : pairing_leave(h, &s, &chunk);
     rn__chan_unlock(h->chan);
     if (p == NULL) {
         if (!full)
@@ -392,10 +395,10 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     int rc = frame_writer_section(&n->writer, &s);
     rn__chan_lock(h->chan);
     if (rc < 0)
-        meet_unleave(h, p, chunk);
+        pairing_unleave(h, p, chunk);
     else
         outbox_give(&h->out, chunk);
-    bool more = h->meet.unsaid != NULL;
+    bool more = h->pairing.unsaid != NULL;
     rn__chan_unlock(h->chan);
     turns_remove(n, h);
     if (more)
@@ -603,8 +606,8 @@ static int on_recall_out(struct rn_node *n, struct side *side, const struct wire
     uint64_t elements = 0;
     rn__chan_lock(h->chan);
     outbox_surrender(&h->out, &elements, &back.credit.bytes);
-    elements += h->meet.calls;
-    h->meet.calls = 0;
+    elements += h->pairing.calls;
+    h->pairing.calls = 0;
     rn__chan_unlock(h->chan);
     back.credit.elements = (uint32_t)elements;
     return session_control(n->session, &back);
@@ -698,10 +701,10 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
             on_closed(side, c);
         return 0;
     case WIRE_CLAIM:
-        return bound && !out ? handle_meet(side, c) : 0;
+        return bound && !out ? handle_pairing(side, c) : 0;
     case WIRE_COMMIT:
     case WIRE_ABORT: /* after Unbind too: they are its offers' verdicts */
-        return handle_meet(side, c);
+        return handle_pairing(side, c);
     case WIRE_OPENED:
         handle_attributes(side, &c->bound.attributes);
         return 0;

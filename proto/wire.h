@@ -197,7 +197,7 @@ struct wire_control {
             uint64_t claim;
             uint64_t number; /* Commit: to a sender its offer's, to a receiver the delivery's */
             struct wire_operation offer; /* Claim: who offers */
-            bool own;                    /* Refuse */
+            uint32_t own;                /* Refuse */
             bool asks;                   /* Abort */
         } meet;                          /* Claim, Claimed, Refuse, Commit, Abort */
         struct wire_counts counts;

@@ -328,13 +328,14 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
         why = RN__WHY_BOUND;
     else if (c->external)
         why = RN__WHY_SIGNAL;
-    rn__wait_init(&w);
+    rn__wait_init_again(&w, op->id);
     w.ops = op;
     w.n_ops = 1;
     op->wait = &w;
     rn__op_enqueue(op);
     rn__chan_unlock(c);
     rc = rn__wait_park(&w, why, c, deadline);
+    op->id = atomic_load_explicit(&w.id, memory_order_relaxed);
     *performed = rc == 0;
     if (rc == 0)
         return op->rc;

@@ -26,6 +26,7 @@ struct rn__op {
     uint32_t index;        /* the case: the outcome of the wait's claim */
     struct rn__wait *wait; /* shared by all cases */
     rn_time deadline;
+    uint64_t id; /* of the wait, kept from one try to the next; 0: none yet */
     int rc;      /* set by whoever performs it while it waits */
     bool queued; /* guarded by the channel's lock, as the links */
     struct rn__op *next, *prev;

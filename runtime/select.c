@@ -121,7 +121,7 @@ static int wait_all(struct selection *s, rn_time deadline)
     struct rn__wait w;
     int fired;
 
-    rn__wait_init(&w);
+    rn__wait_init_again(&w, s->ops[0].id);
     w.ops = s->ops;
     w.n_ops = s->n;
     for (int i = 0; i < s->n; i++) {
@@ -134,6 +134,7 @@ static int wait_all(struct selection *s, rn_time deadline)
     }
     unlock_all(s);
     fired = rn__wait_park(&w, why, s->ops[0].chan, deadline);
+    s->ops[0].id = atomic_load_explicit(&w.id, memory_order_relaxed);
     lock_all(s);
     for (int i = 0; i < s->n; i++)
         rn__op_dequeue(&s->ops[i]);

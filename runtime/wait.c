@@ -18,6 +18,12 @@ static struct {
     _Atomic bool seen;
 } plain;
 
+void rn__wait_init_again(struct rn__wait *w, uint64_t id)
+{
+    rn__wait_init(w);
+    atomic_init(&w->id, id);
+}
+
 void rn__wait_init(struct rn__wait *w)
 {
     atomic_init(&w->claim, RN__OPEN);
@@ -81,7 +87,7 @@ bool rn__tentative(struct rn__wait *w, uint32_t outcome)
         if (seen == RN__OPEN) {
             if (atomic_compare_exchange_strong(&w->claim, &seen, RN__TENTATIVE | outcome << 8))
                 return true;
-        } else if ((seen & RN__KNOCK_PEER) != 0 || knock(w, seen, RN__KNOCK_PEER)) {
+        } else if ((seen & RN__KNOCK_TALKS) != 0 || knock(w, seen, RN__KNOCK_TALKS)) {
             return false;
         }
     }
@@ -112,7 +118,7 @@ static uint32_t word_after(uint32_t knocks)
         return RN__FIRED | RN__BY_CANCEL << 8;
     if (knocks & RN__KNOCK_TIMEOUT)
         return RN__FIRED | RN__BY_TIMEOUT << 8;
-    return knocks != 0 ? RN__FIRED | RN__BY_AGAIN << 8 : RN__OPEN;
+    return knocks & RN__KNOCK_PEER ? RN__FIRED | RN__BY_AGAIN << 8 : RN__OPEN;
 }
 
 bool rn__tentative_release(struct rn__wait *w, bool *woken)

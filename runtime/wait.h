@@ -37,7 +37,8 @@ enum rn__why {
 
 /* The claim word: the state in the low byte, the outcome above it.  TENTATIVE: one case, the outcome, is being negotiated
  * over the network.  Until that is decided nobody can claim the wait: who would have, *knocks*.  What was knocked on does
- * not become open again: when the negotiation fails it ends by the knock - with a peer's, by trying all anew. */
+ * not become open again: when the negotiation fails it ends by the knock - with a peer's, by trying all anew.  Only other
+ * negotiators wait until it is open. */
 #define RN__OPEN      0u
 #define RN__TENTATIVE 1u
 #define RN__FIRED     2u
@@ -46,7 +47,9 @@ enum rn__why {
 #define RN__KNOCK_PEER    4u
 #define RN__KNOCK_TIMEOUT 8u
 #define RN__KNOCK_CANCEL  16u
-#define RN__KNOCKS        (RN__KNOCK_PEER | RN__KNOCK_TIMEOUT | RN__KNOCK_CANCEL)
+#define RN__KNOCK_TALKS \
+    32u /* another case could be negotiated: whoever opens the wait says so there */
+#define RN__KNOCKS (RN__KNOCK_PEER | RN__KNOCK_TIMEOUT | RN__KNOCK_CANCEL | RN__KNOCK_TALKS)
 
 /* Outcomes that are nobody's case. */
 #define RN__BY_AGAIN    UINT32_C(0xfffffc)
@@ -66,6 +69,8 @@ struct rn__wait {
 
 /* For the caller itself, just before it offers the wait to others. */
 void rn__wait_init(struct rn__wait *w);
+/* The same for the next try of an operation that has an id, or 0. */
+void rn__wait_init_again(struct rn__wait *w, uint64_t id);
 
 /* For rn__claim(): the wait was not open. */
 bool rn__claim_again(struct rn__wait *w, uint32_t outcome);
@@ -86,7 +91,7 @@ static inline bool rn__is_tentative(const struct rn__wait *w)
     return (atomic_load(&w->claim) & RN__STATE) == RN__TENTATIVE;
 }
 
-/* Begins to negotiate a case.  false: it is decided, or another case is negotiated (then this was a peer's knock). */
+/* Begins to negotiate a case.  false: it is decided, or another case is negotiated, who learns of it (KNOCK_TALKS). */
 bool rn__tentative(struct rn__wait *w, uint32_t outcome);
 /* The knocks so far, of a wait that the caller negotiates. */
 uint32_t rn__knocks(const struct rn__wait *w);

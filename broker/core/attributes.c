@@ -46,8 +46,6 @@ const char *attributes_unsupported(const struct wire_attributes *a)
         return "this broker keeps no channels on disk yet";
     if (a->keep == WIRE_QUORUM)
         return "this broker keeps no channels by quorum yet";
-    if (a->capacity == WIRE_RENDEZVOUS)
-        return "this broker has no rendezvous channels yet";
     return NULL;
 }
 
@@ -88,6 +86,8 @@ static void differ_capacity(struct text *t, int64_t is, int64_t stated)
 {
     if (stated == WIRE_RENDEZVOUS && is > 0)
         say(t, "%scapacity is %" PRId64 ", not rendezvous", comma(t), is);
+    else if (is == WIRE_RENDEZVOUS && stated > 0)
+        say(t, "%scapacity is rendezvous, not %" PRId64, comma(t), stated);
     else
         differ_number(t, "capacity", is, stated);
 }

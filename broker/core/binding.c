@@ -1,6 +1,7 @@
 /* binding.c - bindings: making and ending them, and what is said about them.   SPDX-License-Identifier: MIT */
 #include "broker/core/binding.h"
 
+#include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 
@@ -30,6 +31,7 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     b->direction = direction;
     b->next_number = 1;
     init_hooks(b);
+    meet_join(b);
     run_queue_init(&b->outbox);
     run_queue_init(&b->delivered);
     HASH_ADD(hh, s->bindings, number, sizeof b->number, b);
@@ -45,6 +47,11 @@ void binding_free(struct binding *b)
 {
     rn_assert(b->outbox.count == 0);
     rn_assert(b->delivered.count == 0);
+    rn_assert(b->offers == NULL);
+    rn_assert(b->claims == NULL);
+    rn_assert(!due_pending(&b->silence));
+    rn_assert(!hook_linked(&b->place.hook));
+    rn_assert(!hook_linked(&b->mute));
     side_leave(b);
     if (hook_linked(&b->active))
         b->channel->n_active--;
@@ -82,6 +89,7 @@ void binding_closed(struct binding *b, enum wire_code code, int32_t reason)
     struct wire_control c = { .what = WIRE_CLOSED_, .recall = { .code = code, .reason = reason } };
 
     b->ended = true;
+    side_unask(b);
     side_place(b);
     binding_control(b, &c);
 }
@@ -91,6 +99,17 @@ void binding_recall(struct binding *b, uint32_t elements)
     struct wire_control c = { .what = WIRE_RECALL, .recall = { .elements = elements } };
 
     binding_control(b, &c);
+}
+
+void binding_deliver(struct binding *b, struct run *r)
+{
+    struct core_session *s = b->session;
+
+    if (list_empty(&s->turn) && !hook_linked(&s->eager))
+        hook_put(&s->core->eager, &s->eager);
+    if (!hook_linked(&b->turn))
+        hook_put(&s->turn, &b->turn);
+    run_queue_push(&b->outbox, r);
 }
 
 void binding_will_speak(struct binding *b)

@@ -1,9 +1,11 @@
 /* binding.h - one direction of one handle: the channel's end of it.   SPDX-License-Identifier: MIT
  *
- * Invariants: OUT: held = credit lent and not used or returned.  IN: held = elements in outbox + delivered. */
+ * Invariants: OUT: held = credit lent and not used or returned.  IN: held = elements in outbox + delivered.  On a
+ * rendezvous a credit is a call to make one offer (meet.h). */
 #ifndef BROKER_CORE_BINDING_H
 #define BROKER_CORE_BINDING_H
 
+#include "broker/core/offer.h"
 #include "broker/core/run.h"
 #include "broker/core/side.h"
 #include "broker/core/table.h"
@@ -58,6 +60,22 @@ struct binding {
     uint64_t last_delivery, taken_number, taken;
     struct hook ready; /* in channel->ready: has room for more */
     struct hook turn;  /* in session->turn: its outbox is not empty */
+
+    /* rendezvous: OUT: held = calls; IN: delivery numbers are given when an element enters the outbox */
+    struct hook mute;     /* in session->mute: passed over until its silent node is heard */
+    struct place place;   /* OUT: in channel->line, while operations wait to be called */
+    struct offer *offers; /* OUT: uthash, by number */
+    int64_t call_stamp;   /* OUT: the place that the oldest call was for */
+    int64_t called_ns;    /* OUT: since when calls are unanswered */
+    struct due silence;   /* OUT: looks whether its node is heard from, while calls are out */
+    struct wire_operation known; /* OUT: what it is known to offer when called; number 0: nothing */
+    uint32_t tries;              /* OUT: how often it may be called in the hope of another one */
+    struct offer *claims;        /* IN: uthash, by claim */
+    uint64_t last_claim; /* IN: the largest number that was used; so last_commit, of deliveries */
+    uint64_t last_commit;
+    uint64_t last_silent; /* IN: the largest claim that was aborted because its node was silent */
+    struct wire_operation not_for; /* IN: all that wait are this operation's; number 0: not so */
+    uint32_t not_for_waiting;      /* how many those are: while no more wait it holds */
 };
 
 /* NULL: no memory. */
@@ -71,6 +89,8 @@ struct binding *binding_find(struct core_session *s, uint32_t number);
 void binding_control(struct binding *b, struct wire_control *c);
 void binding_closed(struct binding *b, enum wire_code code, int32_t reason);
 void binding_recall(struct binding *b, uint32_t elements);
+/* Puts r, which it takes, into b's outbox. */
+void binding_deliver(struct binding *b, struct run *r);
 /* Says what credit and acceptance has gathered since the last time. */
 void binding_speak(struct binding *b);
 /* It has something to say at the end of the flush. */

@@ -3,6 +3,7 @@
 
 #include "broker/core/credit.h"
 #include "broker/core/match.h"
+#include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -39,6 +40,7 @@ struct channel *channel_new(struct core *core, const char *name)
     ch->next_position = 1;
     side_init(&ch->in);
     side_init(&ch->out);
+    line_init(&ch->line);
     run_queue_init(&ch->queue);
     hook_init(&ch->active);
     hook_init(&ch->hungry);
@@ -71,9 +73,14 @@ void channel_free(struct channel *ch)
     free(ch);
 }
 
+uint64_t channel_buffered(const struct channel *ch)
+{
+    return ch->queue.count + ch->line.n_back;
+}
+
 uint64_t channel_used(const struct channel *ch)
 {
-    return ch->out.held + ch->queue.count + ch->in.held;
+    return ch->out.held + channel_buffered(ch) + ch->in.held;
 }
 
 uint64_t channel_used_bytes(const struct channel *ch)
@@ -83,6 +90,7 @@ uint64_t channel_used_bytes(const struct channel *ch)
 
 uint64_t channel_free_slots(const struct channel *ch)
 {
+    rn_assert(ch->attributes.capacity >= 0);
     return (uint64_t)ch->attributes.capacity - channel_used(ch);
 }
 
@@ -103,6 +111,7 @@ void channel_close(struct channel *ch, enum wire_code code, int32_t reason)
     ch->code = code;
     ch->reason = reason;
     credit_close(ch);
+    meet_close(ch);
 }
 
 void channel_cancel(struct channel *ch, int32_t reason)
@@ -116,6 +125,7 @@ void channel_cancel(struct channel *ch, int32_t reason)
     ch->code =
         WIRE_CANCELLED; /* also when the close had come before: it will never be drained now */
     ch->reason = reason;
+    ch->ledger.dropped_cancelled += meet_cancel(ch);
     list_each(&ch->in.bindings, at)
     {
         struct binding *b = list_entry(at, struct binding, of_side);
@@ -129,10 +139,10 @@ void channel_cancel(struct channel *ch, int32_t reason)
     run_queue_free(&ch->queue);
 }
 
-/* All credit is back, and nothing is buffered or delivered and not taken. */
+/* All credit is back, no claim is out, and nothing is buffered or delivered and not taken. */
 static bool drained(const struct channel *ch)
 {
-    return ch->out.held == 0 && ch->queue.count == 0 && ch->in.held == 0;
+    return channel_used(ch) == 0 && ch->line.n_offers == 0;
 }
 
 static void say_closed(struct channel *ch)
@@ -184,8 +194,12 @@ void channel_after(struct channel *ch)
 void channel_settle(struct channel *ch)
 {
     hook_take(&ch->dirty);
-    match_settle(ch);
-    credit_settle(ch);
+    if (channel_meets(ch)) {
+        meet_settle(ch);
+    } else {
+        match_settle(ch);
+        credit_settle(ch);
+    }
 }
 
 void channel_doubt(struct channel *ch)
@@ -248,10 +262,14 @@ void channel_check(const struct channel *ch)
     run_queue_check(&ch->queue);
     check_order(ch);
     list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
-    rn_assert(channel_used(ch) <=
-              (uint64_t)(ch->attributes.capacity > 0 ? ch->attributes.capacity : 0));
-    rn_assert(channel_used_bytes(ch) <= ch->attributes.capacity_bytes);
-    ledger_check(&ch->ledger, ch->queue.count + ch->in.held);
+    ledger_check(&ch->ledger, channel_buffered(ch) + ch->in.held);
+    if (channel_meets(ch)) {
+        meet_check(ch);
+    } else {
+        rn_assert(channel_used(ch) <= (uint64_t)ch->attributes.capacity);
+        rn_assert(channel_used_bytes(ch) <= ch->attributes.capacity_bytes);
+        rn_assert(list_empty(&ch->line.places));
+    }
     if (ch->closed)
         rn_assert(list_empty(&ch->out.askers));
 }

@@ -1,11 +1,13 @@
 /* channel.h - one named channel: its attributes, its queue, its slots, and how it ends.   SPDX-License-Identifier: MIT
  *
- * Invariant: lent + buffered + delivered <= capacity, in elements and in bytes, always. */
+ * Invariant: lent + buffered + delivered <= capacity, in elements and in bytes, always.  A rendezvous (meet.h) has no
+ * capacity: there only what was given back is buffered, and what waits in its line is bounded in bytes. */
 #ifndef BROKER_CORE_CHANNEL_H
 #define BROKER_CORE_CHANNEL_H
 
 #include "broker/core/binding.h"
 #include "broker/core/ledger.h"
+#include "broker/core/offer.h"
 #include "proto/limits.h"
 
 struct channel {
@@ -23,6 +25,7 @@ struct channel {
     int32_t reason;
 
     struct side in, out;
+    struct line line;       /* of senders, on a rendezvous */
     struct run_queue queue; /* buffered: accepted, in no receiver's outbox; by position */
     uint64_t next_position;
     struct ledger ledger;
@@ -45,6 +48,14 @@ struct channel *channel_new(struct core *core, const char *name);
 struct channel *channel_find(struct core *core, const char *name);
 void channel_free(struct channel *ch);
 
+static inline bool channel_meets(const struct channel *ch)
+{
+    return ch->attributes.capacity == WIRE_RENDEZVOUS;
+}
+
+/* Accepted, and given to no receiver. */
+uint64_t channel_buffered(const struct channel *ch);
+/* Lent, buffered or delivered. */
 uint64_t channel_used(const struct channel *ch);
 uint64_t channel_used_bytes(const struct channel *ch);
 uint64_t channel_free_slots(const struct channel *ch);

@@ -8,6 +8,7 @@
 #include "broker/core/credit.h"
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
+#include "broker/core/meet.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -44,9 +45,19 @@ static void see_time(struct core *core, int64_t now_ns)
         core->now_ns = now_ns;
 }
 
+static void check_slowly(const struct core *core)
+{
+#ifdef RN_SLOW_CHECKS
+    core_check(core);
+#else
+    (void)core;
+#endif
+}
+
 /* ---- sessions ------------------------------------------------------------------------------------------------------ */
 
-struct core_session *core_session_new(struct core *core, const char *node, void *owner)
+struct core_session *core_session_new(struct core *core, const char *node,
+                                      const uint8_t instance[16], void *owner)
 {
     struct core_session *s = calloc(1, sizeof *s);
 
@@ -59,6 +70,9 @@ struct core_session *core_session_new(struct core *core, const char *node, void 
     }
     s->core = core;
     s->owner = owner;
+    s->heard_ns = core->now_ns;
+    memcpy(s->instance, instance, sizeof s->instance);
+    hook_init(&s->mute);
     hook_init(&s->turn);
     hook_init(&s->eager);
     hook_init(&s->of_core);
@@ -66,11 +80,30 @@ struct core_session *core_session_new(struct core *core, const char *node, void 
     return s;
 }
 
+void core_heard(struct core *core, struct core_session *s, int64_t now_ns)
+{
+    struct binding *b;
+
+    see_time(core, now_ns);
+    s->heard_ns = core->now_ns;
+    while ((b = list_first(&s->mute, struct binding, mute)) != NULL)
+        meet_heard(b);
+}
+
+/* From now on nothing is said about its bindings.  So what one of them gives back is not given to, nor a close told to,
+ * another that is over too. */
+static void hush(struct core_session *s)
+{
+    for (struct binding *b = s->bindings; b != NULL; b = b->hh.next)
+        b->ended = true;
+}
+
 /* The binding goes, and what it holds comes back.  Gives its channel. */
 static struct channel *leave(struct binding *b, enum match_end how)
 {
     struct channel *ch = b->channel;
 
+    meet_leave(b);
     if (b->direction == WIRE_OUT)
         credit_leave(b);
     else
@@ -92,12 +125,11 @@ void core_session_end(struct core *core, struct core_session *s, int64_t now_ns)
     struct binding *b;
 
     see_time(core, now_ns);
-    /* Two rounds: what one binding gives back must not be given to, nor a close be told to, another that is over too. */
-    for (b = s->bindings; b != NULL; b = b->hh.next)
-        b->ended = true;
+    hush(s);
     while ((b = s->bindings) != NULL)
         channel_after(leave(b, MATCH_SESSION_OVER));
     session_free(s);
+    check_slowly(core);
 }
 
 void core_free(struct core *core)
@@ -106,6 +138,7 @@ void core_free(struct core *core)
 
     if (core == NULL)
         return;
+    list_each(&core->sessions, at) hush(list_entry(at, struct core_session, of_core));
     while (!list_empty(&core->sessions)) {
         struct core_session *s = list_first(&core->sessions, struct core_session, of_core);
         while (s->bindings != NULL)
@@ -129,11 +162,13 @@ static int broken(const char **why, const char *rule)
 
 static int handle_unbind(struct binding *b)
 {
-    struct wire_control c = { .what = WIRE_UNBOUND };
+    struct core_session *s = b->session;
+    struct wire_control c = { .what = WIRE_UNBOUND, .bind = b->number };
 
     binding_speak(b); /* what was accepted of it, before the last word */
-    binding_control(b, &c);
-    channel_after(leave(b, MATCH_UNBOUND));
+    struct channel *ch = leave(b, MATCH_UNBOUND);
+    (void)s->core->opts.out.control(s->owner, &c);
+    channel_after(ch);
     return 0;
 }
 
@@ -150,15 +185,36 @@ static int handle_close(struct binding *b, int32_t reason)
     return 0;
 }
 
+static int handle_meeting(struct binding *b, const struct wire_control *c, const char **why)
+{
+    if (!channel_meets(b->channel))
+        return broken(why, "a control of a rendezvous on a channel that is none");
+    if ((c->what == WIRE_WITHDRAW) != (b->direction == WIRE_OUT))
+        return broken(why, "a control of a rendezvous on a binding of the other direction");
+    if (c->what == WIRE_WITHDRAW)
+        return meet_withdraw(b, c->number, why);
+    if (c->what == WIRE_CLAIMED)
+        return meet_claimed(b, c->meet.claim, why);
+    return meet_refuse(b, c->meet.claim, c->meet.own, why);
+}
+
 static int handle(struct binding *b, const struct wire_control *c, const char **why)
 {
     bool out = b->direction == WIRE_OUT;
 
     switch (c->what) {
     case WIRE_ASK:
+        if (channel_meets(b->channel))
+            return meet_ask(b, c, why);
         return out ? credit_ask(b, c, why) : match_ask(b, c, why);
     case WIRE_RETURNED:
+        if (channel_meets(b->channel))
+            return meet_returned(b, c, why);
         return out ? credit_returned(b, c, why) : match_returned(b, c, why);
+    case WIRE_CLAIMED:
+    case WIRE_REFUSE:
+    case WIRE_WITHDRAW:
+        return handle_meeting(b, c, why);
     case WIRE_TAKEN:
         return out ? broken(why, "an element was taken by a binding that sends")
                    : match_taken(b, c->number, why);
@@ -191,13 +247,10 @@ static int dispatch(struct core_session *s, const struct wire_control *c, const 
     return rc;
 }
 
-static void check_slowly(const struct core *core)
+/* What later versions may say is ignored, and a Goodbye is the driver's. */
+static bool is_known(enum wire_what what)
 {
-#ifdef RN_SLOW_CHECKS
-    core_check(core);
-#else
-    (void)core;
-#endif
+    return what < WIRE_GOODBYE || (what >= WIRE_CLAIM && what <= WIRE_WITHDRAW);
 }
 
 int core_control(struct core *core, struct core_session *s, const struct wire_control *c,
@@ -205,7 +258,7 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
 {
     int rc;
 
-    see_time(core, now_ns);
+    core_heard(core, s, now_ns);
     switch (c->what) {
     case WIRE_BIND:
         rc = bind_answer(s, c, why);
@@ -214,8 +267,7 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
         rc = inspect_answer(core, s, c);
         break;
     default:
-        /* What later versions may say is ignored, and a Goodbye is the driver's. */
-        rc = c->what >= WIRE_GOODBYE ? 0 : dispatch(s, c, why);
+        rc = is_known(c->what) ? dispatch(s, c, why) : 0;
     }
     check_slowly(core);
     return rc;
@@ -226,10 +278,11 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
 {
     struct binding *b = binding_find(s, section->bind);
 
-    see_time(core, now_ns);
+    core_heard(core, s, now_ns);
     if (b == NULL)
         return broken(why, "a section for a binding that is not there");
-    int rc = credit_accept(b, section, frame, why);
+    int rc = channel_meets(b->channel) ? meet_offer(b, section, frame, why)
+                                       : credit_accept(b, section, frame, why);
     channel_after(b->channel);
     check_slowly(core);
     return rc;
@@ -322,6 +375,7 @@ void core_tick(struct core *core, int64_t now_ns)
 {
     see_time(core, now_ns);
     void_weak_asks(core);
+    due_fall(&core->dues, core->now_ns);
     forget_idle(core);
     look_again(core);
     check_slowly(core);
@@ -329,11 +383,13 @@ void core_tick(struct core *core, int64_t now_ns)
 
 int64_t core_deadline(const struct core *core)
 {
-    int64_t at = core->starved_at;
+    int64_t at = due_next(&core->dues);
     const struct channel *idle = list_first(&core->idle, struct channel, idle);
     const struct channel *doubtful = list_first(&core->doubtful, struct channel, doubtful);
     const struct binding *weak = list_first(&core->weak_due, struct binding, weak_due);
 
+    if (core->starved_at < at)
+        at = core->starved_at;
     if (idle != NULL && idle->idle_until < at)
         at = idle->idle_until;
     if (doubtful != NULL && doubtful->doubt_at < at)
@@ -349,6 +405,7 @@ void core_check(const struct core *core)
 {
     for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
         channel_check(ch);
+    due_check(&core->dues);
 }
 
 uint64_t core_used(const struct core *core, const char *name)
@@ -366,5 +423,6 @@ void core_totals(const struct core *core, struct core_totals *out)
         .taken = core->totals.taken,
         .dropped = core->totals.dropped_cancelled,
         .redelivered = core->totals.redelivered,
+        .returned = core->totals.returned,
     };
 }

@@ -39,8 +39,12 @@ struct core_opts {
 struct core *core_new(const struct core_opts *opts); /* NULL: no memory */
 void core_free(struct core *core);                   /* ends all sessions, says nothing */
 
-/* A node has opened a session.  `node` (its name, for people) is copied.  NULL: no memory. */
-struct core_session *core_session_new(struct core *core, const char *node, void *owner);
+/* A node has opened a session.  `node` (its name, for people) and `instance` (its process) are copied.  NULL: no
+ * memory. */
+struct core_session *core_session_new(struct core *core, const char *node,
+                                      const uint8_t instance[16], void *owner);
+/* A frame of it came, whatever is in it, and be it an empty one: to be called for each, before what is in it. */
+void core_heard(struct core *core, struct core_session *s, int64_t now_ns);
 /* It is over: its slots come free, what it had not taken comes again with deliveries + 1.  Nothing is sent to it. */
 void core_session_end(struct core *core, struct core_session *s, int64_t now_ns);
 
@@ -67,7 +71,7 @@ bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
                struct wire_section *section);
 
 /* Time has come: forgets channels that were idle for too long, voids weak asks, asks again where somebody waits and
- * somebody else sits on what he was given.  core_deadline: when it must be called next, INT64_MAX: never. */
+ * somebody else sits on what he was given, ends offers that are too late, passes over nodes that are silent.  core_deadline: when it must be called next, INT64_MAX: never. */
 void core_tick(struct core *core, int64_t now_ns);
 int64_t core_deadline(const struct core *core);
 
@@ -79,7 +83,7 @@ uint64_t core_used(const struct core *core, const char *name);
 
 /* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time. */
 struct core_totals {
-    uint64_t channels, accepted, taken, dropped, redelivered, expired, dead;
+    uint64_t channels, accepted, taken, dropped, redelivered, returned, expired, dead;
 };
 void core_totals(const struct core *core, struct core_totals *out);
 

@@ -55,12 +55,12 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .closed = ch->closed,
         .accepted = ch->ledger.accepted,
         .taken = ch->ledger.taken,
-        .buffered = ch->queue.count,
+        .buffered = channel_buffered(ch),
         .delivered = ch->in.held,
         .dropped_cancelled = ch->ledger.dropped_cancelled,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,
-        .bytes = ch->queue.bytes + ch->in.held_bytes,
+        .bytes = ch->queue.bytes + ch->in.held_bytes + ch->line.bytes + ch->line.back_bytes,
         .bindings = a->bindings + a->n_bindings,
     };
 }
@@ -77,7 +77,7 @@ static struct wire_binding_info info_of(const struct binding *b)
         .lent = out ? b->held : 0,
         .delivered = out ? 0 : b->held,
         .taken = b->taken,
-        .waiting = b->waiting,
+        .waiting = b->waiting + HASH_COUNT(b->offers),
     };
 }
 

@@ -9,6 +9,7 @@ void ledger_add(struct ledger *to, const struct ledger *from)
     to->taken += from->taken;
     to->dropped_cancelled += from->dropped_cancelled;
     to->redelivered += from->redelivered;
+    to->returned += from->returned;
 }
 
 void ledger_check(const struct ledger *l, uint64_t held)

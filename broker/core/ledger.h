@@ -12,6 +12,7 @@ struct ledger {
     uint64_t taken;
     uint64_t dropped_cancelled;
     uint64_t redelivered; /* beside the sum: elements that a session's end gave back */
+    uint64_t returned;    /* beside the sum: elements of a rendezvous whose receive had yielded */
 };
 
 void ledger_add(struct ledger *to, const struct ledger *from);

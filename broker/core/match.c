@@ -5,6 +5,7 @@
  * at again when its turn comes.) */
 #include "broker/core/match.h"
 
+#include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -59,7 +60,7 @@ static uint64_t room(const struct binding *b)
 void match_place(struct binding *b)
 {
     struct channel *ch = b->channel;
-    bool has_room = room(b) > 0;
+    bool has_room = !channel_meets(ch) && room(b) > 0;
 
     if (has_room && !hook_linked(&b->ready)) {
         hook_put(&ch->ready, &b->ready);
@@ -68,7 +69,9 @@ void match_place(struct binding *b)
         hook_take(&b->ready);
         ch->n_ready--;
     }
-    if (b->weak ? b->waiting > 0 && has_room : has_room && waits(b))
+    if (channel_meets(ch))
+        meet_place(b);
+    else if (b->weak ? b->waiting > 0 && has_room : has_room && waits(b))
         side_ask(b);
     else
         side_unask(b);
@@ -79,13 +82,7 @@ void match_place(struct binding *b)
 
 static void assign(struct binding *b, struct run *r)
 {
-    struct core_session *s = b->session;
-
-    if (list_empty(&s->turn) && !hook_linked(&s->eager))
-        hook_put(&s->core->eager, &s->eager);
-    if (!hook_linked(&b->turn))
-        hook_put(&s->turn, &b->turn);
-    run_queue_push(&b->outbox, r);
+    binding_deliver(b, r);
     side_hold(b, r->s.count, r->s.bytes, side_answer(b, r->s.count));
     match_place(b);
 }
@@ -384,8 +381,9 @@ bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sect
     r = run_queue_first(&b->outbox);
     run_queue_take(&b->outbox, r);
     r->s.bind = b->number;
-    r->s.number = b->last_delivery + 1;
-    b->last_delivery += r->s.count;
+    if (!(r->s.flags & WIRE_OFFER)) /* what was committed was told its number then */
+        r->s.number = b->last_delivery + 1;
+    b->last_delivery = r->s.number + r->s.count - 1;
     run_queue_push(&b->delivered, r);
     side_place(b);
     *section = r->s;

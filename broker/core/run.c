@@ -35,6 +35,7 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
         return NULL;
     }
     hook_init(&r->hook);
+    r->claim = 0;
     r->s = *s;
     if (r->frame != frame)
         r->s.body = r->frame->data;
@@ -58,6 +59,7 @@ struct run *run_cut(struct run *r, uint32_t n)
         return NULL;
     hook_init(&head->hook);
     head->frame = frame_ref(r->frame);
+    head->claim = r->claim;
     section_split(&r->s, &head->s, n);
     return head;
 }
@@ -120,7 +122,8 @@ void run_queue_take(struct run_queue *q, struct run *r)
 static bool follows(const struct run *a, const struct run *b)
 {
     return a->frame == b->frame && a->s.body + a->s.size == b->s.body &&
-           a->s.position + a->s.count == b->s.position && a->s.deliveries == b->s.deliveries;
+           a->s.position + a->s.count == b->s.position && a->s.deliveries == b->s.deliveries &&
+           !(a->s.flags & WIRE_OFFER); /* those of a rendezvous go one by one */
 }
 
 /* Joins r to the run before it, if they fit together; so that being handed to and fro does not make runs ever smaller. */

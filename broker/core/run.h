@@ -12,6 +12,7 @@ struct run {
     struct hook hook;      /* in a run_queue */
     struct wire_section s; /* body lies in frame; number: first delivery number once pulled */
     struct frame *frame;
+    uint64_t claim; /* rendezvous: by which it was committed to its receiver */
 };
 
 struct run_queue {

@@ -55,6 +55,14 @@ void side_unask(struct binding *b)
         b->side->waiting -= b->waiting;
 }
 
+void side_ask_first(struct binding *b)
+{
+    if (!hook_linked(&b->asking))
+        return;
+    hook_take(&b->asking);
+    hook_put(b->side->askers.next, &b->asking);
+}
+
 static void set_waiting(struct binding *b, uint32_t waiting)
 {
     if (hook_linked(&b->asking) && !b->weak)

@@ -35,6 +35,8 @@ void side_leave(struct binding *b);
 /* Puts it at the end of the askers (or of the weak ones), unless it is there already; or takes it off. */
 void side_ask(struct binding *b);
 void side_unask(struct binding *b);
+/* Puts it, if it is among the askers, before the others. */
+void side_ask_first(struct binding *b);
 /* So many operations of b wait now, it says.  What it holds may be on its way to them: then they ask twice for the same,
  * and what they get is spare. */
 void side_wait(struct binding *b, uint32_t waiting);

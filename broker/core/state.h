@@ -18,6 +18,7 @@ struct core {
     struct hook dirty;          /* channels to be settled */
     struct hook speakers;       /* bindings with something to say */
     struct hook eager;          /* sessions to be told that they are ready */
+    struct due_heap dues;       /* what falls due */
     struct hook idle, doubtful; /* channels, and ... */
     struct hook
         weak_due; /* ... bindings, each by their time, which is a constant ahead: so in order */
@@ -31,6 +32,9 @@ struct core_session {
     struct core *core;
     void *owner;
     char *node;               /* our memory */
+    uint8_t instance[16];     /* of its process */
+    int64_t heard_ns;         /* when it was heard last */
+    struct hook mute;         /* bindings that are passed over until it is heard again */
     struct hook of_core;      /* in core->sessions */
     struct hook eager;        /* in core->eager */
     struct binding *bindings; /* uthash, by number */

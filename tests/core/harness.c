@@ -543,7 +543,7 @@ struct node *node_new(struct world *w, const char *name)
     n->world = w;
     snprintf(n->name, sizeof n->name, "%s", name);
     n->next_bind = 1;
-    n->session = core_session_new(w->core, name, n);
+    n->session = core_session_new(w->core, name, (const uint8_t[16]){ 1 }, n);
     rn_assert(n->session != NULL);
     row_add(&w->nodes, n);
     return n;

@@ -267,7 +267,7 @@ static void random_control(struct sample *s, enum wire_what what)
             c->meet.offer.instance[i] = (uint8_t)random_below(256);
         break;
     case WIRE_REFUSE:
-        c->meet.own = random_chance(50);
+        c->meet.own = (uint32_t)random_number();
         /* fall through */
     case WIRE_CLAIMED:
         c->meet.claim = random_number();

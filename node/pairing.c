@@ -1,4 +1,4 @@
-/* meet.c - a handle's part in rendezvous; see meet.h.   SPDX-License-Identifier: MIT
+/* pairing.c - a handle's part in rendezvous; see pairing.h.   SPDX-License-Identifier: MIT
  *
  * Invariants, under the channel's lock:
  *   - a parcel on `offers` or `claims` is the token of an operation in the channel's queue that is tentative by this
@@ -9,7 +9,7 @@
  *
  * Only what makes an operation tentative ends that again, so of the two words - the claim word and these lists - the
  * lists are right whenever the lock is free. */
-#include "node/meet.h"
+#include "node/pairing.h"
 
 #include "node/node.h"
 #include "node/op.h"
@@ -23,15 +23,16 @@
 
 #define UP_NS RN_SEC /* without an answer for so long the link counts as not up */
 
-void meet_init(struct meeting *m)
+void pairing_init(struct pairing *m)
 {
-    *m = (struct meeting){ 0 };
+    *m = (struct pairing){ 0 };
     TAILQ_INIT(&m->offers);
     TAILQ_INIT(&m->claims);
+    atomic_init(&m->look, false);
     atomic_init(&m->knocked, false);
 }
 
-void meet_fini(struct meeting *m)
+void pairing_fini(struct pairing *m)
 {
     free(m->held);
     free(m->answers);
@@ -42,9 +43,9 @@ bool handle_meets(const struct handle *h)
     return h->capacity == WIRE_RENDEZVOUS;
 }
 
-bool meet_busy(const struct handle *h)
+bool pairing_busy(const struct handle *h)
 {
-    const struct meeting *m = &h->meet;
+    const struct pairing *m = &h->pairing;
 
     return !TAILQ_EMPTY(&m->offers) || !TAILQ_EMPTY(&m->claims) || m->n_held > 0;
 }
@@ -72,7 +73,7 @@ static void mute(struct side *side, struct rn__op *op)
 {
     struct parcel *p = op_parcel(op);
 
-    if (p->muted)
+    if (p->muted || p->twin)
         return;
     p->muted = true;
     side->muted++;
@@ -93,9 +94,9 @@ static void join(struct side *side, struct parcel_list *list, struct rn__op *op)
     TAILQ_INSERT_TAIL(list, p, link);
 }
 
-static void answer(struct handle *h, uint64_t claim, enum wire_what what, bool own)
+static void answer(struct handle *h, uint64_t claim, enum wire_what what, uint32_t own)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
 
     rn_assert(m->n_answers < m->answers_cap);
     m->answers[m->n_answers++] = (struct claim_answer){ claim, what, own };
@@ -103,7 +104,7 @@ static void answer(struct handle *h, uint64_t claim, enum wire_what what, bool o
 }
 
 /* Room for one more claim and all that may have to be said about it and those before.  false: no memory. */
-static bool make_room(struct meeting *m)
+static bool make_room(struct pairing *m)
 {
     uint32_t answers = m->n_answers + 2 * (1 + m->n_held + m->n_claims);
 
@@ -127,14 +128,52 @@ static bool make_room(struct meeting *m)
 
 /* ---- ending ---- */
 
+/* A send leaves that the home knows as one that offers what it would receive itself: it must not take another for it. */
+static void forget_shy(struct handle *h, struct parcel *p)
+{
+    if (atomic_load(&p->shy))
+        h->side[RN_OUT].restate = true;
+}
+
 /* The case that was negotiated fires. */
 static void fire(struct handle *h, struct parcel *p, int rc)
 {
     struct rn__op *op = p->op;
 
+    forget_shy(h, p);
     p->op = NULL;
     if (rn__op_fire(h->chan, op))
         rn__op_complete(op, rc);
+}
+
+/* The handles in which the other cases of a select wait; a reference to each. */
+static int others_of(const struct handle *h, const struct rn__wait *w, struct handle **others)
+{
+    int n = 0;
+
+    for (int i = 0; i < w->n_ops; i++) {
+        const struct rn__op *op = &w->ops[i];
+        if (op->ops == &handle_ops && op->chan != h->chan)
+            others[n++] = handle_ref(rn__chan_bound(op->chan));
+    }
+    return n;
+}
+
+/* The wait is open again, unless it ends by a knock.  Who was told to wait for that looks again. */
+static void open_again(struct handle *h, struct rn__wait *w)
+{
+    int n_ops = rn__knocks(w) & RN__KNOCK_TALKS ? w->n_ops : 0;
+    struct handle *others[n_ops > 0 ? n_ops : 1];
+    int n = n_ops > 0 ? others_of(h, w, others) : 0; /* now: an open wait may be gone at once */
+    bool woken;
+
+    if (!rn__tentative_release(w, &woken) && !woken)
+        rn__wake(w);
+    for (int i = 0; i < n; i++) {
+        atomic_store(&others[i]->pairing.look, true);
+        node_mark_unlocked(others[i]->node, others[i]);
+        handle_unref(others[i]);
+    }
 }
 
 /* The negotiation came to nothing: the operation waits again, or ends by what knocked meanwhile, or with rc. */
@@ -142,7 +181,6 @@ static void release(struct side *side, struct parcel *p, bool asks, int rc)
 {
     struct handle *h = side->handle;
     struct rn__op *op = p->op;
-    bool woken;
 
     if (rc < 0) {
         fire(h, p, rc);
@@ -153,8 +191,8 @@ static void release(struct side *side, struct parcel *p, bool asks, int rc)
     /* An Ask since then may reach the home after it has counted the operation again: so it is told once more. */
     if (asks && p->asks_said == side->asks_said)
         side->asked++;
-    if (!rn__tentative_release(op->wait, &woken) && !woken)
-        rn__wake(op->wait);
+    open_again(h, op->wait);
+    pairing_look(h);
     node_mark(h->node, h);
 }
 
@@ -174,26 +212,29 @@ static void drop_chunk(struct handle *h, struct parcel *p)
 /* The offer is over, whatever became of it. */
 static void offer_ends(struct handle *h, struct parcel *p)
 {
-    if (h->meet.unsaid == p)
-        h->meet.unsaid = TAILQ_NEXT(p, link);
-    TAILQ_REMOVE(&h->meet.offers, p, link);
+    if (h->pairing.unsaid == p)
+        h->pairing.unsaid = TAILQ_NEXT(p, link);
+    if (p->number == 0 && !p->patient)
+        h->pairing.calls++; /* the call that it was made for is still there */
+    TAILQ_REMOVE(&h->pairing.offers, p, link);
     p->number = 0;
     drop_chunk(h, p);
 }
 
 static void claim_ends(struct handle *h, struct parcel *p)
 {
-    TAILQ_REMOVE(&h->meet.claims, p, link);
-    h->meet.n_claims--;
+    TAILQ_REMOVE(&h->pairing.claims, p, link);
+    h->pairing.n_claims--;
 }
 
-void meet_take_back(struct handle *h, int rc)
+void pairing_take_back(struct handle *h, int rc)
 {
     struct parcel *p;
 
-    while ((p = h->meet.unsaid) != NULL) {
+    while ((p = h->pairing.unsaid) != NULL) {
         offer_ends(h, p);
         fire(h, p, rc);
+        node_mark(h->node, h);
     }
 }
 
@@ -206,21 +247,22 @@ static bool is_patient(const struct rn__op *op)
     return op->wait->n_ops == 1 && op_parcel(op)->buf.len <= WIRE_FRAME_TARGET;
 }
 
-/* false: it is tentative elsewhere, or decided. */
-static bool offer(struct handle *h, struct rn__op *op, bool patient)
+/* Unless it is tentative elsewhere, or decided.  One that is not patient uses up a call. */
+static void offer(struct handle *h, struct rn__op *op, bool patient)
 {
     struct side *side = &h->side[RN_OUT];
     struct parcel *p = op_parcel(op);
 
     if (!rn__tentative(op->wait, op->index)) {
         mute(side, op);
-        return false;
+        return;
     }
-    join(side, &h->meet.offers, op);
-    if (h->meet.unsaid == NULL)
-        h->meet.unsaid = p;
+    join(side, &h->pairing.offers, op);
+    if (h->pairing.unsaid == NULL)
+        h->pairing.unsaid = p;
     p->number = 0;
     p->patient = patient;
+    h->pairing.calls -= !patient;
     p->chunk = outbox_pack(&h->out, p->buf.data, p->buf.len);
     if (p->chunk != NULL) {
         node_mark(h->node, h);
@@ -228,18 +270,17 @@ static bool offer(struct handle *h, struct rn__op *op, bool patient)
         offer_ends(h, p);
         fire(h, p, -ENOMEM);
     }
-    return true;
 }
 
 static void serve_calls(struct handle *h, bool shy)
 {
     struct rn__op *op, *next;
 
-    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && h->meet.calls > 0; op = next) {
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && h->pairing.calls > 0; op = next) {
         struct parcel *p = op_parcel(op);
         next = op->next;
-        if (p->op == NULL && atomic_load(&p->shy) == shy && offer(h, op, false))
-            h->meet.calls--;
+        if (p->op == NULL && !p->twin && atomic_load(&p->shy) == shy)
+            offer(h, op, /* patient= */ false);
     }
 }
 
@@ -258,14 +299,14 @@ static void serve_offers(struct handle *h)
     }
 }
 
-void meet_call(struct handle *h, uint32_t n)
+void pairing_call(struct handle *h, uint32_t n)
 {
-    h->meet.calls += n;
+    h->pairing.calls += n;
 }
 
-size_t meet_next_size(const struct handle *h)
+size_t pairing_next_size(const struct handle *h)
 {
-    const struct parcel *p = h->meet.unsaid;
+    const struct parcel *p = h->pairing.unsaid;
 
     return p != NULL ? WIRE_SECTION_HEADER + p->chunk->len : 0;
 }
@@ -281,9 +322,9 @@ static uint32_t left_ms(rn_time deadline)
     return ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
-struct parcel *meet_leave(struct handle *h, struct wire_section *s, struct chunk **chunk)
+struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct chunk **chunk)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
     struct parcel *p = m->unsaid;
 
     if (p == NULL)
@@ -305,23 +346,23 @@ struct parcel *meet_leave(struct handle *h, struct wire_section *s, struct chunk
     return p;
 }
 
-void meet_unleave(struct handle *h, struct parcel *p, struct chunk *chunk)
+void pairing_unleave(struct handle *h, struct parcel *p, struct chunk *chunk)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
 
     rn_assert(p->number == m->numbered);
     m->numbered--;
     m->unsaid = p;
     p->number = 0;
     p->chunk = chunk;
-    meet_serve(h); /* it may have been closed meanwhile */
+    pairing_serve(h); /* it may have been closed meanwhile */
 }
 
 static struct parcel *find_offer(struct handle *h, uint64_t number)
 {
     struct parcel *p;
 
-    TAILQ_FOREACH(p, &h->meet.offers, link)
+    TAILQ_FOREACH(p, &h->pairing.offers, link)
     if (p->number == number)
         return p;
     return NULL;
@@ -330,25 +371,25 @@ static struct parcel *find_offer(struct handle *h, uint64_t number)
 /* The home has decided an offer whose send gave RN_EUNKNOWN. */
 static void orphan_decided(struct handle *h, struct parcel *p)
 {
-    h->meet.unknown--;
+    h->pairing.unknown--;
     parcel_give(&h->pool, p);
 }
 
-void meet_offer_committed(struct handle *h, uint64_t number)
+void pairing_offer_committed(struct handle *h, uint64_t number)
 {
     struct parcel *p = find_offer(h, number);
 
     if (number == 0 || p == NULL)
         return;
     offer_ends(h, p);
-    h->meet.committed++;
+    h->pairing.committed++;
     if (p->orphan)
         orphan_decided(h, p);
     else
         fire(h, p, 0);
 }
 
-void meet_offer_aborted(struct handle *h, uint64_t number, bool asks)
+void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks)
 {
     struct parcel *p = find_offer(h, number);
 
@@ -371,11 +412,11 @@ static bool accept_claim(struct handle *h, struct rn__op *op, uint64_t claim)
 
     if (!rn__tentative(op->wait, op->index))
         return false;
-    join(side, &h->meet.claims, op);
-    h->meet.n_claims++;
+    join(side, &h->pairing.claims, op);
+    h->pairing.n_claims++;
     op_parcel(op)->claim = claim;
     op_parcel(op)->delivery = 0;
-    answer(h, claim, WIRE_CLAIMED, false);
+    answer(h, claim, WIRE_CLAIMED, 0);
     return true;
 }
 
@@ -390,30 +431,31 @@ static void be_shy(struct rn__op *op)
 
 enum decision { ACCEPTED, HELD, REFUSED, REFUSED_OWN };
 
-/* Looks for a receive that takes the offer. */
-static enum decision decide(struct handle *h, const struct held_claim *c)
+/* Looks for a receive that takes the offer.  *own: how many are of its own operation. */
+static enum decision decide(struct handle *h, const struct held_claim *c, uint32_t *own)
 {
     struct side *side = &h->side[RN_IN];
-    bool own = false, lower = false, busy = false;
+    bool lower = false;
     struct rn__op *op, *next;
 
     if (ended(side) < 0 || side->unbind_due || node_fence(h->node) != 0)
         return REFUSED;
     for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = next) {
         next = op->next;
+        if (op_parcel(op)->twin)
+            continue;
         if (is_own(h, op, &c->offer)) {
-            own = true;
+            ++*own;
             be_shy(op);
         } else if (op_parcel(op)->op == NULL && accept_claim(h, op, c->claim)) {
             return ACCEPTED;
         } else if (rn__is_tentative(op->wait)) {
-            busy = true;
             lower |= is_lower(h, &c->offer, op);
         }
     }
     if (lower)
         return HELD;
-    return own && !busy ? REFUSED_OWN : REFUSED;
+    return *own > 0 ? REFUSED_OWN : REFUSED;
 }
 
 /* The home counts one waiting receive less for a claim; those that could not take it are not asked for before they
@@ -431,22 +473,25 @@ static void mute_tentative(struct handle *h, const struct wire_operation *offer_
 static bool settle_claim(struct handle *h, const struct held_claim *c)
 {
     struct side *side = &h->side[RN_IN];
-    enum decision d = decide(h, c);
+    uint32_t own = 0;
+    enum decision d = decide(h, c, &own);
 
     if (d == HELD)
         return false;
-    if (d == REFUSED)
+    if (d == REFUSED || d == REFUSED_OWN)
         mute_tentative(h, &c->offer);
-    if (d == REFUSED_OWN)
-        side->asked++; /* the home counts it again */
+    if (d == REFUSED_OWN) {
+        side->asked++; /* the home counts it again; but it must not count more than there are, or it goes on claiming */
+        side->restate = true;
+    }
     if (d != ACCEPTED)
-        answer(h, c->claim, WIRE_REFUSE, d == REFUSED_OWN);
+        answer(h, c->claim, WIRE_REFUSE, own);
     return true;
 }
 
-int meet_claim(struct handle *h, uint64_t claim, const struct wire_operation *offer_of)
+int pairing_claim(struct handle *h, uint64_t claim, const struct wire_operation *offer_of)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
     struct side *side = &h->side[RN_IN];
     struct held_claim c = { claim, *offer_of, side->asks_said };
 
@@ -460,7 +505,7 @@ int meet_claim(struct handle *h, uint64_t claim, const struct wire_operation *of
 
 static void serve_held(struct handle *h)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
     uint32_t left = 0;
 
     for (uint32_t i = 0; i < m->n_held; i++)
@@ -473,13 +518,13 @@ static struct parcel *find_claim(struct handle *h, uint64_t claim)
 {
     struct parcel *p;
 
-    TAILQ_FOREACH(p, &h->meet.claims, link)
+    TAILQ_FOREACH(p, &h->pairing.claims, link)
     if (p->claim == claim)
         return p;
     return NULL;
 }
 
-void meet_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery)
+void pairing_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery)
 {
     struct parcel *p = find_claim(h, claim);
 
@@ -487,9 +532,9 @@ void meet_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery)
         p->delivery = delivery;
 }
 
-void meet_claim_aborted(struct handle *h, uint64_t claim, bool asks)
+void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
     struct side *side = &h->side[RN_IN];
     struct parcel *p = find_claim(h, claim);
 
@@ -508,12 +553,12 @@ void meet_claim_aborted(struct handle *h, uint64_t claim, bool asks)
     release(side, p, asks, ended(side));
 }
 
-void meet_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s)
 {
     struct parcel *p;
     size_t at = 0;
 
-    TAILQ_FOREACH(p, &h->meet.claims, link)
+    TAILQ_FOREACH(p, &h->pairing.claims, link)
     if (p->delivery == s->number)
         break;
     if (p == NULL)
@@ -523,13 +568,14 @@ void meet_section(struct handle *h, struct frame *frame, const struct wire_secti
     p->frame = frame_ref(frame);
     p->number = ++h->popped;
     fire(h, p, 0);
+    serve_held(h);
 }
 
 /* ---- knocks ---- */
 
-void meet_hurry(struct handle *h)
+void pairing_hurry(struct handle *h)
 {
-    atomic_store(&h->meet.knocked, true);
+    atomic_store(&h->pairing.knocked, true);
     node_knocked(h->node);
 }
 
@@ -539,7 +585,7 @@ static void offer_yields(struct handle *h, struct parcel *p)
     p->orphan = true;
     p->withdraw_due |= !p->withdrawn;
     p->withdrawn = true;
-    h->meet.unknown++;
+    h->pairing.unknown++;
     fire(h, p, RN_EUNKNOWN);
     node_mark(h->node, h);
 }
@@ -547,7 +593,7 @@ static void offer_yields(struct handle *h, struct parcel *p)
 static void claim_yields(struct handle *h, struct parcel *p)
 {
     claim_ends(h, p);
-    answer(h, p->claim, WIRE_REFUSE, false);
+    answer(h, p->claim, WIRE_REFUSE, 0);
     release(&h->side[RN_IN], p, false, 0);
 }
 
@@ -569,7 +615,10 @@ static int64_t knock_at_offer(struct handle *h, struct parcel *p, int64_t now_ns
 
     if (p->op == NULL || rn__knocks(p->op->wait) == 0)
         return INT64_MAX;
-    if (p->number == 0) { /* it has not left */
+    if (p->number ==
+        0) { /* it has not left, and will at once if only another negotiator would have liked to come first */
+        if (rn__knocks(p->op->wait) == RN__KNOCK_TALKS && node_up_until(h->node) > 0)
+            return INT64_MAX;
         offer_ends(h, p);
         release(&h->side[RN_OUT], p, false, 0);
         return INT64_MAX;
@@ -600,20 +649,20 @@ static int64_t knock_at_claim(struct handle *h, struct parcel *p, int64_t now_ns
     return INT64_MAX;
 }
 
-int64_t meet_knocks(struct handle *h, int64_t now_ns)
+int64_t pairing_knocks(struct handle *h, int64_t now_ns)
 {
     int64_t first_ns = INT64_MAX, at_ns;
     struct parcel *p, *next;
 
-    atomic_store(&h->meet.knocked, false); /* before we look */
+    atomic_store(&h->pairing.knocked, false); /* before we look */
     if (h->over)
         return INT64_MAX;
-    for (p = TAILQ_FIRST(&h->meet.offers); p != NULL; p = next) {
+    for (p = TAILQ_FIRST(&h->pairing.offers); p != NULL; p = next) {
         next = TAILQ_NEXT(p, link);
         at_ns = knock_at_offer(h, p, now_ns);
         first_ns = at_ns < first_ns ? at_ns : first_ns;
     }
-    for (p = TAILQ_FIRST(&h->meet.claims); p != NULL; p = next) {
+    for (p = TAILQ_FIRST(&h->pairing.claims); p != NULL; p = next) {
         next = TAILQ_NEXT(p, link);
         at_ns = knock_at_claim(h, p, now_ns);
         first_ns = at_ns < first_ns ? at_ns : first_ns;
@@ -623,9 +672,26 @@ int64_t meet_knocks(struct handle *h, int64_t now_ns)
 
 /* ---- as a whole ---- */
 
-void meet_queued(struct handle *h, struct rn__op *op)
+void pairing_look(struct handle *h)
 {
-    struct meeting *m = &h->meet;
+    atomic_store(&h->pairing.look, false);
+    for (int dir = 0; dir < 2; dir++) {
+        struct side *side = &h->side[dir];
+        struct rn__op *op = side->muted > 0 ? rn__chan_first(h->chan, op_of_dir(side->dir)) : NULL;
+        for (; op != NULL; op = op->next) {
+            struct parcel *p = op_parcel(op);
+            if (!p->muted || rn__is_tentative(op->wait))
+                continue;
+            p->muted = false;
+            side->muted--;
+        }
+    }
+    serve_held(h);
+}
+
+void pairing_queued(struct handle *h, struct rn__op *op)
+{
+    struct pairing *m = &h->pairing;
 
     if (!handle_meets(h))
         return;
@@ -637,10 +703,11 @@ void meet_queued(struct handle *h, struct rn__op *op)
         offer(h, op, true);
 }
 
-void meet_unqueued(struct handle *h, struct rn__op *op)
+void pairing_unqueued(struct handle *h, struct rn__op *op)
 {
     struct parcel *p = op_parcel(op);
 
+    forget_shy(h, p);
     if (p->op == NULL) {
         op_left(&h->side[op->kind == RN_SEND ? RN_OUT : RN_IN], op);
         if (!h->over)
@@ -655,25 +722,25 @@ void meet_unqueued(struct handle *h, struct rn__op *op)
         claim_ends(h, p);
 }
 
-void meet_serve(struct handle *h)
+void pairing_serve(struct handle *h)
 {
     int rc = ended(&h->side[RN_OUT]);
 
     if (!handle_meets(h))
         return;
     if (rc < 0)
-        meet_take_back(h, rc);
+        pairing_take_back(h, rc);
     else
         serve_offers(h);
     serve_held(h);
 }
 
-void meet_over(struct handle *h, int rc)
+void pairing_over(struct handle *h, int rc)
 {
-    struct meeting *m = &h->meet;
+    struct pairing *m = &h->pairing;
     struct parcel *p;
 
-    meet_take_back(h, rc);
+    pairing_take_back(h, rc);
     while ((p = TAILQ_FIRST(&m->offers)) != NULL) {
         offer_ends(h, p);
         if (p->orphan) {

@@ -1,11 +1,11 @@
-/* meet.h - a handle's part in rendezvous: what it offers, and what its receives are claimed for.
+/* pairing.h - a handle's part in rendezvous: what it offers, and what its receives are claimed for.
  *   SPDX-License-Identifier: MIT
  *
  * On a channel of capacity 0 an operation is *tentative* while the home brings it together with another: it is on one of
  * the two lists here, nothing else can fire it, and what the home says decides it (Commit, Abort).  See RENDEZVOUS in
  * proto/runnel.proto.  The channel's lock guards all of it. */
-#ifndef NODE_MEET_H
-#define NODE_MEET_H
+#ifndef NODE_PAIRING_H
+#define NODE_PAIRING_H
 
 #include "node/parcel.h"
 #include "proto/wire.h"
@@ -25,10 +25,10 @@ struct held_claim {
 struct claim_answer {
     uint64_t claim;
     enum wire_what what; /* WIRE_CLAIMED or WIRE_REFUSE */
-    bool own;
+    uint32_t own; /* of REFUSE: how many of those that wait are of the offer's own operation */
 };
 
-struct meeting {
+struct pairing {
     struct parcel_list
         offers; /* sends: those with a number, ascending, then those that have not left yet */
     struct parcel *unsaid; /* the first that has not left, or NULL */
@@ -44,47 +44,50 @@ struct meeting {
     struct claim_answer *answers; /* in order; there is always room for one more about each claim */
     uint32_t n_answers, answers_cap;
 
-    _Atomic bool knocked; /* somebody knocked at one of ours since meet_knocks() */
+    _Atomic bool look;    /* an operation that was tentative elsewhere is open again */
+    _Atomic bool knocked; /* somebody knocked at one of ours since pairing_knocks() */
 };
 
-void meet_init(struct meeting *m);
-void meet_fini(struct meeting *m);
+void pairing_init(struct pairing *m);
+void pairing_fini(struct pairing *m);
 
 /* Is the channel one of capacity 0? */
 bool handle_meets(const struct handle *h);
 /* Is an operation tentative here, or a claim held? */
-bool meet_busy(const struct handle *h);
+bool pairing_busy(const struct handle *h);
 
 /* ---- the channel is locked ---- */
 /* Offers what may be offered now, takes back what may not any more, and looks at held claims again. */
-void meet_serve(struct handle *h);
+void pairing_serve(struct handle *h);
+/* An operation that was passed over because it was tentative elsewhere may be open now: if so, it counts again. */
+void pairing_look(struct handle *h);
 /* An operation waits in the queue now. */
-void meet_queued(struct handle *h, struct rn__op *op);
+void pairing_queued(struct handle *h, struct rn__op *op);
 /* It has left, undecided. */
-void meet_unqueued(struct handle *h, struct rn__op *op);
+void pairing_unqueued(struct handle *h, struct rn__op *op);
 /* For the operations table: somebody has knocked.  No lock. */
-void meet_hurry(struct handle *h);
+void pairing_hurry(struct handle *h);
 /* Ends all that is tentative: the home has no part in the handle any more. */
-void meet_over(struct handle *h, int rc);
+void pairing_over(struct handle *h, int rc);
 /* Ends what has not left this process. */
-void meet_take_back(struct handle *h, int rc);
+void pairing_take_back(struct handle *h, int rc);
 
 /* ---- the link goroutine's; the channel is locked ---- */
-int meet_claim(struct handle *h, uint64_t claim,
-               const struct wire_operation *offer); /* 0, -ENOMEM */
-void meet_call(struct handle *h, uint32_t n);
-void meet_offer_committed(struct handle *h, uint64_t number);
-void meet_offer_aborted(struct handle *h, uint64_t number, bool asks);
-void meet_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery);
-void meet_claim_aborted(struct handle *h, uint64_t claim, bool asks);
-void meet_section(struct handle *h, struct frame *frame, const struct wire_section *s);
+int pairing_claim(struct handle *h, uint64_t claim,
+                  const struct wire_operation *offer); /* 0, -ENOMEM */
+void pairing_call(struct handle *h, uint32_t n);
+void pairing_offer_committed(struct handle *h, uint64_t number);
+void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks);
+void pairing_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery);
+void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks);
+void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s);
 /* The next offer leaves, or NULL: what the home is to be told of it, but for the binding, in *s.  The chunk that holds it is
- * the caller's, for outbox_give() - or for meet_unleave(), when there was no memory to say it. */
-struct parcel *meet_leave(struct handle *h, struct wire_section *s, struct chunk **chunk);
-void meet_unleave(struct handle *h, struct parcel *p, struct chunk *chunk);
-size_t meet_next_size(const struct handle *h); /* as outbox_next_size() */
+ * the caller's, for outbox_give() - or for pairing_unleave(), when there was no memory to say it. */
+struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct chunk **chunk);
+void pairing_unleave(struct handle *h, struct parcel *p, struct chunk *chunk);
+size_t pairing_next_size(const struct handle *h); /* as outbox_next_size() */
 /* Does what knocks ask for.  Gives when (rn__boottime()) one of those that wait for the home's verdict is to give up because
  * the link is not up; INT64_MAX: nobody was knocked on. */
-int64_t meet_knocks(struct handle *h, int64_t now_ns);
+int64_t pairing_knocks(struct handle *h, int64_t now_ns);
 
 #endif
