@@ -5,6 +5,7 @@
  * Recall) could overtake it. */
 #include "broker/session.h"
 
+#include "broker/inquiry.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
 
@@ -112,6 +113,16 @@ void broker_session_detach(struct broker_session *s)
 
 /* ---- what the node says ------------------------------------------------------------------------------ */
 
+static int hand_on_control(struct broker_session *s, const struct wire_control *c, int64_t now_ns,
+                           const char **why)
+{
+    if (c->what == WIRE_QUERY && c->query_want != WIRE_CHANNELS)
+        return inquiries_query(s->inquiries, s, c, now_ns, why);
+    if (c->what == WIRE_REPORT)
+        return inquiries_report(s->inquiries, s, c, now_ns, why);
+    return core_control(s->core, s->party, c, now_ns, why);
+}
+
 static int hand_on(struct broker_session *s, const struct frame_view *view, struct frame *frame,
                    int64_t now_ns, const char **why)
 {
@@ -120,7 +131,7 @@ static int hand_on(struct broker_session *s, const struct frame_view *view, stru
 
         if (view->controls[i].what == WIRE_GOODBYE)
             return BROKER_SESSION_LEFT;
-        rc = core_control(s->core, s->party, &view->controls[i], now_ns, why);
+        rc = hand_on_control(s, &view->controls[i], now_ns, why);
         if (rc < 0)
             return rc;
     }

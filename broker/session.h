@@ -10,6 +10,9 @@
 #include "proto/link/link.h"
 #include "proto/link/session.h"
 
+struct inquiries;
+struct party;
+
 struct broker_session {
     uint64_t id;
     uint8_t instance[16]; /* of the process that opened it: nobody else may resume it */
@@ -22,6 +25,9 @@ struct broker_session {
     int64_t search_ns; /* since when it is looked for, its lease being over; before that: nothing */
     bool ready;        /* the core has sections for it */
     bool failed;       /* a control found no memory: it must end */
+
+    struct inquiries *inquiries; /* the shard's */
+    struct party *parties;       /* the inquiries that it is asked for */
 
     /* Those with something to say or to end are on the shard's list. */
     struct broker_session **dirty; /* its head */

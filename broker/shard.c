@@ -14,6 +14,7 @@
  * are gone.  The number is no secret; who may resume a session is decided by the instance. */
 #include "broker/shard.h"
 
+#include "broker/inquiry.h"
 #include "broker/session.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
@@ -48,6 +49,7 @@ struct shard {
     struct shard_opts opts;
     struct broker_session *sessions; /* by id */
     struct broker_session *dirty;
+    struct inquiries inquiries;
     struct peer *peers;     /* by number */
     struct peer *strangers; /* those without a session, in the order of until_ns */
     int64_t lease_scan_ns;  /* no lease ends before this */
@@ -148,6 +150,7 @@ static void session_end(struct shard *shard, struct broker_session *s, int64_t n
         p->session = NULL;
         stranger_add(shard, p, now_ns);
     }
+    inquiries_leave(&shard->inquiries, s, now_ns);
     HASH_DEL(shard->sessions, s);
     broker_session_free(s, now_ns);
 }
@@ -313,6 +316,7 @@ static void hello_new(struct shard *shard, struct peer *p, const struct wire_hel
         refuse(shard, p->number, 0, WIRE_NO_MEMORY, no_memory);
         return;
     }
+    s->inquiries = &shard->inquiries;
     s->lease_ns = lease_ms(shard, hello->lease_ms) * RN_MS;
     HASH_ADD(hh, shard->sessions, id, sizeof s->id, s);
     if (s->unhashed) {
@@ -447,6 +451,7 @@ static bool flush(struct shard *shard, bool drained, int64_t now_ns)
     struct broker_session *s;
     bool ended = false;
 
+    inquiries_step(&shard->inquiries, now_ns);
     core_flush(shard->core);
     while ((s = shard->dirty) != NULL) {
         link_peer peer = s->peer;
@@ -482,6 +487,7 @@ static rn_time deadline(const struct shard *shard)
 {
     int64_t at_ns = min_ns(core_deadline(shard->core), shard->lease_scan_ns), left_ns;
 
+    at_ns = min_ns(at_ns, inquiries_deadline(&shard->inquiries));
     if (shard->strangers != NULL)
         at_ns = min_ns(at_ns, shard->strangers->until_ns);
     if (at_ns == INT64_MAX)
@@ -571,6 +577,8 @@ struct shard *shard_new(struct link *link, const struct shard_opts *opts)
         free(shard);
         return NULL;
     }
+    shard->inquiries.core = shard->core;
+    shard->inquiries.sessions = &shard->sessions;
     shard->link = link;
     shard->lease_scan_ns = INT64_MAX;
     shard->boot = boot_new();
@@ -586,6 +594,7 @@ void shard_free(struct shard *shard)
         return;
     HASH_ITER(hh, shard->peers, p, following)
         peer_forget(shard, p);
+    inquiries_fini(&shard->inquiries);
     core_free(shard->core);
     link_close(shard->link);
     free(shard);

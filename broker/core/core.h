@@ -48,6 +48,14 @@ void core_heard(struct core *core, struct core_session *s, int64_t now_ns);
 /* It is over: its slots come free, what it had not taken comes again with deliveries + 1.  Nothing is sent to it. */
 void core_session_end(struct core *core, struct core_session *s, int64_t now_ns);
 
+/* Its name, for people. */
+const char *core_session_node(const struct core_session *s);
+
+/* Calls fn with the owner of each binding of that channel.  false: there is no such channel. */
+bool core_each_binding(struct core *core, const char *name,
+                       void (*fn)(void *arg, void *owner, enum wire_direction direction),
+                       void *arg);
+
 /* A control or a section from the node.  0; -EPROTO with *why when it breaks a rule (the driver refuses the session
  * with PROTOCOL and ends it); -ENOMEM (the driver refuses with NO_MEMORY and ends it).  A section's body lies in
  * `frame`, to which the core takes references of its own. */

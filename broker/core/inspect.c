@@ -1,4 +1,4 @@
-/* inspect.c - the answers to Query.   SPDX-License-Identifier: MIT */
+/* inspect.c - looking inside: the answers to Query, and who is bound to what.   SPDX-License-Identifier: MIT */
 #include "broker/core/inspect.h"
 
 #include <errno.h>
@@ -128,4 +128,30 @@ free:
     free(a.channels);
     free(a.bindings);
     return rc;
+}
+
+/* ---- who is bound to what ---- */
+
+const char *core_session_node(const struct core_session *s)
+{
+    return s->node;
+}
+
+bool core_each_binding(struct core *core, const char *name,
+                       void (*fn)(void *arg, void *owner, enum wire_direction direction), void *arg)
+{
+    const struct channel *ch = channel_find(core, name);
+
+    if (ch == NULL)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const struct side *side = i == 0 ? &ch->out : &ch->in;
+
+        list_each(&side->bindings, at)
+        {
+            const struct binding *b = list_entry(at, struct binding, of_side);
+            fn(arg, b->session->owner, b->direction);
+        }
+    }
+    return true;
 }
