@@ -83,6 +83,7 @@ void node_session_over(struct rn_node *n, int rc)
     HASH_ITER(hh, n->queries, q, more)
         if (q->frames != NULL || n->stage == NODE_ENDED)
             query_end(n, q, rc);
+    inspections_end(n);
     frame_writer_fini(&n->writer);
     n->writer = (struct frame_writer){ 0 };
     session_free(n->session);

@@ -10,6 +10,7 @@
 #include "node/parcel.h"
 #include "node/runnel.h"
 #include "node/store.h"
+#include "node/users.h"
 #include "proto/link/session.h"
 #include "runtime/chan.h"
 
@@ -66,6 +67,7 @@ struct side {
     int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
 
     atomic_bool usable; /* set once bound, for prepare, which holds no lock; never cleared */
+    struct users users;
 };
 
 struct handle {

@@ -6,6 +6,7 @@
 #define NODE_INSIDE_H
 
 #include "node/handle.h"
+#include "node/inspection.h"
 #include "node/node.h"
 #include "node/uplink.h"
 #include "proto/limits.h"
@@ -18,9 +19,10 @@ enum request_what {
     REQUEST_BIND,    /* side: has been made SIDE_PENDING */
     REQUEST_ABANDON, /* side: who asked for the bind has left */
     REQUEST_QUERY,
-    REQUEST_CLOSE, /* drain, say goodbye, end */
-    REQUEST_ABORT, /* the drain has taken too long: end now */
-    REQUEST_CRASH, /* end without a word */
+    REQUEST_REPORT, /* inspection: comes back with a Report */
+    REQUEST_CLOSE,  /* drain, say goodbye, end */
+    REQUEST_ABORT,  /* the drain has taken too long: end now */
+    REQUEST_CRASH,  /* end without a word */
 };
 
 struct request {
@@ -28,7 +30,8 @@ struct request {
     enum request_what what;
     struct side *side;   /* with references to its handle and its channel */
     struct query *query; /* a reference */
-    rn_chan *reply;      /* a reference, or NULL */
+    struct inspection *inspection;
+    rn_chan *reply; /* a reference, or NULL */
 };
 
 /* A question that collects answers; shared by who asks and the link goroutine. */
@@ -38,9 +41,12 @@ struct answer_frame {
 };
 struct query {
     atomic_uint refs;
+    enum wire_want want;
     char name[WIRE_NAME_MAX + 1];
-    rn_chan *done; /* one int: 0 or why it ended */
-    uint32_t id;   /* owned by the link goroutine until done, as the next two; then by the asker */
+    char node[WIRE_TEXT_MAX + 1];
+    rn_chan *done;    /* one int: 0 or why it ended */
+    atomic_uint came; /* so many frames with answers, so far */
+    uint32_t id; /* owned by the link goroutine until done, as the next two; then by the asker */
     struct answer_frame *frames, **frames_end;
     struct frame *newest; /* the last of frames */
     UT_hash_handle hh;
@@ -90,11 +96,12 @@ struct rn_node {
     /* The link goroutine's. */
     enum node_stage stage;
     struct uplink uplink;
-    struct session *session;    /* NULL: none */
-    uint64_t leased;            /* the id of the session that end_ns is of */
-    link_peer peer;             /* 0: no connection */
-    struct side *sides;         /* by id: Bind was sent, and it is not over */
-    struct query *queries;      /* by id */
+    struct session *session; /* NULL: none */
+    uint64_t leased;         /* the id of the session that end_ns is of */
+    link_peer peer;          /* 0: no connection */
+    struct side *sides;      /* by id: Bind was sent, and it is not over */
+    struct query *queries;   /* by id */
+    struct inspection *inspections;
     struct handle_list handles; /* all with a side that is neither none nor over */
     struct handle_list turns;   /* those with data, in turn */
     struct handle_list meets;   /* those with something tentative */

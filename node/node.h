@@ -27,6 +27,14 @@ int rn__node_query(rn_node *node, const char *name,
                    void (*each)(void *arg, const struct wire_channel_info *info), void *arg,
                    rn_time deadline);
 
+/* Asks about goroutines: of those who wait in the channel of that name and of those it is bound to (want WHY), or of the
+ * nodes of that name, "": all (DUMP).  Calls each for every piece of an answer, on the caller's stack; *info is borrowed
+ * for the call; a node may come in several pieces.  Parks as long as answers come, and at most patience_ns for the next.  The
+ * same results; and -ENOENT: the broker has no such channel; rn__node_why() says why it gave no answer. */
+int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
+                     void (*each)(void *arg, const struct wire_node_info *info), void *arg,
+                     int64_t patience_ns);
+
 /* rn_node_last_error() without its result. */
 void rn__node_why(rn_node *node, char *buf, size_t size);
 

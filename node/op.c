@@ -42,6 +42,7 @@ static int op_prepare(rn_chan *c, struct rn__op *op)
     /* Acquire pairs with the release when the side was bound: its codec is seen. */
     if (!atomic_load_explicit(&side->usable, memory_order_acquire))
         return -EBADF;
+    users_note(&side->users);
     struct parcel *p = parcel_get(&h->pool);
     if (p == NULL)
         return -ENOMEM;

@@ -1,4 +1,4 @@
-/* query.c - asking a broker what channels it has.   SPDX-License-Identifier: MIT
+/* query.c - asking a broker what channels it has, and what goroutines its nodes have.   SPDX-License-Identifier: MIT
  *
  * The link goroutine only collects the frames with answers; they are read on the asker's stack. */
 #include "node/inside.h"
@@ -21,14 +21,18 @@ void query_unref(struct query *q)
     free(q);
 }
 
-static struct query *query_new(const char *name)
+static struct query *query_new(enum wire_want want, const char *name)
 {
     struct query *q = calloc(1, sizeof *q);
     if (q == NULL)
         return NULL;
     atomic_init(&q->refs, 1);
     q->frames_end = &q->frames;
-    snprintf(q->name, sizeof q->name, "%s", name != NULL ? name : "");
+    q->want = want;
+    if (want == WIRE_DUMP)
+        snprintf(q->node, sizeof q->node, "%s", name != NULL ? name : "");
+    else
+        snprintf(q->name, sizeof q->name, "%s", name != NULL ? name : "");
     q->done = rn_chan_new(sizeof(int), 1, NULL);
     if (q->done != NULL)
         return q;
@@ -49,8 +53,23 @@ static int query_submit(rn_node *node, struct query *q)
     return rc;
 }
 
-static int answer_read(const struct query *q, const struct frame *frame,
-                       void (*each)(void *arg, const struct wire_channel_info *info), void *arg)
+/* Who asked, and what is done with each piece of an answer. */
+struct asker {
+    void (*channel)(void *arg, const struct wire_channel_info *info); /* or NULL */
+    void (*node)(void *arg, const struct wire_node_info *info);       /* or NULL */
+    void *arg;
+};
+
+static void answer_tell(const struct asker *who, const struct wire_control *c)
+{
+    for (uint32_t i = 0; who->channel != NULL && i < c->answer.n_channels; i++)
+        who->channel(who->arg, &c->answer.channels[i]);
+    for (uint32_t i = 0; who->node != NULL && i < c->answer.n_nodes; i++)
+        who->node(who->arg, &c->answer.nodes[i]);
+}
+
+/* 0, or why there is no answer. */
+static int answer_read(const struct query *q, const struct frame *frame, const struct asker *who)
 {
     struct frame_view view;
     const char *why = "";
@@ -61,11 +80,47 @@ static int answer_read(const struct query *q, const struct frame *frame,
         const struct wire_control *c = &view.controls[i];
         if (c->what != WIRE_ANSWER || c->bind != q->id)
             continue;
-        for (uint32_t k = 0; k < c->answer.n_channels; k++)
-            each(arg, &c->answer.channels[k]);
+        answer_tell(who, c);
+        if (c->answer.code == WIRE_OK)
+            continue;
+        node_note_error(NULL, c->answer.sentence);
+        rc = node_error(c->answer.code, 0);
     }
     frame_view_fini(&view);
-    return 0;
+    return rc;
+}
+
+/* Waits until the answer is complete, or nothing of it has come for so long. */
+static int query_wait(struct query *q, rn_time deadline, int64_t patience_ns)
+{
+    unsigned came = 0;
+    int end = 0, rc;
+    rn_hold();
+    for (;;) {
+        rc = rn_chan_recv(q->done, &end, deadline);
+        unsigned now = atomic_load_explicit(&q->came, memory_order_relaxed);
+        if (rc != RN_ETIMEDOUT || patience_ns == 0 || now == came)
+            break;
+        came = now;
+        deadline = rn_after(patience_ns);
+    }
+    rn_release();
+    return rc == 0 ? end : rc;
+}
+
+/* Takes q, which may be NULL: no memory. */
+static int ask(rn_node *node, struct query *q, const struct asker *who, rn_time deadline,
+               int64_t patience_ns)
+{
+    if (q == NULL)
+        return -ENOMEM;
+    int rc = query_submit(node, q); /* from then on the node is not touched: it may be closed */
+    if (rc == 0)
+        rc = query_wait(q, deadline, patience_ns);
+    for (struct answer_frame *a = rc == 0 ? q->frames : NULL; a != NULL && rc == 0; a = a->next)
+        rc = answer_read(q, a->frame, who);
+    query_unref(q);
+    return rc;
 }
 
 int rn__node_query(rn_node *node, const char *name,
@@ -74,20 +129,16 @@ int rn__node_query(rn_node *node, const char *name,
 {
     if (node_forked())
         return -ESHUTDOWN;
-    struct query *q = query_new(name);
-    if (q == NULL)
-        return -ENOMEM;
-    int rc = query_submit(node, q); /* from then on the node is not touched: it may be closed */
-    if (rc == 0) {
-        int end = 0;
-        rn_hold();
-        rc = rn_chan_recv(q->done, &end, deadline);
-        rn_release();
-        if (rc == 0)
-            rc = end;
-    }
-    for (struct answer_frame *a = rc == 0 ? q->frames : NULL; a != NULL && rc == 0; a = a->next)
-        rc = answer_read(q, a->frame, each, arg);
-    query_unref(q);
-    return rc;
+    struct asker who = { .channel = each, .arg = arg };
+    return ask(node, query_new(WIRE_CHANNELS, name), &who, deadline, 0);
+}
+
+int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
+                     void (*each)(void *arg, const struct wire_node_info *info), void *arg,
+                     int64_t patience_ns)
+{
+    if (node_forked())
+        return -ESHUTDOWN;
+    struct asker who = { .node = each, .arg = arg };
+    return ask(node, query_new(want, name), &who, rn_after(patience_ns), patience_ns);
 }

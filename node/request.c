@@ -30,6 +30,8 @@ void request_free(struct request *r)
     }
     if (r->query != NULL)
         query_unref(r->query);
+    if (r->inspection != NULL)
+        inspection_free(r->inspection);
     rn_chan_unref(r->reply);
     free(r);
 }
@@ -158,6 +160,10 @@ void node_serve_requests(struct rn_node *n)
         case REQUEST_QUERY:
             node_query(n, r->query);
             r->query = NULL; /* the table has the reference now */
+            break;
+        case REQUEST_REPORT:
+            inspection_reported(n, r->inspection);
+            r->inspection = NULL;
             break;
         case REQUEST_CLOSE:
             node_close_begin(n);

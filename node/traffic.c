@@ -353,7 +353,13 @@ void traffic_bind(struct rn_node *n, struct side *side)
 
 void traffic_query(struct rn_node *n, struct query *q)
 {
-    struct wire_control c = { .what = WIRE_QUERY, .bind = q->id, .query_name = q->name };
+    struct wire_control c = {
+        .what = WIRE_QUERY,
+        .bind = q->id,
+        .query_name = q->name,
+        .query_want = q->want,
+        .query_node = q->node,
+    };
     if (n->session != NULL)
         tell(n, &c);
 }
@@ -648,6 +654,8 @@ static void on_answer(struct rn_node *n, const struct wire_control *c, struct fr
         *a = (struct answer_frame){ .frame = frame_ref(frame) };
         *q->frames_end = a;
         q->frames_end = &a->next;
+        /* Relaxed: who asked only wants to see that it grows. */
+        atomic_fetch_add_explicit(&q->came, 1, memory_order_relaxed);
     } else {
         rc = -ENOMEM;
     }
@@ -662,6 +670,10 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
 {
     if (c->what == WIRE_ANSWER) {
         on_answer(n, c, frame);
+        return 0;
+    }
+    if (c->what == WIRE_INSPECT) {
+        inspection_input(n, c);
         return 0;
     }
     struct side *side = side_find(n, c->bind);

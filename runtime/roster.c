@@ -103,8 +103,10 @@ static void copy_one(struct rn__g *g, void *arg)
     struct rn__roster *r = arg;
     struct rn__seen *s;
 
-    if (r->n == r->room)
-        return; /* many have started since they were counted */
+    if (r->n == r->room) { /* many have started since they were counted */
+        r->missed++;
+        return;
+    }
     s = &r->seen[r->n++];
     s->g = g;
     s->id = g->id;

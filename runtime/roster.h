@@ -29,6 +29,7 @@ struct rn__seen {
 struct rn__roster {
     struct rn__seen *seen; /* ascending by id */
     size_t n, room;
+    size_t missed;    /* so many started while we looked, and there was no room for them */
     uintptr_t *cases; /* a channel each, 1 added when it is a send */
     size_t n_cases;
     size_t size; /* of the mapping that all this lies in */
