@@ -77,18 +77,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-int channels_query(struct channels *cs, const char *name, const struct ctl_opts *opts)
+int channels_ask(struct channels *cs, rn_node *node, const char *name, const struct ctl_opts *opts)
 {
-    rn_node *node;
     int rc;
 
     *cs = (struct channels){ 0 };
-    if (ctl_open(&node, opts, NULL, rn_after(opts->wait_ns)) != CTL_OK)
-        return CTL_FAILED;
     rc = rn__node_query(node, name, keep, cs, rn_after(opts->wait_ns));
-    rn_shield(1);
-    rn_node_close(node, rn_after(CTL_GRACE_NS), NULL);
-    rn_shield(0);
     if (rc >= 0)
         rc = cs->error;
     if (rc == RN_ECANCELED)
@@ -102,6 +96,19 @@ int channels_query(struct channels *cs, const char *name, const struct ctl_opts 
     if (cs->n > 1)
         qsort(cs->info, cs->n, sizeof *cs->info, by_name);
     return CTL_OK;
+}
+
+int channels_query(struct channels *cs, const char *name, const struct ctl_opts *opts)
+{
+    rn_node *node;
+    int status;
+
+    *cs = (struct channels){ 0 };
+    if (ctl_open(&node, opts, NULL, rn_after(opts->wait_ns)) != CTL_OK)
+        return CTL_FAILED;
+    status = channels_ask(cs, node, name, opts);
+    ctl_close(node);
+    return status;
 }
 
 void channels_free(struct channels *cs)

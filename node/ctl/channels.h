@@ -17,6 +17,8 @@ struct channels {
 /* Opens a node, asks about the channel of that name (NULL: all) and closes the node.  CTL_OK, or
  * CTL_FAILED and it has said why. */
 int channels_query(struct channels *cs, const char *name, const struct ctl_opts *opts);
+/* The same through a node that is open. */
+int channels_ask(struct channels *cs, rn_node *node, const char *name, const struct ctl_opts *opts);
 void channels_free(struct channels *cs);
 
 #endif

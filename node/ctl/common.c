@@ -257,6 +257,13 @@ int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_t
     return ctl_say("cannot use the broker at %s: %s", opts->broker, *why ? why : rn_strerror(rc));
 }
 
+void ctl_close(rn_node *node)
+{
+    rn_shield(1);
+    rn_node_close(node, rn_after(CTL_GRACE_NS), NULL);
+    rn_shield(0);
+}
+
 int ctl_bind(rn_chan **chan, rn_node *node, const char *name, enum rn_dir dir,
              const rn_codec *codec, const rn_bind_opts *bind, const struct ctl_opts *opts)
 {
