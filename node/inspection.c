@@ -55,6 +55,7 @@ static void reporter(void *arg)
 {
     struct inspection *i = arg;
     struct request *r = i->request;
+    sight_skip(i->sight, rn__self()->id);
     /* A simulation stays as its seed says only if all happens on its own thread. */
     if (rn__sim_active())
         report_make(i);

@@ -51,6 +51,7 @@ struct place {
 struct sight {
     char channel[WIRE_NAME_MAX + 1];
     char host[256];
+    uint64_t skip;            /* the id of who looks */
     struct subject *subjects; /* ascending by channel once `looked` */
     size_t n_subjects, subjects_room;
     struct user *users; /* ascending by id, each once, once `looked` */
@@ -93,6 +94,11 @@ struct sight *sight_new(const char *channel)
     if (gethostname(s->host, sizeof s->host - 1) < 0)
         s->host[0] = '\0';
     return s;
+}
+
+void sight_skip(struct sight *s, uint64_t id)
+{
+    s->skip = id;
 }
 
 void sight_free(struct sight *s)
@@ -330,6 +336,8 @@ static enum wire_doing doing_of(const struct rn__seen *seen)
 /* 1, 0: it is not asked about; or -ENOMEM. */
 static int describe(struct sight *s, const struct rn__seen *seen, struct wire_goroutine *g)
 {
+    if (seen->id == s->skip)
+        return 0;
     const struct user *user = user_of(s, seen->id);
     *g = (struct wire_goroutine){
         .id = seen->id,

@@ -11,6 +11,8 @@ struct sight;
 
 /* Of those that have to do with the channel of that name; "": of all.  NULL: no memory. */
 struct sight *sight_new(const char *channel);
+/* But the goroutine of that id: it is the one that looks. */
+void sight_skip(struct sight *s, uint64_t id);
 void sight_free(struct sight *s); /* NULL is fine */
 
 /* Another handle, whose channel will be called by its name; and, if it is what is asked about, who uses it.  Keeps a

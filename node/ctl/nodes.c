@@ -298,13 +298,26 @@ static const char *next_line(const char *line)
     return end ? end + 1 : line + strlen(line);
 }
 
-/* The call by which it waits, if it does by one that programs make; else all. */
+/* How the library waits, whoever waits. */
+static bool is_inside(const char *line)
+{
+    size_t len = strcspn(line, "\n");
+
+    return strncmp(line, "rn__", 4) == 0 || names(line, "park") || names(line, "operate") ||
+           memmem(line, len, "(librunnel.", 11) != NULL;
+}
+
+/* The call by which it waits, if that left a frame; else what is above all that the library does; else everything. */
 static const char *first_line(const char *stack)
 {
-    for (const char *line = stack; *line; line = next_line(line))
+    const char *line;
+
+    for (line = stack; *line; line = next_line(line))
         if (is_public(line))
             return line;
-    return stack;
+    for (line = stack; *line && is_inside(line);)
+        line = next_line(line);
+    return *line ? line : stack;
 }
 
 void print_stack(const struct wire_goroutine *g, const char *indent, bool all)
@@ -314,7 +327,7 @@ void print_stack(const struct wire_goroutine *g, const char *indent, bool all)
     if (!*line && g->doing == WIRE_RUNNING)
         printf("%swhere it runs cannot be seen without stopping it\n", indent);
     for (; *line; line = next_line(line)) {
-        if (!all && (names(line, "g_main") || names(line, "rn__ctx_entry")))
+        if (!all && line != g->stack && (names(line, "g_main") || names(line, "first_main")))
             break;
         printf("%s%.*s\n", indent, (int)strcspn(line, "\n"), line);
     }

@@ -227,8 +227,8 @@ static void print_why(const struct why *y)
 {
     print_channel(y->channel);
     print_waiting(y, WIRE_OUT);
-    print_side(y, WIRE_IN);
     print_waiting(y, WIRE_IN);
+    print_side(y, WIRE_IN);
     print_side(y, WIRE_OUT);
 }
 

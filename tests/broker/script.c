@@ -53,7 +53,7 @@ void script_hello(struct script *n, bool resume)
 {
     struct wire_hello hello = {
         .version = WIRE_VERSION,
-        .name = "script",
+        .name = n->name != NULL ? n->name : "script",
         .lease_ms = (uint64_t)n->lease_ms,
         .resume = resume,
         .received = resume ? session_received(n->session) : 0,

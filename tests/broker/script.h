@@ -24,6 +24,7 @@
 
 struct script {
     const char *url;
+    const char *name; /* in its Hello; NULL: "script" */
     struct link *link;
     link_peer peer;
     struct session *session; /* NULL before the first Welcome */
