@@ -98,7 +98,8 @@ struct sight *sight_new(const char *channel)
 
 void sight_skip(struct sight *s, uint64_t id)
 {
-    s->skip = id;
+    if (!s->looked)
+        s->skip = id;
 }
 
 void sight_free(struct sight *s)
@@ -188,10 +189,11 @@ static void users_unite(struct sight *s)
     if (s->n_users > 0)
         qsort(s->users, s->n_users, sizeof *s->users, user_order);
     for (size_t i = 0; i < s->n_users; i++) {
-        if (n == 0 || s->users[n - 1].id != s->users[i].id)
-            s->users[n++] = (struct user){ .id = s->users[i].id };
+        struct user user = s->users[i];
+        if (n == 0 || s->users[n - 1].id != user.id)
+            s->users[n++] = (struct user){ .id = user.id };
         for (int dir = 0; dir < 2; dir++)
-            s->users[n - 1].dir[dir] |= s->users[i].dir[dir];
+            s->users[n - 1].dir[dir] |= user.dir[dir];
     }
     s->n_users = n;
 }

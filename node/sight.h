@@ -11,7 +11,7 @@ struct sight;
 
 /* Of those that have to do with the channel of that name; "": of all.  NULL: no memory. */
 struct sight *sight_new(const char *channel);
-/* But the goroutine of that id: it is the one that looks. */
+/* But the goroutine of that id: it is the one that makes the first report, and so looks. */
 void sight_skip(struct sight *s, uint64_t id);
 void sight_free(struct sight *s); /* NULL is fine */
 
