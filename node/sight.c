@@ -59,7 +59,6 @@ struct sight {
     bool thread[2];      /* a plain thread has used it */
     unsigned threads[2]; /* so many wait now */
     bool looked;         /* the next are set */
-    rn_time now;
     struct rn__roster roster;
     struct place place; /* of what is next */
     struct symbol *symbols;
@@ -206,7 +205,6 @@ static int look(struct sight *s)
     if (s->n_subjects > 0)
         qsort(s->subjects, s->n_subjects, sizeof *s->subjects, subject_order);
     users_unite(s);
-    s->now = rn_now();
     s->looked = true;
     return 0;
 }
@@ -356,7 +354,9 @@ static int describe(struct sight *s, const struct rn__seen *seen, struct wire_go
     g->stack = stack_text(s, &seen->frames);
     if (g->doing == WIRE_WAITING) {
         g->why = why_text(s, seen, g->n_waits);
-        g->waited_ms = s->now > seen->since_ns ? (uint64_t)(s->now - seen->since_ns) / RN_MS : 0;
+        g->waited_ms = seen->seen_ns > seen->since_ns
+                           ? (uint64_t)(seen->seen_ns - seen->since_ns) / RN_MS
+                           : 0;
     }
     return g->stack != NULL && g->why != NULL ? 1 : -ENOMEM;
 }

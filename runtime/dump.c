@@ -29,7 +29,7 @@ static void print_who(struct rn__print *p, uint64_t id, const char *name, bool s
         rn__print_text(p, " (system)");
 }
 
-static void print_wait(struct rn__print *p, const struct rn__seen *e, int64_t now)
+static void print_wait(struct rn__print *p, const struct rn__seen *e)
 {
     rn__print_text(p, rn__why_text(e->why));
     if (e->why == RN__WHY_FD) {
@@ -40,10 +40,10 @@ static void print_wait(struct rn__print *p, const struct rn__seen *e, int64_t no
         rn__print_pointer(p, e->object);
     }
     rn__print_text(p, ", ");
-    rn__print_time(p, now - e->since_ns);
+    rn__print_time(p, e->seen_ns - e->since_ns);
 }
 
-static void print_seen(struct rn__print *p, const struct rn__seen *e, int64_t now)
+static void print_seen(struct rn__print *p, const struct rn__seen *e)
 {
     print_who(p, e->id, e->name, e->system);
     rn__print_text(p, " [");
@@ -52,7 +52,7 @@ static void print_seen(struct rn__print *p, const struct rn__seen *e, int64_t no
     else if (e->state == RN__G_RUNNABLE)
         rn__print_text(p, "runnable");
     else
-        print_wait(p, e, now);
+        print_wait(p, e);
     rn__print_text(p, "]:\n");
     rn__frames_print(&e->frames, p);
     rn__print_text(p, "\n");
@@ -75,7 +75,6 @@ static __attribute__((noinline)) bool own_frames(struct rn__frames *f)
 static void print_all(struct rn__print *p)
 {
     struct rn__g *self = rn__self();
-    int64_t now = rn_now();
     struct rn__roster all;
 
     if (rn__roster_take(&all) < 0) {
@@ -85,7 +84,7 @@ static void print_all(struct rn__print *p)
     for (size_t i = 0; i < all.n; i++) {
         if (all.seen[i].g == self)
             own_frames(&all.seen[i].frames);
-        print_seen(p, &all.seen[i], now);
+        print_seen(p, &all.seen[i]);
     }
     rn__roster_drop(&all);
 }

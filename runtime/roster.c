@@ -110,6 +110,7 @@ static void copy_one(struct rn__g *g, void *arg)
     s = &r->seen[r->n++];
     s->g = g;
     s->id = g->id;
+    s->seen_ns = rn_now();
     s->state = (enum rn__g_state)atomic_load(&g->state);
     s->why = (enum rn__why)atomic_load(&g->why);
     s->object = atomic_load(&g->object);

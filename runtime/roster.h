@@ -14,11 +14,12 @@
 struct rn__seen {
     uint64_t id;
     const struct rn__g *g; /* to be compared only: it may be gone */
+    rn_time seen_ns;       /* when; rn_now() clock, as since_ns */
     enum rn__g_state state;
     /* RN__G_WAITING: */
     enum rn__why why;
     const void *object;
-    int64_t since_ns; /* rn_now() clock */
+    int64_t since_ns;
     bool system;
     char name[RN__NAME_MAX];
     struct rn__frames frames; /* none of who runs, or was woken while we looked */

@@ -64,14 +64,24 @@ static int by_likeness(const void *a, const void *b)
 
 /* ---- printing ---- */
 
+/* Their numbers; of three or more in a row the first and the last. */
 static void print_ids(const struct wire_goroutine *g, size_t n)
 {
     int column = printf("  goroutine%s", n == 1 ? "" : "s");
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, row; i < n; i += row) {
+        for (row = 1; i + row < n && g[i + row].id == g[i].id + row;)
+            row++;
         if (column > LINE)
             column = printf("\n    ") - 1;
-        column += printf(" %" PRIu64 "%s", g[i].id, i + 1 < n ? "," : "");
+        if (row < 3)
+            row = 1;
+        if (row > 1)
+            column += printf(" %" PRIu64 "-%" PRIu64, g[i].id, g[i + row - 1].id);
+        else
+            column += printf(" %" PRIu64, g[i].id);
+        if (i + row < n)
+            column += printf(",");
     }
 }
 

@@ -327,7 +327,8 @@ void print_stack(const struct wire_goroutine *g, const char *indent, bool all)
     if (!*line && g->doing == WIRE_RUNNING)
         printf("%swhere it runs cannot be seen without stopping it\n", indent);
     for (; *line; line = next_line(line)) {
-        if (!all && line != g->stack && (names(line, "g_main") || names(line, "first_main")))
+        if (!all && line != g->stack &&
+            (names(line, "g_main") || names(line, "first_main") || names(line, "rn__ctx_entry")))
             break;
         printf("%s%.*s\n", indent, (int)strcspn(line, "\n"), line);
     }
