@@ -312,11 +312,13 @@ static int handle_leave(struct handle *h, rn_time deadline)
     return rc;
 }
 
-/* The handle of a session that has ended: there is nothing to undo, only something to say. */
-static int handle_unbind_over(struct handle *h)
+/* The home has no part in the handle any more: there is nothing to undo, only something to say.  `bound`: it was bound when
+ * the unbind began. */
+static int handle_unbind_over(struct handle *h, bool bound)
 {
     rn__chan_lock(h->chan);
-    int rc = h->fatal == -ESHUTDOWN ? -EBADF : handle_unsent(h) > 0 ? h->fatal : 0;
+    bound |= h->fatal != -ESHUTDOWN;
+    int rc = !bound ? -EBADF : handle_unsent(h) > 0 ? h->fatal : 0;
     h->fatal = -ESHUTDOWN;
     rn__chan_unlock(h->chan);
     return rc;
@@ -329,7 +331,7 @@ static int handle_unbind(struct handle *h, rn_time deadline)
     int fatal = h->fatal;
     rn__chan_unlock(h->chan);
     if (over)
-        return handle_unbind_over(h);
+        return handle_unbind_over(h, /* bound= */ false);
     if (fatal == 0) {
         handle_drain(h, true);
         int rc = handle_flush(h, deadline);
@@ -338,7 +340,7 @@ static int handle_unbind(struct handle *h, rn_time deadline)
             rn__chan_lock(h->chan);
             over = h->over;
             rn__chan_unlock(h->chan);
-            return over ? handle_unbind_over(h) : rc;
+            return over ? handle_unbind_over(h, /* bound= */ true) : rc;
         }
         handle_fail(h, -ESHUTDOWN);
     }

@@ -161,8 +161,8 @@ static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_c
 
 /* Undoes it, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
  * nobody took; from then on local's operations give -ESHUTDOWN.  0; -EBADF: not bound; RN_ETIMEDOUT,
- * RN_ECANCELED: still bound, repeat it; when the session is over, its error if sends of this handle are in
- * doubt, else 0, and unbound either way. */
+ * RN_ECANCELED: still bound, repeat it; when the session is over (or the node was closed meanwhile), its error
+ * (-ESHUTDOWN) if sends of this handle are in doubt, else 0, and unbound either way. */
 int rn_unbind(rn_chan *bound, rn_time deadline);
 
 /* Waits until everything sent on this handle so far is accepted, and kept as its channel promises.  0, -EBADF
