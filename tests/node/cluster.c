@@ -99,12 +99,18 @@ static void serve(void *arg)
     rn_chan_send(shard_done, &rc, RN_FOREVER);
 }
 
-void cluster_open(int64_t delay_min_ns, int64_t delay_max_ns)
+void cluster_net(int64_t delay_min_ns, int64_t delay_max_ns)
 {
     struct memnet_opts opts = { .seed = seed_now,
                                 .delay_min_ns = delay_min_ns,
                                 .delay_max_ns = delay_max_ns };
     net = memnet_new(&opts);
+    check(net != NULL);
+}
+
+void cluster_open(int64_t delay_min_ns, int64_t delay_max_ns)
+{
+    cluster_net(delay_min_ns, delay_max_ns);
     shard = shard_new(memnet_endpoint(net, "broker"), NULL);
     check(shard != NULL);
     shard_done = rn_chan_new(sizeof(int), 1, NULL);

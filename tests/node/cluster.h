@@ -55,6 +55,8 @@ extern struct memnet *net;
 extern struct shard *shard;
 
 void cluster_open(int64_t delay_min_ns, int64_t delay_max_ns);
+/* The net alone, without a broker; memnet_free() it. */
+void cluster_net(int64_t delay_min_ns, int64_t delay_max_ns);
 /* Stops the broker; all nodes must have ended. */
 void cluster_close(void);
 rn_node *node_open(const char *name); /* with LEASE */
