@@ -33,6 +33,7 @@ struct binding {
     uint32_t
         unsure; /* so many of them may have been answered by what was on its way when they asked */
     bool weak;
+    uint32_t in_line; /* OUT: of them, those that go before whoever else is in line */
     uint64_t first_bytes, ask_bytes; /* OUT: of the first waiting element, of all */
 
     /* holding */

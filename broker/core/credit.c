@@ -88,6 +88,8 @@ int credit_ask(struct binding *b, const struct wire_control *c, const char **why
     b->ask_bytes = c->ask.bytes;
     if (c->ask.waiting == 0)
         return 0;
+    /* Operations that join a binding in line do not go before others that have waited longer. */
+    b->in_line = hook_linked(&b->asking) && b->in_line < b->waiting ? b->in_line : b->waiting;
     side_ask(b);
     if (b->weak) {
         b->weak_until = ch->core->now_ns + CORE_WEAK_NS;
@@ -178,7 +180,7 @@ static bool serve(struct channel *ch, struct binding *b)
                   "credit: the first element is too large now");
     if (slots == 0 || bytes < b->first_bytes)
         return false;
-    uint64_t n = least(b->weak ? 1 : b->waiting, slots);
+    uint64_t n = least(b->weak ? 1 : b->in_line, slots);
     uint64_t wanted = b->ask_bytes;
     if (n < b->waiting || wanted > bytes) {
         rn_reached_if(wanted > bytes, "credit: less is free in bytes than is asked for");
@@ -197,7 +199,12 @@ static bool serve(struct channel *ch, struct binding *b)
         side_unask(b);
         hook_take(&b->weak_due);
     }
+    b->in_line -= least(b->in_line, n);
     uint64_t sure = side_answer(b, b->weak ? b->waiting : n);
+    if (left > 0 && b->in_line == 0) {
+        b->in_line = left; /* those that joined later go behind whoever is in line by now */
+        hook_put(&ch->out.askers, &b->asking);
+    }
     grant(b, n, wanted, b->weak ? 0 : sure);
     return true;
 }
