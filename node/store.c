@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct store_part *store_at(struct store *s, uint32_t i)
 {
@@ -29,15 +30,33 @@ static int store_grow(struct store *s)
     return 0;
 }
 
+#define FRAME_SMALL 512
+
+/* A section that is less than half of its frame gets a frame of its own, unless that is not worth it: else one element of
+ * a slow channel would hold what a frame brought for a hundred busy ones.  Without memory it holds that. */
+static struct frame *store_keep(struct frame *frame, struct wire_section *section)
+{
+    if (frame->len <= FRAME_SMALL || (size_t)section->size * 2 >= frame->len)
+        return frame_ref(frame);
+    struct frame *copy = frame_new(section->size);
+    if (copy == NULL)
+        return frame_ref(frame);
+    memcpy(copy->data, section->body, section->size);
+    section->body = copy->data;
+    return copy;
+}
+
 int store_push(struct store *s, struct frame *frame, const struct wire_section *section)
 {
+    struct wire_section kept = *section;
     if (section->count == 0 || section->number <= s->newest)
         return -EPROTO;
     if (s->parts == s->cap && store_grow(s) < 0)
         return -ENOMEM;
+    frame = store_keep(frame, &kept);
     *store_at(s, s->parts) = (struct store_part){
-        .frame = frame_ref(frame),
-        .section = *section,
+        .frame = frame,
+        .section = kept,
         .left = section->count,
         .next = section->number,
     };

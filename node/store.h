@@ -29,7 +29,7 @@ struct store_item {
     uint64_t delivery;
 };
 
-/* Keeps a checked section that lies in frame (a reference of its own).  0, -ENOMEM, or -EPROTO when its
+/* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or -EPROTO when its
  * delivery numbers do not grow. */
 int store_push(struct store *s, struct frame *frame, const struct wire_section *section);
 

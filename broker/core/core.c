@@ -415,6 +415,21 @@ uint64_t core_used(const struct core *core, const char *name)
     return ch != NULL ? channel_used(ch) : (uint64_t)-1;
 }
 
+uint64_t core_memory(const struct core *core, const char *name)
+{
+    const struct channel *ch = channel_find((struct core *)core, name);
+    uint64_t bytes = 0;
+
+    if (ch == NULL)
+        return 0;
+    list_each(&ch->in.bindings, at)
+    {
+        const struct binding *b = list_entry(at, struct binding, of_side);
+        bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered);
+    }
+    return bytes + run_queue_memory(&ch->queue);
+}
+
 void core_totals(const struct core *core, struct core_totals *out)
 {
     *out = (struct core_totals){

@@ -89,6 +89,9 @@ void core_check(const struct core *core);
 /* For tests: capacity used now, in elements: lent + buffered + delivered; (size_t)-1: no such channel. */
 uint64_t core_used(const struct core *core, const char *name);
 
+/* For tests: bytes of memory that the channel's elements take here, at most; 0: no such channel. */
+uint64_t core_memory(const struct core *core, const char *name);
+
 /* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time. */
 struct core_totals {
     uint64_t channels, accepted, taken, dropped, redelivered, returned, expired, dead;

@@ -1,6 +1,8 @@
 /* run.c - runs of elements and queues of them.   SPDX-License-Identifier: MIT
  *
- * Invariant: a queue's count and bytes are the sums over its runs. */
+ * Invariants: a queue's count and bytes are the sums over its runs; a run is not a small part of a large frame (unless
+ * there was no memory to copy it), whatever was cut off and taken from what it began as: else a slow receiver that holds
+ * one element of each of many frames would hold all of them. */
 #include "broker/core/run.h"
 
 #include "runtime/assert.h"
@@ -9,18 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A section smaller than this part of its frame gets a frame of its own. */
-#define SMALL_PART 4
+/* A run that is a smaller part of its frame than this gets a frame of its own: what is held is at most so many times what
+ * counts.  In a frame of FRAME_SMALL bytes or less that is not worth it. */
+#define SMALL_PART  2
+#define FRAME_SMALL 512
 
-static struct frame *keep(const struct wire_section *s, struct frame *frame)
+/* false: no memory; then all is as it was. */
+static bool run_fit(struct run *r)
 {
-    if ((size_t)s->size * SMALL_PART >= frame->len)
-        return frame_ref(frame);
-
-    struct frame *copy = frame_new(s->size);
-    if (copy != NULL)
-        memcpy(copy->data, s->body, s->size);
-    return copy;
+    if (r->frame->len <= FRAME_SMALL || (size_t)r->s.size * SMALL_PART >= r->frame->len)
+        return true;
+    struct frame *copy = frame_new(r->s.size);
+    if (copy == NULL)
+        return false;
+    memcpy(copy->data, r->s.body, r->s.size);
+    frame_unref(r->frame);
+    r->frame = copy;
+    r->s.body = copy->data;
+    return true;
 }
 
 struct run *run_new(const struct wire_section *s, struct frame *frame)
@@ -29,17 +37,14 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
 
     if (r == NULL)
         return NULL;
-    r->frame = keep(s, frame);
-    if (r->frame == NULL) {
-        free(r);
-        return NULL;
-    }
     hook_init(&r->hook);
     r->claim = 0;
+    r->frame = frame_ref(frame);
     r->s = *s;
-    if (r->frame != frame)
-        r->s.body = r->frame->data;
-    return r;
+    if (run_fit(r))
+        return r;
+    run_free(r);
+    return NULL;
 }
 
 void run_free(struct run *r)
@@ -61,6 +66,9 @@ struct run *run_cut(struct run *r, uint32_t n)
     head->frame = frame_ref(r->frame);
     head->claim = r->claim;
     section_split(&r->s, &head->s, n);
+    /* Without memory they share a frame that is too large for them; that is no reason not to go on. */
+    (void)run_fit(head);
+    (void)run_fit(r);
     return head;
 }
 
@@ -69,6 +77,7 @@ void run_shorten(struct run *r, uint32_t n)
     struct wire_section gone;
 
     section_split(&r->s, &gone, n);
+    (void)run_fit(r);
 }
 
 void run_queue_init(struct run_queue *q)
@@ -191,6 +200,18 @@ bool run_queue_cut_first(struct run_queue *q, uint32_t n)
     struct run *r = run_queue_first(q);
 
     return r->s.count <= n || run_queue_cut_at(r, n);
+}
+
+uint64_t run_queue_memory(const struct run_queue *q)
+{
+    uint64_t bytes = 0;
+
+    list_each(&q->head, at)
+    {
+        const struct run *r = list_entry(at, struct run, hook);
+        bytes += sizeof *r + sizeof *r->frame + r->frame->len;
+    }
+    return bytes;
 }
 
 void run_queue_check(const struct run_queue *q)

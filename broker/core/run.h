@@ -44,6 +44,8 @@ void run_queue_drop(struct run_queue *q, uint32_t n);
 bool run_queue_cut_at(struct run *r, uint32_t n);
 /* The same for the first run of q, unless it has no more than n elements anyway. */
 bool run_queue_cut_first(struct run_queue *q, uint32_t n);
+/* Bytes of memory that it takes, a frame that several runs share counted for each. */
+uint64_t run_queue_memory(const struct run_queue *q);
 void run_queue_check(const struct run_queue *q);
 
 #endif

@@ -71,11 +71,52 @@ static void asking_for_less_keeps_the_place_in_line(void **state)
     world_free(w);
 }
 
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+/* What docs/SEMANTICS.md promises: twice the bytes, each with its length, and a kibibyte for each element. */
+static uint64_t memory_bound(uint64_t elements, uint64_t each)
+{
+    return 2 * elements * element_size(each) + elements * 1024;
+}
+
+/* A slow receiver that takes now and then ends up with one element of each of many frames, whose others are long gone. */
+static void slow_receiver_does_not_hold_the_frames_of_others(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = bind_out(node_new(w, "s"), "x", 2000);
+    struct handle *slow = bind_with(node_new(w, "slow"), "x", WIRE_IN,
+                                    &(struct wire_attributes){ .type = "" }, 500);
+    struct handle *fast = bind_in(node_new(w, "fast"), "x", 0);
+    uint64_t most = 0;
+    world_pump(w);
+    sends(out, 1000, 8);
+    world_pump(w);
+    receives(fast, 1);
+    world_pump(w);
+    for (int i = 0; i < 600; i++) {
+        receives(slow, 1);
+        receives(fast, 1000);
+        sends(out, 1000, 8);
+        world_pump(w);
+        uint64_t memory = core_memory(w->core, "x");
+        most = memory > most ? memory : most;
+        assert_true(memory <= memory_bound(core_used(w->core, "x"), 8));
+    }
+    assert_true(slow->store.n > 100);
+    printf(
+        "%llu elements are with the slow receiver; at most %llu KiB were held, of %llu KiB that passed\n",
+        (unsigned long long)slow->store.n, (unsigned long long)most / 1024,
+        (unsigned long long)(fast->taken * 9 / 1024));
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operations_that_join_a_binding_in_line_wait_behind_others),
         cmocka_unit_test(asking_for_less_keeps_the_place_in_line),
+        cmocka_unit_test(slow_receiver_does_not_hold_the_frames_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

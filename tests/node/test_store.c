@@ -55,6 +55,31 @@ static void elements_are_taken_in_the_order_of_delivery(void **state)
     store_fini(&s);
 }
 
+static void a_small_part_does_not_hold_a_large_frame(void **state)
+{
+    (void)state;
+    struct store s = { 0 };
+    for (uint32_t i = 0; i < 2; i++) {
+        struct frame *f = frame_new(2000);
+        assert_non_null(f);
+        uint32_t size = i == 0 ? 999 : 1000;
+        size_t prefix = element_prefix(f->data, size - 2);
+        memset(f->data + prefix, 'x', size - 2);
+        struct wire_section section = {
+            .count = 1, .number = i + 1, .size = size, .bytes = size - 2, .body = f->data
+        };
+        assert_int_equal(store_push(&s, f, &section), 0);
+        assert_int_equal(atomic_load(&f->refs), i == 0 ? 1 : 2);
+        frame_unref(f); /* what is kept lives on */
+        struct store_item item;
+        assert_true(store_pop(&s, &item));
+        assert_int_equal(item.len, size - 2);
+        assert_int_equal(item.data[item.len - 1], 'x');
+        frame_unref(item.frame);
+    }
+    store_fini(&s);
+}
+
 static void the_newest_are_given_back(void **state)
 {
     (void)state;
@@ -147,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_are_taken_in_the_order_of_delivery),
+        cmocka_unit_test(a_small_part_does_not_hold_a_large_frame),
         cmocka_unit_test(the_newest_are_given_back),
         cmocka_unit_test(no_more_is_given_back_than_there_is),
         cmocka_unit_test(numbers_go_on_after_what_was_given_back),
