@@ -21,10 +21,11 @@ struct broker_session {
     struct core_session *party;
     link_peer peer; /* its newest connection; 0: none, the stream is suspended */
     int64_t lease_ns;
-    int64_t heard_ns;  /* when the node's last frame or Hello came, rn__boottime() */
-    int64_t search_ns; /* since when it is looked for, its lease being over; before that: nothing */
-    bool ready;        /* the core has sections for it */
-    bool failed;       /* a control found no memory: it must end */
+    int64_t heard_ns; /* when the node's last frame or Hello came, rn__boottime() */
+    int64_t
+        search_ns; /* since when it is looked for, its lease being all but over; before that: nothing */
+    bool ready;  /* the core has sections for it */
+    bool failed; /* a control found no memory: it must end */
 
     struct inquiries *inquiries; /* the shard's */
     struct party *parties;       /* the inquiries that it is asked for */

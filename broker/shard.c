@@ -183,25 +183,26 @@ static struct broker_session *session_find(struct shard *shard, uint64_t id)
 
 static void lease_note(struct shard *shard, const struct broker_session *s)
 {
-    shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->heard_ns + s->lease_ns);
+    shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->heard_ns + s->lease_ns - SEARCH_NS);
 }
 
 /* Has the session been silent for its lease, and is that the node's doing?  A broker that was itself asleep for a while
- * may have its frames before it, or still below its sockets, where draining the input does not find them.  To end
- * later than the lease is always safe: the node ends it in time by itself. */
+ * may have its frames before it, or still below its sockets, where draining the input does not find them: so before the
+ * lease is over it has looked for them for a while, awake.  To end later than the lease is always safe: the node ends it in
+ * time by itself. */
 static bool lease_over(struct shard *shard, struct broker_session *s, int64_t now_ns)
 {
     int64_t end_ns = s->heard_ns + s->lease_ns;
 
-    if (now_ns < end_ns) {
+    if (now_ns < end_ns - SEARCH_NS) {
         lease_note(shard, s);
         return false;
     }
-    if (s->search_ns < end_ns || now_ns - s->search_ns > SEARCH_NS + ASLEEP_NS)
+    if (s->search_ns < end_ns - SEARCH_NS || now_ns - s->search_ns > SEARCH_NS + ASLEEP_NS)
         s->search_ns = now_ns;
-    if (now_ns - s->search_ns >= SEARCH_NS)
+    if (now_ns >= end_ns && now_ns - s->search_ns >= SEARCH_NS)
         return true;
-    rn_reached("shard: a lease is over, its frames are looked for");
+    rn_reached_if(now_ns >= end_ns, "shard: a lease is over, its frames are looked for");
     shard->lease_scan_ns = min_ns(shard->lease_scan_ns, s->search_ns + SEARCH_NS);
     return false;
 }
