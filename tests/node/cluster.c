@@ -78,6 +78,7 @@ int facts_main(int argc, char **argv, const struct fact *facts, int n)
 {
     struct CMUnitTest tests[FACTS_MAX];
     program = argv[0];
+    setvbuf(stdout, NULL, _IOLBF, 0); /* figures stand before what failed */
     if (argc > 2)
         return fact_again(facts, n, argv, argc);
     check(n <= FACTS_MAX);
