@@ -177,7 +177,7 @@ stage_e2e() {
   suites build/release -L e2e || status=1
   RUNNEL_BUILD=$PWD/build/release one rounds tests/e2e/rounds.sh \
     --rounds "$rounds" --seconds "$rounds_seconds" --floor "$rounds_floor" --seed "$rounds_seed" || status=1
-  note+=$(awk '/^rounds: .* rounds, / { rounds += $3; sent += $5 } END {
+  ((status != 0)) || note+=$(awk '/^rounds: .* rounds, / { rounds += $3; sent += $5 } END {
     printf " (%d rounds of faults, %d sent, 0 lost, 0 doubled)", rounds, sent }' "$log")
   return $status
 }

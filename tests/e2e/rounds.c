@@ -2,8 +2,10 @@
  *   SPDX-License-Identifier: MIT
  *
  *   rounds [--kind KIND] [--rounds N] [--seconds S] [--floor N] [--seed S] [--bin DIRECTORY]
+ *          [--link PROGRAM --netns PID --listen URL]
  *
- * A round is one fault in a running stream (pump.c sends and receives), after which the stream must go on.  Up to ten
+ * With --link the broker runs in the network namespace of that process, and the faults are cuts of the link to it.
+ * A round is one fault in a running stream (pump.c sends and receives), after which the stream must go on.  Up to five
  * rounds are an episode: a broker and a channel of their own, at whose end all senders end in order, the channel is
  * drained and closed, runnel audit must balance, and the ledgers of all processes are compared (tally.c).
  * The seed decides who is hit and when, the machine decides the rest. */
@@ -22,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EPISODE_ROUNDS 10
+#define EPISODE_ROUNDS 5
 #define GOES_ON_S      30.0 /* a stream that stands still for so long hangs */
 #define ENDS_S         60.0 /* so long an orderly end may take */
 #define MS             INT64_C(1000000)
@@ -36,6 +38,7 @@ struct kind {
     void (*round)(struct episode *);
     enum tally_rule rule;
     bool sessions_live; /* none may end */
+    bool of_link;       /* needs --link; the others are without */
 };
 
 struct episode {
@@ -54,10 +57,11 @@ struct episode {
 
 static struct options {
     const char *kind, *bin;
+    const char *link, *netns, *listen;
     uint64_t seed;
     unsigned long rounds, floor;
     double seconds;
-} options = { .rounds = 200 };
+} options = { .rounds = 200, .listen = "tcp://127.0.0.1:0" };
 
 static char pump_path[PATH_MAX];
 static struct episode *now; /* for fail() */
@@ -114,8 +118,8 @@ static void fail(const char *format, ...)
     va_end(ap);
     fprintf(stderr, "\n");
     show(now);
-    fprintf(stderr, "replay: tests/e2e/rounds.sh --kind %s --seed %" PRIu64 " --rounds %d\n",
-            now->kind->name, now->seed, EPISODE_ROUNDS);
+    fprintf(stderr, "replay: tests/e2e/%s.sh --kind %s --seed %" PRIu64 " --rounds %d\n",
+            options.link != NULL ? "netns" : "rounds", now->kind->name, now->seed, EPISODE_ROUNDS);
     run_shell("rm -rf %s", now->dir);
     exit(EXIT_FAILURE);
 }
@@ -149,7 +153,8 @@ static void last_ms(int64_t ms)
 static void broker_start(struct episode *e)
 {
     char program[PATH_MAX], err[PATH_MAX + 16], line[256];
-    const char *argv[] = { program, "--listen", e->url, NULL };
+    const char *argv[] = { "/usr/bin/nsenter", "-t",   options.netns, "-n", program,
+                           "--listen",         e->url, NULL };
     int out[2];
     FILE *f;
 
@@ -157,7 +162,7 @@ static void broker_start(struct episode *e)
     snprintf(err, sizeof err, "%s/broker.err", e->dir);
     if (pipe(out) < 0)
         fail("pipe: %s", strerror(errno));
-    e->broker = process_start(argv, out[1], err);
+    e->broker = process_start(options.netns != NULL ? argv : argv + 4, out[1], err);
     close(out[1]);
     f = fdopen(out[0], "r");
     if (f == NULL || fgets(line, sizeof line, f) == NULL ||
@@ -290,7 +295,7 @@ static struct fence fence(struct party *p)
 
 /* Nothing may be taken after after_ns under the handle that it had.  But one element may be taken in time and noted
  * later. */
-static void fence_check(struct episode *e, const struct fence *f, int64_t after_ns)
+static void fence_check(const struct episode *e, const struct fence *f, int64_t after_ns)
 {
     uint64_t late;
 
@@ -300,8 +305,6 @@ static void fence_check(struct episode *e, const struct fence *f, int64_t after_
     if (late > 1)
         fail("process %td took %" PRIu64 " elements under a lease that was over",
              f->party - e->parties, late);
-    e->late += late;
-    e->fences++;
 }
 
 static void freeze_node(struct episode *e)
@@ -400,15 +403,51 @@ static void lose_broker(struct episode *e)
     broker_dies(e, e->kind->lease_ms + 50 + (int64_t)chance(e, 200), /* in_time= */ false);
 }
 
+/* The link loses all packets, or those of one direction. */
+static void link_is_down(struct episode *e, int64_t ms)
+{
+    unsigned way = (unsigned)chance(e, 3);
+
+    load(e, pick(e, /* sender= */ false));
+    run_shell("%s cut %u", options.link, way);
+    last_ms(ms);
+    run_shell("%s heal %u", options.link, way);
+    all_go_on(e);
+}
+
+static void cut_link(struct episode *e)
+{
+    link_is_down(e, 10 + (int64_t)chance(e, 500));
+}
+
+static void lose_link(struct episode *e)
+{
+    struct fence *fences = calloc(e->n, sizeof *fences);
+    int64_t after_ns;
+
+    if (fences == NULL)
+        fail("no memory");
+    load(e, pick(e, /* sender= */ false));
+    for (size_t i = 0; i < e->n; i++)
+        fences[i] = fence(&e->parties[i]);
+    link_is_down(e, e->kind->lease_ms + 100 + (int64_t)chance(e, 400));
+    after_ns = ledger_now_ns();
+    for (size_t i = 0; i < e->n; i++)
+        fence_check(e, &fences[i], after_ns);
+    free(fences);
+}
+
 static const struct kind kinds[] = {
-    { "kill-receiver", 2, 3, 500, kill_receiver, TALLY_HOME_LIVES, false },
-    { "kill-sender", 3, 2, 500, kill_sender, TALLY_HOME_LIVES, false },
-    { "pause-node", 2, 2, 10000, pause_node, TALLY_HOME_LIVES, true },
-    { "freeze-node", 2, 3, 400, freeze_node, TALLY_HOME_LIVES, false },
-    { "pause-broker", 2, 1, 10000, pause_broker, TALLY_HOME_LIVES, true },
-    { "freeze-broker", 2, 2, 400, freeze_broker, TALLY_HOME_LIVES, false },
-    { "kill-broker", 2, 1, 20000, kill_broker, TALLY_HOME_DIES, false },
-    { "lose-broker", 2, 1, 400, lose_broker, TALLY_HOME_DIES, false },
+    { "kill-receiver", 2, 3, 500, kill_receiver, TALLY_HOME_LIVES, false, false },
+    { "kill-sender", 3, 2, 500, kill_sender, TALLY_HOME_LIVES, false, false },
+    { "pause-node", 2, 2, 10000, pause_node, TALLY_HOME_LIVES, true, false },
+    { "freeze-node", 2, 3, 400, freeze_node, TALLY_HOME_LIVES, false, false },
+    { "pause-broker", 2, 1, 10000, pause_broker, TALLY_HOME_LIVES, true, false },
+    { "freeze-broker", 2, 2, 400, freeze_broker, TALLY_HOME_LIVES, false, false },
+    { "kill-broker", 2, 1, 20000, kill_broker, TALLY_HOME_DIES, false, false },
+    { "lose-broker", 2, 1, 400, lose_broker, TALLY_HOME_DIES, false, false },
+    { "cut-link", 2, 2, 10000, cut_link, TALLY_HOME_LIVES, true, true },
+    { "lose-link", 2, 2, 600, lose_link, TALLY_HOME_LIVES, false, true },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -421,14 +460,14 @@ static void episode_begin(struct episode *e)
 
     now = e;
     e->chance = e->seed;
-    e->capacity = capacities[chance(e, 4)];
+    e->capacity = capacities[e->seed % (sizeof capacities / sizeof *capacities)];
     snprintf(e->dir, sizeof e->dir, "%s/runnel-rounds.XXXXXX",
              getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
     if (mkdtemp(e->dir) == NULL)
         fail("%s: %s", e->dir, strerror(errno));
     snprintf(lease, sizeof lease, "%ums", e->kind->lease_ms);
     setenv("RUNNEL_LEASE", lease, 1);
-    snprintf(e->url, sizeof e->url, "tcp://127.0.0.1:0");
+    snprintf(e->url, sizeof e->url, "%s", options.listen);
     broker_start(e);
     for (unsigned i = 0; i < e->kind->receivers; i++)
         party_start(e, /* sender= */ false);
@@ -606,6 +645,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'b':
         options.bin = arg;
         return 0;
+    case 'l':
+        options.link = arg;
+        return 0;
+    case 'p':
+        options.netns = arg;
+        return 0;
+    case 'u':
+        options.listen = arg;
+        return 0;
     case ARGP_KEY_ARG:
         argp_usage(state);
         return EINVAL;
@@ -621,6 +669,10 @@ static const struct argp_option option_list[] = {
     { "floor", 'f', "N", 0, "Fewer of a kind are a failure", 0 },
     { "seed", 'x', "SEED", 0, "Of the first episode of each kind; the next ones count on", 0 },
     { "bin", 'b', "DIRECTORY", 0, "Of runnel and runnel-broker ($RUNNEL_BIN)", 0 },
+    { "link", 'l', "PROGRAM", 0,
+      "Cuts and heals: PROGRAM cut|heal 0|1|2 (both ways, to, from the broker)", 0 },
+    { "netns", 'p', "PID", 0, "The broker runs in the network namespace of this process", 0 },
+    { "listen", 'u', "URL", 0, "Where it listens (tcp://127.0.0.1:0)", 0 },
     { 0 },
 };
 
@@ -645,6 +697,13 @@ static void find_programs(void)
     }
 }
 
+static bool is_chosen(const struct kind *kind)
+{
+    if (kind->of_link != (options.link != NULL))
+        return false;
+    return options.kind == NULL || strcmp(kind->name, options.kind) == 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = { .options = option_list,
@@ -658,14 +717,15 @@ int main(int argc, char **argv)
     find_programs();
     until = seconds_now() + options.seconds;
     for (size_t i = 0; i < KINDS; i++)
-        chosen += options.kind == NULL || strcmp(kinds[i].name, options.kind) == 0;
+        chosen += is_chosen(&kinds[i]);
     left = chosen;
     for (size_t i = 0; i < KINDS; i++)
-        if (options.kind == NULL || strcmp(kinds[i].name, options.kind) == 0)
+        if (is_chosen(&kinds[i]))
             ok &= rounds_of(&kinds[i],
                             options.seconds > 0 ? (until - seconds_now()) / (double)left-- : 0);
     if (chosen == 0) {
-        fprintf(stderr, "rounds: there is no kind '%s'\n", options.kind);
+        fprintf(stderr, "rounds: there is no kind '%s' %s --link\n", options.kind,
+                options.link != NULL ? "with" : "without");
         return 2;
     }
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -6,6 +6,6 @@ set -euo pipefail
 build=${RUNNEL_BUILD:-${0%/*}/../../build/release}
 export RUNNEL_BIN=${RUNNEL_BIN:-$build/bin}
 if (($# == 0)); then
-  set -- --rounds 2
+  set -- --rounds 2 --seed 2
 fi
 exec "$build/tests/e2e/rounds" "$@"
