@@ -14,6 +14,7 @@ static struct {
     bool active; /* written while no goroutine runs */
     uint64_t seed, rng;
     _Atomic rn_time now; /* written by the simulation's thread; relaxed, others take it as it is */
+    _Atomic int64_t suspended_ns; /* as `now` */
     struct rn__lock lock;
     struct rn__g *
         *ready; /* guarded by lock, in the order in which they became so; as the next two */
@@ -44,6 +45,7 @@ void rn__sim_begin(uint64_t seed)
 {
     sim.seed = sim.rng = seed;
     atomic_store_explicit(&sim.now, START_NS, memory_order_relaxed);
+    atomic_store_explicit(&sim.suspended_ns, 0, memory_order_relaxed);
     sim.count = 0;
     sim.active = true;
 }
@@ -88,4 +90,15 @@ void rn__sim_jump(rn_time when)
 {
     if (when > rn__sim_now())
         atomic_store_explicit(&sim.now, when, memory_order_relaxed);
+}
+
+int64_t rn__sim_boottime(void)
+{
+    return rn__sim_now() + atomic_load_explicit(&sim.suspended_ns, memory_order_relaxed);
+}
+
+void rn__sim_suspend(int64_t ns)
+{
+    rn_assert(ns >= 0);
+    atomic_fetch_add_explicit(&sim.suspended_ns, ns, memory_order_relaxed);
 }

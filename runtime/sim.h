@@ -25,4 +25,9 @@ struct rn__g *rn__sim_pick(void);
 /* All sleep: the clock jumps. */
 void rn__sim_jump(rn_time when);
 
+/* rn__boottime() of a simulation. */
+int64_t rn__sim_boottime(void);
+/* As if the machine had been suspended for ns: rn__boottime() goes on by that, rn_now() does not. */
+void rn__sim_suspend(int64_t ns);
+
 #endif

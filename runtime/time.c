@@ -26,7 +26,7 @@ rn_time rn__now_coarse(void)
 
 int64_t rn__boottime(void)
 {
-    return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_BOOTTIME);
+    return rn__sim_active() ? rn__sim_boottime() : clock_ns(CLOCK_BOOTTIME);
 }
 
 rn_time rn_after(int64_t ns)

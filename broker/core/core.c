@@ -234,12 +234,8 @@ static int dispatch(struct core_session *s, const struct wire_control *c, const 
 {
     struct binding *b = binding_find(s, c->bind);
 
-    if (b == NULL) {
-        if (c->bind > s->last_bind)
-            return broken(why, "a control for a binding that never was");
-        rn_reached("core: a control for a binding that is gone");
-        return 0;
-    }
+    if (b == NULL)
+        return c->bind <= s->last_bind ? 0 : broken(why, "a control for a binding that never was");
     if (c->what == WIRE_UNBIND)
         return handle_unbind(b);
     int rc = handle(b, c, why);

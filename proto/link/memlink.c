@@ -8,7 +8,7 @@
  *   a side is in its endpoint's list exactly while its endpoint is not NULL;
  *   a connection exists while one of its sides has an endpoint or is yet to get one (pending);
  *   nothing enters a lane that is cut; a lane on which something was lost is cut, so no stream ever has a hole
- *   that is not at its end. */
+ *   that is not at its end - but for what memnet_lose() takes out and what comes again after a break. */
 #include "proto/link/memlink.h"
 
 #include "runtime/assert.h"
@@ -31,6 +31,7 @@ struct parcel {
 struct lane {
     struct parcel *head, *tail;
     size_t n;
+    bool used;        /* something has entered */
     rn_time due;      /* of the last that entered */
     bool cut;         /* nothing enters any more */
     bool told;        /* when it is empty a LINK_DOWN comes out ... */
@@ -81,6 +82,13 @@ struct trap {
     void *arg;
 };
 
+/* What a break has lost between two names, to come on their next connection. */
+struct stale {
+    struct stale *next;
+    char *from, *to;
+    struct lane frames;
+};
+
 struct memnet {
     pthread_mutex_t
         lock; /* guards all below, and all in endpoints and connections; never held when parking */
@@ -90,6 +98,7 @@ struct memnet {
     struct connection *pending; /* oldest first */
     struct partition *partitions;
     struct trap trap;
+    struct stale *stale; /* at most one of each pair */
     link_peer last_peer;
     struct memnet_stats stats;
 };
@@ -128,6 +137,23 @@ static rn_time net_delay(struct memnet *net)
 static rn_time later(rn_time a, rn_time b)
 {
     return a > b ? a : b;
+}
+
+static int lane_push(struct lane *l, struct frame *f, rn_time due)
+{
+    struct parcel *p = malloc(sizeof *p);
+
+    if (p == NULL)
+        return -ENOMEM;
+    *p = (struct parcel){ .frame = frame_ref(f), .due = due };
+    l->due = due;
+    if (l->tail == NULL)
+        l->head = p;
+    else
+        l->tail->next = p;
+    l->tail = p;
+    l->n++;
+    return 0;
 }
 
 static struct frame *lane_pop(struct lane *l)
@@ -285,6 +311,86 @@ static struct connection *connection_new(const char *from, const char *to)
     return NULL;
 }
 
+/* ---- what comes again after a break -------------------------------------------------------- */
+
+static struct stale *stale_find(struct memnet *net, const struct side *from, const struct side *to)
+{
+    struct stale *s = net->stale;
+
+    while (s != NULL && (strcmp(s->from, from->name) != 0 || strcmp(s->to, to->name) != 0))
+        s = s->next;
+    return s;
+}
+
+static struct stale *stale_new(struct memnet *net, const struct side *from, const struct side *to)
+{
+    struct stale *s = calloc(1, sizeof *s);
+
+    rn_assert(s != NULL);
+    s->from = strdup(from->name);
+    s->to = strdup(to->name);
+    rn_assert(s->from != NULL);
+    rn_assert(s->to != NULL);
+    s->next = net->stale;
+    net->stale = s;
+    return s;
+}
+
+static bool greets(const struct frame *f)
+{
+    struct frame_view view;
+    const char *why;
+    bool yes = true;
+
+    if (frame_read(&view, f->data, f->len, &why) < 0)
+        return yes;
+    yes = view.hello != NULL || view.welcome != NULL || view.refusal != NULL;
+    frame_view_fini(&view);
+    return yes;
+}
+
+/* The connection is about to break: by chance what is under way to s is kept for the next one. */
+static void stale_keep(struct memnet *net, struct side *s)
+{
+    struct stale *kept = stale_find(net, side_other(s), s);
+
+    if (net->opts.again_percent == 0 || !net_chance(net, net->opts.again_percent))
+        return;
+    if (kept == NULL)
+        kept = stale_new(net, side_other(s), s);
+    lane_lose(net, &kept->frames, 0);
+    for (struct parcel *p = s->in.head; p != NULL; p = p->next)
+        if (!greets(p->frame))
+            rn_assert(lane_push(&kept->frames, p->frame, 0) == 0);
+}
+
+/* The first frame of a connection is on its way to s; behind it comes what the last one has lost. */
+static void stale_come(struct memnet *net, struct side *s)
+{
+    struct stale *kept = stale_find(net, side_other(s), s);
+
+    while (kept != NULL && kept->frames.head != NULL) {
+        struct frame *f = lane_pop(&kept->frames);
+
+        rn_assert(lane_push(&s->in, f, later(s->in.due, rn_now() + net_delay(net))) == 0);
+        frame_unref(f);
+        net->stats.again++;
+    }
+}
+
+static void stale_free_all(struct memnet *net)
+{
+    while (net->stale != NULL) {
+        struct stale *s = net->stale;
+
+        net->stale = s->next;
+        lane_lose(net, &s->frames, 0);
+        free(s->from);
+        free(s->to);
+        free(s);
+    }
+}
+
 /* ---- an endpoint's calls ------------------------------------------------------------------- */
 
 static struct side *endpoint_side(struct endpoint *e, link_peer peer)
@@ -338,6 +444,7 @@ static int side_push(struct memnet *net, struct side *s, struct frame *f)
 {
     struct lane *l = &s->in;
     struct partition *partition = side_partition(net, s);
+    int rc;
 
     if (partition != NULL && partition->lossy)
         l->cut = true;
@@ -345,19 +452,14 @@ static int side_push(struct memnet *net, struct side *s, struct frame *f)
         net->stats.lost++;
         return 0;
     }
-    struct parcel *p = malloc(sizeof *p);
-    if (p == NULL)
-        return -ENOMEM;
-    p->next = NULL;
-    p->frame = frame_ref(f);
-    p->due = l->due = later(l->due, rn_now() + net_delay(net));
-    if (l->tail == NULL)
-        l->head = p;
-    else
-        l->tail->next = p;
-    l->tail = p;
+    rc = lane_push(l, f, later(l->due, rn_now() + net_delay(net)));
+    if (rc < 0)
+        return rc;
+    if (!l->used)
+        stale_come(net, s);
+    l->used = true;
     /* A receiver that knows of an earlier frame of this lane will look again by itself. */
-    if (l->n++ == 0 && s->endpoint != NULL)
+    if (l->n == 1 && s->endpoint != NULL)
         rn__note_set(&s->endpoint->note);
     return 0;
 }
@@ -548,6 +650,7 @@ void memnet_free(struct memnet *net)
     }
     free(net->trap.from);
     free(net->trap.to);
+    stale_free_all(net);
     pthread_mutex_destroy(&net->lock);
     free(net);
 }
@@ -609,6 +712,8 @@ static void net_break(struct memnet *net, const char *a, const char *b, enum los
         if (strcmp(other->name, b) != 0 || (s->in.cut && other->in.cut))
             continue;
         net->stats.breaks++;
+        stale_keep(net, s);
+        stale_keep(net, other);
         side_cut(net, s, loss);
         side_cut(net, other, loss);
     }
@@ -638,6 +743,20 @@ void memnet_trap(struct memnet *net, const char *from, const char *to, uint64_t 
     free(net->trap.from);
     free(net->trap.to);
     net->trap = t;
+    pthread_mutex_unlock(&net->lock);
+}
+
+void memnet_lose(struct memnet *net, const char *a, const char *b)
+{
+    pthread_mutex_lock(&net->lock);
+    struct endpoint *e = net_find(net, b);
+    for (struct side *s = e == NULL ? NULL : e->sides; s != NULL; s = s->next) {
+        if (strcmp(side_other(s)->name, a) != 0 || s->in.head == NULL)
+            continue;
+        frame_unref(lane_pop(&s->in));
+        net->stats.lost++;
+        break;
+    }
     pthread_mutex_unlock(&net->lock);
 }
 

@@ -13,6 +13,9 @@ struct memnet;
 struct memnet_opts {
     uint64_t seed;
     int64_t delay_min_ns, delay_max_ns; /* of each frame */
+    unsigned
+        again_percent; /* how often what a break has lost comes on the pair's next connection after all, behind
+                               its first frame; greetings never do */
 };
 
 struct memnet *memnet_new(const struct memnet_opts *opts);
@@ -28,6 +31,8 @@ struct link *memnet_endpoint(struct memnet *net, const char *name);
 void memnet_break(struct memnet *net, const char *a, const char *b);
 /* The same, but exactly: all that is under way is lost, or (not `lossy`) arrives still; and both ends are told. */
 void memnet_sever(struct memnet *net, const char *a, const char *b, bool lossy);
+/* Loses the oldest frame that is under way from a to b, and the connection goes on: as when b has no memory to read it. */
+void memnet_lose(struct memnet *net, const char *a, const char *b);
 /* on: nothing arrives from a at b any more, and dialling leads nowhere, until it is healed (what was sent
  * meanwhile is lost when `lossy`, else it comes late).  One way: call it twice for both. */
 void memnet_partition(struct memnet *net, const char *a, const char *b, bool on, bool lossy);
@@ -45,7 +50,7 @@ void memnet_trap(struct memnet *net, const char *from, const char *to, uint64_t 
                  void (*fn)(void *arg), void *arg);
 
 struct memnet_stats {
-    uint64_t sent, delivered, lost, breaks; /* frames, frames, frames, connections */
+    uint64_t sent, delivered, lost, again, breaks; /* frames, frames, frames, frames, connections */
 };
 void memnet_stats(const struct memnet *net, struct memnet_stats *out);
 

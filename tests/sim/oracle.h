@@ -21,31 +21,53 @@ struct oracle;
 struct oracle *oracle_new(int channels);
 void oracle_free(struct oracle *o);
 
-/* A sender's next element.  `order` (growing per sender) is its place among what that sender sends. */
-uint32_t oracle_try(struct oracle *o, int channel, int sender, uint32_t order);
-void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
+/* ---- homes ----
+ * A channel's home is a broker, from its start to its crash; what a home held is gone with it.  An element belongs to the
+ * home under which its sender's handle was bound, and only handles of that home may receive it. */
+unsigned oracle_home(const struct oracle *o); /* the present one: 0, 1, ... */
+void oracle_home_lost(struct oracle *o);      /* the broker has crashed */
 
+/* ---- sending ---- */
+/* A sender's next element.  `order` (growing per sender) is its place among what that sender sends. */
+uint32_t oracle_try(struct oracle *o, int channel, unsigned home, int sender, uint32_t order);
+void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
+/* A receiver has no more use for the channel: what nobody has taken may be dropped. */
+void oracle_cancelled(struct oracle *o, int channel, unsigned home);
+/* A sender's handle has lost its session. */
+void oracle_sender_ended(struct oracle *o);
+/* A sender has failed the channel, so that its end may have a reason. */
+void oracle_failed(struct oracle *o, int channel, unsigned home);
+
+/* ---- receiving ---- */
 /* Handles that receive: a receipt belongs to one, and its session may end.  `alone`: it is the channel's only receiver, and
  * one goroutine receives on it, so that elements must come in order: what is recalled from a slow receiver and handed
  * to another may come after what that one already had. */
-uint32_t oracle_handle(struct oracle *o, int channel, bool alone);
+uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, bool alone);
 void oracle_session_ended(struct oracle *o, uint32_t handle);
 /* Elements may have been with a receiver that the program never had: a bind under a session that ended, or one given up. */
 void oracle_may_reorder(struct oracle *o);
+/* A receive is called; it has returned.  What it took is reported before anybody else runs. */
+void oracle_calls(struct oracle *o, uint32_t handle);
+void oracle_returns(struct oracle *o, uint32_t handle);
 void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 
-/* A receive gave RN_ECLOSED: all that was sent has been taken, but for `in_hand` elements that other goroutines hold
- * and have not reported here yet. */
-void oracle_closed(struct oracle *o, int channel, size_t in_hand);
+/* ---- what must hold unless a session ends, which nobody may have noticed yet: so it is judged by oracle_finish() ---- */
 
-/* A send gave 0: elements sent and not received are at most capacity, and in_hand.  Only in runs without session ends. */
-void oracle_capacity(struct oracle *o, int channel, size_t capacity, size_t in_hand);
+/* A receive gave RN_ECLOSED, and rn_chan_err said `reason`: all that was sent has been taken, but for what other receives
+ * have and did not return with yet. */
+void oracle_closed(struct oracle *o, uint32_t handle, int reason);
+
+/* A send gave 0: elements sent and not received are at most capacity, and one in the hand of each receive that has been called
+ * and has not returned.  So with capacity 0 no send returns before a receive was called for it. */
+void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity);
 
 /* The end: nothing lost, nothing doubled but what a session's end allows, per-sender order where no session ended. */
 void oracle_finish(struct oracle *o);
 
 struct oracle_counts {
     uint64_t sent, doubt, not_sent, received, doubled, ended;
+    uint64_t gone;    /* sent, and lost with their home */
+    uint64_t dropped; /* sent, and not received because the channel was cancelled */
 };
 void oracle_counts(const struct oracle *o, struct oracle_counts *out);
 

@@ -4,6 +4,7 @@
  *                                      runs seeds S, S+1, ... (at most N, at most T seconds); fails when fewer than the
  *                                      floor were run, and when N were run and a rare branch was never reached
  *   sim --seed S                       replays one, told what it is like
+ *   sim --local ...                    the same programs on local channels, without a broker: the oracle must agree there
  *
  * The broker's shard and core, the sessions, the nodes and their bindings are the real ones; the network is
  * memlink, time and interleaving are rn_sim's.  What must hold is in oracle.c. */
@@ -22,7 +23,7 @@
 static struct sim_config config; /* of the run that is going on */
 static struct world world;
 static struct {
-    uint64_t runs, faults[4];
+    uint64_t runs, faults[FAULT_KINDS];
     struct oracle_counts counts;
 } total;
 
@@ -36,7 +37,8 @@ void sim_fail(const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nsim: replay with: sim --seed %" PRIu64 "\n", config.seed);
+    fprintf(stderr, "\nsim: replay with: sim %s--seed %" PRIu64 "\n",
+            config.local ? "--local " : "", config.seed);
     exit(1);
 }
 
@@ -52,7 +54,9 @@ static void add_counts(const struct world *w)
     total.counts.received += c.received;
     total.counts.doubled += c.doubled;
     total.counts.ended += c.ended;
-    for (int i = 0; i < 4; i++)
+    total.counts.gone += c.gone;
+    total.counts.dropped += c.dropped;
+    for (int i = 0; i < FAULT_KINDS; i++)
         total.faults[i] += w->faults[i];
 }
 
@@ -68,11 +72,11 @@ static int run(void *arg)
     return 0;
 }
 
-static void run_seed(uint64_t seed, bool describe)
+static void run_seed(uint64_t seed, bool local, bool describe)
 {
     int rc;
 
-    sim_configure(&config, seed);
+    sim_configure(&config, seed, local);
     if (describe)
         sim_describe(&config);
     rc = rn_sim(seed, run, NULL);
@@ -90,37 +94,38 @@ static double now(void)
 
 static void report(double seconds)
 {
+    const struct oracle_counts *c = &total.counts;
+
     printf("sim: %" PRIu64 " seeds in %.1f s: %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
-           " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end\n",
-           total.runs, seconds, total.counts.sent, total.counts.received, total.counts.doubt,
-           total.counts.not_sent, total.counts.doubled);
-    printf("sim: faults: %" PRIu64 " breaks, %" PRIu64 " partitions, %" PRIu64 " freezes, %" PRIu64
-           " crashes; %" PRIu64 " receiving handles lost their session\n",
-           total.faults[0], total.faults[1], total.faults[2], total.faults[3], total.counts.ended);
+           " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end, %" PRIu64
+           " gone with their broker, %" PRIu64 " dropped by a cancellation\n",
+           total.runs, seconds, c->sent, c->received, c->doubt, c->not_sent, c->doubled, c->gone,
+           c->dropped);
+    printf("sim: faults: ");
+    for (int i = 0; i < FAULT_KINDS; i++)
+        printf("%" PRIu64 " %s, ", total.faults[i], sim_fault_names[i]);
+    printf("%" PRIu64 " handles lost their session\n", c->ended);
 }
 
 static _Noreturn void usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: sim --seeds N [--from S] [--seconds T] [--floor N] [--reach N] | sim --seed S\n");
+    fprintf(stderr,
+            "usage: sim --seeds N [--from S] [--seconds T] [--floor N] [--reach N] [--local] | "
+            "sim --seed S [--local]\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' },
-        { "from", required_argument, NULL, 'f' },
-        { "seconds", required_argument, NULL, 't' },
-        { "floor", required_argument, NULL, 'l' },
-        { "seed", required_argument, NULL, 's' },
-        { "reach", required_argument, NULL, 'r' },
-        { NULL, 0, NULL, 0 },
+        { "seeds", required_argument, NULL, 'n' },   { "from", required_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' }, { "floor", required_argument, NULL, 'l' },
+        { "seed", required_argument, NULL, 's' },    { "reach", required_argument, NULL, 'r' },
+        { "local", no_argument, NULL, 'L' },         { NULL, 0, NULL, 0 },
     };
     uint64_t seeds = 0, from = 1, floor = 0, reach = UINT64_MAX;
     double seconds = 1e9, started = now();
-    bool one = false;
+    bool one = false, local = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -134,6 +139,8 @@ int main(int argc, char **argv)
             floor = strtoull(optarg, NULL, 10);
         else if (option == 'r')
             reach = strtoull(optarg, NULL, 10);
+        else if (option == 'L')
+            local = true;
         else
             usage();
         if (option == 's')
@@ -144,9 +151,9 @@ int main(int argc, char **argv)
     if (one)
         seeds = 1;
     for (uint64_t i = 0; i < seeds && now() - started < seconds; i++)
-        run_seed(from + i, one);
+        run_seed(from + i, local, one);
     report(now() - started);
-    size_t never = one ? 0 : reach_report();
+    size_t never = one || local ? 0 : reach_report();
     if (total.runs < floor) {
         fprintf(stderr, "sim: only %" PRIu64 " seeds were run, the floor is %" PRIu64 "\n",
                 total.runs, floor);

@@ -2,14 +2,23 @@
 #include "tests/sim/world.h"
 
 #include "runtime/assert.h"
-#include "runtime/rand.h"
 #include "runtime/sched.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define KEEPER_LEASE_NS (30 * RN_SEC) /* it outlives every sleep of the broker */
-#define KEEPER_BACK_NS  (3 * RN_SEC)  /* after which it has been heard again */
+#define KEEPER_LEASE_NS (30 * RN_SEC)
+
+const char *const sim_fault_names[FAULT_KINDS] = {
+    "breaks",        "lost frames",    "one-way partitions",
+    "partitions",    "freezes",        "sleeps of the broker",
+    "crashes",       "broker crashes", "clock jumps",
+    "cancellations", "failures",       "refused elements",
+    "late starts",
+};
+
+/* ---- chance ---- */
 
 static uint64_t mix(uint64_t *state)
 {
@@ -35,6 +44,11 @@ bool sim_chance(struct world *w, unsigned percent)
     return sim_below(w, 100) < percent;
 }
 
+int64_t sim_time(struct world *w, int64_t most_ns)
+{
+    return (int64_t)sim_below(w, (uint64_t)most_ns + 1);
+}
+
 /* ---- configuration ---- */
 
 static int64_t one_of(uint64_t *rng, const int64_t *values, size_t n)
@@ -45,45 +59,118 @@ static int64_t one_of(uint64_t *rng, const int64_t *values, size_t n)
     one_of((rng), (const int64_t[]){ __VA_ARGS__ }, \
            sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 
-void sim_configure(struct sim_config *c, uint64_t seed)
+static bool one_in(uint64_t *rng, unsigned n)
+{
+    return mix(rng) % n == 0;
+}
+
+bool sim_sessions_end(const struct sim_config *c)
+{
+    return c->long_cuts || c->crashes || c->homes_lost || c->storm;
+}
+
+static void configure_faults(struct sim_config *c, uint64_t *rng)
+{
+    c->breaks = one_in(rng, 2);
+    c->long_cuts = one_in(rng, 3);
+    c->crashes = one_in(rng, 3);
+    c->homes_lost = one_in(rng, 6);
+    c->jumps = one_in(rng, 4);
+    c->again = one_in(rng, 2);
+    c->storm = one_in(rng, 5);
+}
+
+static void configure_program(struct sim_config *c, uint64_t *rng)
+{
+    c->deadlines = one_in(rng, 2);
+    c->selects = one_in(rng, 2);
+    c->shared_handles = one_in(rng, 3);
+    c->shared_senders = one_in(rng, 4);
+    c->confirm = one_in(rng, c->deadlines || c->shared_senders ? 2 : 4);
+    c->early_close = one_in(rng, 4);
+    c->fails = c->early_close && one_in(rng, 2);
+    c->cancels = one_in(rng, 6);
+    c->refusals = one_in(rng, 6);
+    c->rebinds = one_in(rng, 3);
+    c->late = one_in(rng, 3);
+    c->receivers_first = one_in(rng, 5);
+}
+
+static void configure_channel(struct sim_config *c, int i, uint64_t *rng)
+{
+    int64_t size = ONE_OF(rng, 8, 8, 100, 100, 100, 3000, 3000, 3000, 400000);
+    bool large = size > 4000;
+
+    c->channel[i].capacity = ONE_OF(rng, 1, 1, 2, 3, 8, 64, 1000, 16384);
+    c->channel[i].capacity_bytes = (uint64_t)(large ? ONE_OF(rng, 1 << 20, 64 << 20)
+                                                    : ONE_OF(rng, 4000, 10000, 1 << 20, 64 << 20));
+    c->channel[i].prefetch = (uint32_t)ONE_OF(rng, 0, 0, 1, 2, 16);
+    c->channel[i].senders = (int)ONE_OF(rng, 1, 1, 2, 4, 6);
+    c->channel[i].receivers = (int)ONE_OF(rng, 1, 1, 2, 4, 6);
+    c->channel[i].elements = (uint32_t)(large ? ONE_OF(rng, 1, 4, 10)
+                                              : ONE_OF(rng, 1, 10, 40, 100));
+    c->channel[i].element_max = (uint32_t)size;
+    c->channel[i].think_ns = ONE_OF(rng, 0, 0, 50 * RN_US, 5 * RN_MS);
+    if (c->local && one_in(rng, 3))
+        c->channel[i].capacity = 0;
+}
+
+void sim_configure(struct sim_config *c, uint64_t seed, bool local)
 {
     uint64_t rng = seed;
 
-    *c = (struct sim_config){ .seed = seed };
+    *c = (struct sim_config){ .seed = seed, .local = local };
     c->nodes = (int)ONE_OF(&rng, 1, 2, 2, 3, 4, 5);
     c->channels = (int)ONE_OF(&rng, 1, 1, 2, 3, 4);
     c->delay_max_ns = ONE_OF(&rng, 10 * RN_US, 200 * RN_US, 2 * RN_MS, 20 * RN_MS);
     c->lease_ns = ONE_OF(&rng, 500 * RN_MS, 2 * RN_SEC, 10 * RN_SEC);
-    c->breaks = ONE_OF(&rng, 0, 1);
-    c->long_cuts = ONE_OF(&rng, 0, 0, 1);
-    c->crashes = ONE_OF(&rng, 0, 0, 1);
-    c->deadlines = ONE_OF(&rng, 0, 1);
-    c->selects = ONE_OF(&rng, 0, 1);
-    c->shared_handles = ONE_OF(&rng, 0, 0, 1);
-    c->confirm = ONE_OF(&rng, 0, 0, 0, 1);
-    c->early_close = ONE_OF(&rng, 0, 0, 0, 1) && !c->long_cuts && !c->crashes;
-    c->rebinds = ONE_OF(&rng, 0, 0, 1);
-    for (int i = 0; i < c->channels; i++) {
-        c->channel[i].capacity = ONE_OF(&rng, 1, 1, 2, 3, 8, 64, 1000, 16384);
-        c->channel[i].capacity_bytes = (uint64_t)ONE_OF(&rng, 4000, 10000, 1 << 20, 64 << 20);
-        c->channel[i].prefetch = (uint32_t)ONE_OF(&rng, 0, 0, 1, 2, 16);
-        c->channel[i].senders = (int)ONE_OF(&rng, 1, 1, 2, 4, 6);
-        c->channel[i].receivers = (int)ONE_OF(&rng, 1, 1, 2, 4, 6);
-        c->channel[i].elements = (uint32_t)ONE_OF(&rng, 1, 10, 60, 150);
-        c->channel[i].element_max = (uint32_t)ONE_OF(&rng, 8, 100, 3000);
-        c->channel[i].think_ns = ONE_OF(&rng, 0, 0, 50 * RN_US, 5 * RN_MS);
-    }
+    if (!local)
+        configure_faults(c, &rng);
+    configure_program(c, &rng);
+    for (int i = 0; i < c->channels; i++)
+        configure_channel(c, i, &rng);
+}
+
+static void describe_traits(const struct sim_config *c)
+{
+    const struct {
+        bool on;
+        const char *name;
+    } traits[] = {
+        { c->local, "local" },
+        { c->breaks, "breaks" },
+        { c->long_cuts, "long cuts" },
+        { c->crashes, "crashes" },
+        { c->homes_lost, "broker crashes" },
+        { c->jumps, "clock jumps" },
+        { c->again, "frames come again" },
+        { c->storm, "storm" },
+        { c->deadlines, "deadlines" },
+        { c->selects, "selects" },
+        { c->shared_handles, "shared receivers" },
+        { c->shared_senders, "shared senders" },
+        { c->confirm, "confirm" },
+        { c->early_close, "early close" },
+        { c->fails, "fails" },
+        { c->cancels, "cancels" },
+        { c->refusals, "refusals" },
+        { c->rebinds, "rebinds" },
+        { c->late, "late" },
+        { c->receivers_first, "receivers first" },
+    };
+
+    for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)
+        if (traits[i].on)
+            fprintf(stderr, ", %s", traits[i].name);
+    fprintf(stderr, "\n");
 }
 
 void sim_describe(const struct sim_config *c)
 {
-    fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms%s%s%s%s%s%s%s%s%s\n",
+    fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms",
             (unsigned long long)c->seed, c->nodes, (long long)(c->delay_max_ns / RN_US),
-            (long long)(c->lease_ns / RN_MS), c->breaks ? ", breaks" : "",
-            c->long_cuts ? ", long cuts" : "", c->crashes ? ", crashes" : "",
-            c->deadlines ? ", deadlines" : "", c->selects ? ", selects" : "",
-            c->shared_handles ? ", shared handles" : "", c->confirm ? ", confirm" : "",
-            c->early_close ? ", early close" : "", c->rebinds ? ", rebinds" : "");
+            (long long)(c->lease_ns / RN_MS));
+    describe_traits(c);
     for (int i = 0; i < c->channels; i++)
         fprintf(
             stderr,
@@ -105,7 +192,17 @@ static void shard_main(void *arg)
     rn_chan_send(w->shard_done, &rc, RN_FOREVER);
 }
 
-static void node_start(struct world *w, struct sim_node *n)
+void world_broker_start(struct world *w)
+{
+    struct shard_opts opts = { .lease_max_ms = KEEPER_LEASE_NS / RN_MS };
+
+    w->shard = shard_new(memnet_endpoint(w->net, "broker"), &opts);
+    rn_assert(w->shard != NULL);
+    if (rn__go_system(shard_main, w, "shard") != 0)
+        sim_fail("the shard does not start");
+}
+
+void world_node_start(struct world *w, struct sim_node *n)
 {
     struct link *link = memnet_endpoint(w->net, n->name);
     bool keeper = n == &w->nodes[SIM_NODES_MAX];
@@ -118,26 +215,60 @@ static void node_start(struct world *w, struct sim_node *n)
     rc = rn__node_open_on(&node, &opts, link, "mem://broker", RN_FOREVER);
     if (rc != 0)
         sim_fail("node %s does not open: %s", n->name, rn_strerror(rc));
-    n->generation++;
     n->node = node;
+}
+
+rn_node *world_node(struct world *w, int i)
+{
+    while (w->nodes[i].node == NULL)
+        rn_sleep(rn_after(w->config.lease_ns / 100));
+    return w->nodes[i].node;
+}
+
+/* A receiver's codec: that of rn_bytes, which now and then refuses. */
+static int decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    struct world *w = (struct world *)ctx;
+
+    if (w->config.refusals && sim_chance(w, 1)) {
+        w->faults[FAULT_REFUSAL]++;
+        return -EILSEQ;
+    }
+    return rn_codec_bytes.decode(rn_codec_bytes.ctx, bytes, len, elem);
+}
+
+static void drop_bytes(void *elem)
+{
+    rn_bytes_free(elem);
+}
+
+static void local_open(struct world *w)
+{
+    for (int i = 0; i < w->config.channels; i++)
+        w->local[i] = rn_chan_new(sizeof(rn_bytes), (size_t)w->config.channel[i].capacity,
+                                  drop_bytes);
 }
 
 void world_open(struct world *w, const struct sim_config *c)
 {
-    struct shard_opts opts = { .lease_max_ms = 30000 };
-
     *w = (struct world){ .config = *c, .rng = c->seed ^ UINT64_C(0x5bd1e995) };
     w->oracle = oracle_new(c->channels);
-    if (c->long_cuts) /* rn_bind goes on by itself when its session ends */
+    if (c->local) {
+        local_open(w);
+        return;
+    }
+    if (c->long_cuts || c->homes_lost) /* rn_bind goes on by itself when its session ends */
         oracle_may_reorder(w->oracle);
-    w->net = memnet_new(&(struct memnet_opts){
-        .seed = sim_random(w), .delay_min_ns = 1000, .delay_max_ns = c->delay_max_ns });
+    w->codec = rn_codec_bytes;
+    w->codec.ctx = w;
+    w->codec.decode = decode;
+    w->net = memnet_new(&(struct memnet_opts){ .seed = sim_random(w),
+                                               .delay_min_ns = 1000,
+                                               .delay_max_ns = c->delay_max_ns,
+                                               .again_percent = c->again ? 50 : 0 });
     rn_assert(w->net != NULL);
-    w->shard = shard_new(memnet_endpoint(w->net, "broker"), &opts);
-    rn_assert(w->shard != NULL);
     w->shard_done = rn_chan_new(sizeof(int), 1, NULL);
-    if (rn__go_system(shard_main, w, "shard") != 0)
-        sim_fail("the shard does not start");
+    world_broker_start(w);
     for (int i = 0; i <= c->nodes; i++) {
         struct sim_node *n = &w->nodes[i == c->nodes ? SIM_NODES_MAX : i];
 
@@ -145,7 +276,7 @@ void world_open(struct world *w, const struct sim_config *c)
             snprintf(n->name, sizeof n->name, "keeper");
         else
             snprintf(n->name, sizeof n->name, "node%d", i);
-        node_start(w, n);
+        world_node_start(w, n);
     }
 }
 
@@ -153,6 +284,10 @@ void world_close(struct world *w)
 {
     int rc;
 
+    for (int i = 0; i < w->config.channels; i++)
+        rn_chan_unref(w->local[i]);
+    if (w->config.local)
+        return;
     for (int i = 0; i <= SIM_NODES_MAX; i++) {
         uint64_t unsent = 0;
 
@@ -171,105 +306,4 @@ void world_close(struct world *w)
     shard_free(w->shard);
     memnet_free(w->net);
     rn_chan_unref(w->shard_done);
-}
-
-rn_node *world_node(struct world *w, int i, unsigned *generation)
-{
-    while (w->nodes[i].node == NULL)
-        rn_sleep(rn_after(RN_MS));
-    *generation = w->nodes[i].generation;
-    return w->nodes[i].node;
-}
-
-/* ---- faults ---- */
-
-/* How long a cut lasts: within the lease, or, where sessions may end, up to two of them. */
-static int64_t cut_length(struct world *w)
-{
-    int64_t most = w->config.long_cuts ? 2 * w->config.lease_ns : w->config.lease_ns / 8;
-
-    return (int64_t)sim_below(w, (uint64_t)most) + RN_MS;
-}
-
-static void cut(struct world *w, struct sim_node *n)
-{
-    bool to = sim_chance(w, 60), from = !to || sim_chance(w, 60), lossy = sim_chance(w, 50);
-
-    w->faults[1]++;
-    if (to)
-        memnet_partition(w->net, "broker", n->name, true, lossy);
-    if (from)
-        memnet_partition(w->net, n->name, "broker", true, lossy);
-    rn_sleep(rn_after(cut_length(w)));
-    memnet_partition(w->net, "broker", n->name, false, false);
-    memnet_partition(w->net, n->name, "broker", false, false);
-}
-
-/* The broker sleeps, perhaps longer than any lease but the keeper's; who has lost its session comes back. */
-static void freeze_broker(struct world *w)
-{
-    int64_t length = cut_length(w), most = KEEPER_LEASE_NS / 2;
-
-    w->faults[2]++;
-    memnet_freeze(w->net, "broker", true);
-    rn_sleep(rn_after(length < most ? length : most));
-    memnet_freeze(w->net, "broker", false);
-    if (w->config.long_cuts)
-        rn_sleep(rn_after(KEEPER_BACK_NS));
-}
-
-static void freeze(struct world *w, const char *name)
-{
-    w->faults[2]++;
-    memnet_freeze(w->net, name, true);
-    rn_sleep(rn_after(cut_length(w)));
-    memnet_freeze(w->net, name, false);
-}
-
-static void crash(struct world *w, struct sim_node *n)
-{
-    rn_node *node = n->node;
-
-    w->faults[3]++;
-    n->node = NULL;
-    rn__node_crash(node);
-    rn_sleep(rn_after((int64_t)sim_below(w, (uint64_t)(2 * w->config.lease_ns)) + RN_MS));
-    node_start(w, n);
-}
-
-void world_faults(void *world)
-{
-    struct world *w = world;
-
-    while (!w->finishing) {
-        struct sim_node *n = &w->nodes[sim_below(w, (uint64_t)w->config.nodes)];
-
-        rn_sleep(
-            rn_after((int64_t)sim_below(w, (uint64_t)(20 * w->config.delay_max_ns + 5 * RN_MS))));
-        if (w->finishing)
-            break;
-        switch (sim_below(w, 6)) {
-        case 0:
-        case 1:
-            if (w->config.breaks) {
-                w->faults[0]++;
-                memnet_break(w->net, n->name, "broker");
-            }
-            break;
-        case 2:
-            if (w->config.breaks || w->config.long_cuts)
-                cut(w, n);
-            break;
-        case 3:
-            if (w->config.breaks || w->config.long_cuts)
-                sim_chance(w, 30) ? freeze_broker(w) : freeze(w, n->name);
-            break;
-        case 4:
-            if (w->config.crashes && sim_chance(w, 40))
-                crash(w, n);
-            break;
-        default:
-            break;
-        }
-    }
 }

@@ -12,22 +12,58 @@
 #define SIM_NODES_MAX    5
 #define SIM_CHANNELS_MAX 4
 
+enum sim_fault {
+    FAULT_BREAK,      /* a connection loses what is under way, and is told so or not */
+    FAULT_LOSS,       /* a frame is lost, and the connection goes on */
+    FAULT_ONE_WAY,    /* nothing arrives in one direction */
+    FAULT_PARTITION,  /* in neither */
+    FAULT_FREEZE,     /* a node's link stands still */
+    FAULT_SLEEP,      /* the broker's does */
+    FAULT_CRASH,      /* a node dies without a word */
+    FAULT_HOME_LOST,  /* the broker does */
+    FAULT_CLOCK_JUMP, /* CLOCK_BOOTTIME jumps, as after a suspend */
+    FAULT_CANCEL,     /* a receiver fails the channel */
+    FAULT_FAIL,       /* a sender does */
+    FAULT_REFUSAL,    /* a receiver's codec does not take an element */
+    FAULT_LATE,       /* a sender or receiver comes late */
+    FAULT_KINDS
+};
+extern const char *const sim_fault_names[FAULT_KINDS];
+
 /* What a run is like: chosen by its seed, each trait on or off by chance (a swarm), so that no fault hides another. */
 struct sim_config {
     uint64_t seed;
+    bool
+        local; /* the same program on local channels: no broker, nodes or network, and no faults of theirs */
     int nodes, channels;
     int64_t delay_max_ns;
     int64_t lease_ns;
+
+    /* faults */
     bool breaks; /* connections are cut and come back within the lease */
     bool
         long_cuts; /* partitions and freezes, of the broker too, that may outlast the lease: sessions end */
-    bool crashes;        /* nodes die without a word and come back as new ones */
+    bool crashes;    /* nodes die without a word and come back as new ones */
+    bool homes_lost; /* so does the broker, with all its channels */
+    bool jumps;      /* the clock jumps */
+    bool
+        again; /* what a break has lost may come on the next connection, as well as what is sent again */
+    bool storm; /* faults come together */
+
+    /* the program */
     bool deadlines;      /* operations give up now and then */
     bool selects;        /* operations go through rn_select */
     bool shared_handles; /* several goroutines receive on one handle */
+    bool shared_senders; /* several goroutines send on one handle */
     bool confirm;        /* sends wait for the verdict */
     bool early_close;    /* a sender closes while others still send */
+    bool fails;          /* ... and fails the channel */
+    bool cancels;        /* a receiver fails the channel */
+    bool refusals;       /* a receiver's codec does not take an element now and then */
     bool rebinds;        /* senders and receivers unbind in the middle of a stream and bind again */
+    bool late;           /* senders and receivers come late */
+    bool receivers_first; /* receivers state nothing, and are there before the first sender */
+
     struct {
         int64_t capacity;
         uint64_t capacity_bytes;
@@ -42,41 +78,53 @@ struct sim_config {
 struct sim_node {
     char name[16];
     rn_node *node; /* NULL while it is dead */
-    unsigned generation;
 };
 
 struct world {
     struct sim_config config;
     uint64_t rng;
-    struct memnet *net;
-    struct shard *shard;
-    rn_chan *shard_done;
-    struct sim_node nodes[SIM_NODES_MAX + 1]; /* the last is the keeper: no fault touches it */
     struct oracle *oracle;
-    bool finishing; /* no more faults */
-    int senders_left[SIM_CHANNELS_MAX];
-    size_t receivers[SIM_CHANNELS_MAX]; /* goroutines that receive: what may be in hand */
+
+    rn_chan *local[SIM_CHANNELS_MAX]; /* the channels, if they are local ones */
+    rn_codec codec;                   /* of those that receive */
+    struct memnet *net;
+    struct shard *shard; /* NULL while the broker is dead */
+    rn_chan *shard_done;
+    struct sim_node nodes[SIM_NODES_MAX + 1]; /* the last is the keeper: few faults touch it */
+
+    bool finishing;                                                       /* no more faults */
+    int senders_left[SIM_CHANNELS_MAX], receivers_left[SIM_CHANNELS_MAX]; /* goroutines */
     int next_sender;
-    uint64_t faults[4]; /* breaks, partitions, freezes, crashes */
+    uint64_t faults[FAULT_KINDS];
 };
 
 uint64_t sim_random(struct world *w);
 /* 0 .. n-1 */
 uint64_t sim_below(struct world *w, uint64_t n);
 bool sim_chance(struct world *w, unsigned percent);
+int64_t sim_time(struct world *w, int64_t most_ns); /* 0 .. most_ns */
 
-void sim_configure(struct sim_config *c, uint64_t seed);
+void sim_configure(struct sim_config *c, uint64_t seed, bool local);
 void sim_describe(const struct sim_config *c);
+
+/* Do sessions end in such a run?  (In others one may, after many short faults in a row.) */
+bool sim_sessions_end(const struct sim_config *c);
 
 void world_open(struct world *w, const struct sim_config *c);
 void world_close(struct world *w);
 
-/* Waits until node i lives and gives it, with its generation. */
-rn_node *world_node(struct world *w, int i, unsigned *generation);
+/* A node that is dead or a broker that is dead comes to life. */
+void world_node_start(struct world *w, struct sim_node *n);
+void world_broker_start(struct world *w);
 
-/* A goroutine that injects faults until w->finishing. */
-void world_faults(void *world);
+/* Waits until node i lives and gives it. */
+rn_node *world_node(struct world *w, int i);
 
+/* ---- faults.c ---- */
+/* A goroutine that injects faults until w->finishing; there may be several. */
+void faults_run(struct world *w);
+
+/* ---- program.c ---- */
 /* The program of the run: senders, receivers, closers.  Returns when all have ended. */
 void program_run(struct world *w);
 

@@ -1,0 +1,159 @@
+/* end.c - see end.h.   SPDX-License-Identifier: MIT */
+#include "tests/sim/end.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool end_is_over(int rc)
+{
+    return rc == RN_ESESSION || rc == RN_EHOMELOST || rc == -ESHUTDOWN;
+}
+
+static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind_opts *opts)
+{
+    *opts = (rn_bind_opts){ 0 };
+    if (dir == RN_OUT || !w->config.receivers_first) {
+        opts->capacity = w->config.channel[channel].capacity;
+        opts->capacity_bytes = w->config.channel[channel].capacity_bytes;
+    }
+    if (dir == RN_IN)
+        opts->prefetch = w->config.channel[channel].prefetch;
+    else
+        opts->confirm = w->config.confirm;
+}
+
+/* NULL: it did not hold, try again. */
+static rn_chan *bind_once(struct world *w, const char *name, int node, enum rn_dir dir,
+                          const rn_bind_opts *opts)
+{
+    rn_chan *c = rn_chan_new(sizeof(rn_bytes), 0, NULL);
+    int rc = rn_bind(world_node(w, node), name, dir, c, dir == RN_IN ? &w->codec : &rn_codec_bytes,
+                     opts, rn_after(5 * RN_SEC));
+
+    if (rc == 0)
+        return c;
+    rn_chan_unref(c);
+    if (rc != RN_ETIMEDOUT && !end_is_over(rc))
+        sim_fail("binding %s: %s", name, rn_strerror(rc));
+    return NULL;
+}
+
+struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
+{
+    rn_bind_opts opts;
+    char name[16];
+
+    if (w->config.local)
+        return (struct end){ .chan = rn_chan_ref(w->local[channel]) };
+    options(w, channel, dir, &opts);
+    snprintf(name, sizeof name, "channel.%d", channel);
+    for (;;) {
+        struct end e = { .home = oracle_home(w->oracle) };
+
+        e.chan = bind_once(w, name, node, dir, &opts);
+        if (e.chan != NULL && e.home == oracle_home(w->oracle))
+            return e;
+        if (e.chan !=
+            NULL) /* nobody can tell which home it has: perhaps the one that was lost meanwhile */
+            end_close(w, &e);
+        oracle_may_reorder(w->oracle);
+        rn_sleep(rn_after(RN_MS));
+    }
+}
+
+int end_close(struct world *w, struct end *e)
+{
+    int rc = 0;
+
+    if (!w->config.local)
+        do
+            rc = rn_unbind(e->chan, rn_after(10 * RN_SEC));
+        while (rc == RN_ETIMEDOUT);
+    if (rc == 0 && end_unsent(w, e) != 0)
+        sim_fail("unbound, yet %llu sends are in doubt", (unsigned long long)end_unsent(w, e));
+    end_drop(e);
+    return rc;
+}
+
+void end_drop(struct end *e)
+{
+    rn_chan_unref(e->chan);
+    e->chan = NULL;
+}
+
+int end_flush(struct world *w, const struct end *e)
+{
+    return w->config.local ? 0 : rn_flush(e->chan, RN_FOREVER);
+}
+
+uint64_t end_unsent(struct world *w, const struct end *e)
+{
+    return w->config.local ? 0 : rn_chan_unsent(e->chan);
+}
+
+/* ---- elements ---- */
+
+#define HEADER sizeof(uint32_t)
+
+/* Of a large element only every so many bytes are looked at. */
+static size_t stride(size_t len)
+{
+    return len < 256 ? 1 : len < 4096 ? 13 : 251;
+}
+
+void element_make(struct world *w, int channel, uint32_t id, rn_bytes *out)
+{
+    uint32_t most = w->config.channel[channel].element_max;
+    size_t len = HEADER + (size_t)sim_below(w, most - HEADER + 1);
+
+    if (rn_bytes_new(out, NULL, len) != 0)
+        abort();
+    memset(out->data, 0, len);
+    memcpy(out->data, &id, HEADER);
+    for (size_t i = HEADER; i < len; i += stride(len))
+        out->data[i] = (uint8_t)(id * 31 + i);
+}
+
+uint32_t element_id(const rn_bytes *b)
+{
+    uint32_t id;
+
+    if (b->len < HEADER)
+        sim_fail("an element of %zu bytes came", b->len);
+    memcpy(&id, b->data, HEADER);
+    for (size_t i = HEADER; i < b->len; i += stride(b->len))
+        if (b->data[i] != (uint8_t)(id * 31 + i))
+            sim_fail("element %u was changed on its way", id);
+    return id;
+}
+
+/* ---- operations ---- */
+
+rn_time op_deadline(struct world *w)
+{
+    if (!w->config.deadlines || sim_chance(w, 60))
+        return RN_FOREVER;
+    if (sim_chance(w, 30))
+        return RN_NOWAIT;
+    return rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
+}
+
+int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op)
+{
+    rn_time deadline = op_deadline(w);
+    rn_case cases[3] = { { e->chan, b, op, 0 }, { NULL, NULL, RN_RECV, 0 }, { e->chan, b, op, 0 } };
+    int i;
+
+    if (!w->config.selects || sim_chance(w, 50))
+        return op == RN_SEND ? rn_chan_send(e->chan, b, deadline)
+                             : rn_chan_recv(e->chan, b, deadline);
+    if (sim_chance(w, 50))
+        cases[1].chan = rn_timer(sim_time(w, 10 * w->config.delay_max_ns));
+    i = rn_select(cases, 3, deadline);
+    rn_chan_unref(cases[1].chan);
+    if (i == 0 || i == 2)
+        return cases[i].rc;
+    return i == 1 ? RN_ETIMEDOUT : i;
+}

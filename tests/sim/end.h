@@ -1,0 +1,62 @@
+/* end.h - an end of a channel as the program of a run has it: a bound handle, or the local channel itself.
+ *   SPDX-License-Identifier: MIT */
+#ifndef TESTS_SIM_END_H
+#define TESTS_SIM_END_H
+
+#include "tests/sim/world.h"
+
+#define CANCEL_REASON (-EPIPE)      /* of a receiver */
+#define FAIL_REASON   (-ECONNRESET) /* of a sender */
+
+struct end {
+    rn_chan *chan;
+    unsigned home; /* under which it was bound, for the oracle */
+};
+
+/* A fresh one; tries again until it holds, in however many sessions and lives of node and broker. */
+struct end end_open(struct world *w, int channel, int node, enum rn_dir dir);
+
+/* Has the handle failed for good, through no fault of the channel's? */
+bool end_is_over(int rc);
+
+/* Undoes the bind, and lets go.  0: all that was sent is accepted; or why the handle had failed. */
+int end_close(struct world *w, struct end *e);
+/* Lets go of one that is over. */
+void end_drop(struct end *e);
+
+/* rn_flush and rn_chan_unsent, also of local channels. */
+int end_flush(struct world *w, const struct end *e);
+uint64_t end_unsent(struct world *w, const struct end *e);
+
+/* ---- elements: the oracle's number and a pattern ---- */
+void element_make(struct world *w, int channel, uint32_t id, rn_bytes *out);
+uint32_t element_id(const rn_bytes *b);
+
+/* ---- one operation, by itself or in a select ---- */
+rn_time op_deadline(struct world *w);
+/* Sends or receives; RN_ETIMEDOUT also when a timer was faster. */
+int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op);
+
+/* ---- who uses ends ---- */
+struct sender_job {
+    struct world *w;
+    int channel, node, sender;
+    struct sharing *sharing; /* or NULL: it opens its own */
+};
+void sender_run(struct sender_job *j);
+
+struct receiver_job {
+    struct world *w;
+    int channel, node;
+    struct sharing *sharing;
+};
+void receiver_run(struct receiver_job *j);
+
+/* One end that several goroutines use; the last one closes it. */
+struct sharing {
+    struct end end;
+    int users;
+    uint32_t handle; /* the oracle's, if it receives */
+};
+
+#endif
