@@ -114,8 +114,8 @@ static bool closed(struct receiver *r)
     oracle_closed(r->w->oracle, r->handle, end_is_over(reason) ? 0 : reason);
     if (r->last || !(r->w->config.early_close || r->w->config.cancels))
         return false;
-    rn_sleep(rn_after(RN_MS));
-    begin_anew(r, session_ends(r));
+    rn_sleep(rn_after(r->w->config.lease_ns / 100));
+    begin_anew(r, false); /* it has nothing left that could come again */
     return true;
 }
 
