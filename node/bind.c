@@ -96,6 +96,7 @@ static int side_begin(struct side *side, const struct statement *st)
             h->in.newest = h->taken = h->taken_reported = 0;
         }
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     free(type);
     return rc;
@@ -250,6 +251,7 @@ static int waiter_wait(struct handle *h, struct parcel *p, struct parcel_list *l
     if (listed)
         TAILQ_REMOVE(list, p, link);
     p->waiting = false;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     if (listed)
         return rc;
@@ -264,6 +266,7 @@ static int handle_flush(struct handle *h, rn_time deadline)
         return -ENOMEM;
     rn__chan_lock(h->chan);
     int rc = handle_verdict_join(h, p, h->out.numbered);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     if (rc == 0)
         rc = waiter_wait(h, p, &h->verdicts, deadline);
@@ -291,6 +294,7 @@ static void handle_drain(struct handle *h, bool on)
     h->draining = on;
     if (!on)
         handle_serve_locked(h);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -306,6 +310,7 @@ static int handle_leave(struct handle *h, rn_time deadline)
         p->waiting = true;
         TAILQ_INSERT_TAIL(&h->leavers, p, link);
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     int rc = over ? 0 : waiter_wait(h, p, &h->leavers, deadline);
     parcel_give(&h->pool, p);
@@ -320,6 +325,7 @@ static int handle_unbind_over(struct handle *h, bool bound)
     bound |= h->fatal != -ESHUTDOWN;
     int rc = !bound ? -EBADF : handle_unsent(h) > 0 ? h->fatal : 0;
     h->fatal = -ESHUTDOWN;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return rc;
 }
@@ -329,6 +335,7 @@ static int handle_unbind(struct handle *h, rn_time deadline)
     rn__chan_lock(h->chan);
     bool over = h->over;
     int fatal = h->fatal;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     if (over)
         return handle_unbind_over(h, /* bound= */ false);
@@ -339,6 +346,7 @@ static int handle_unbind(struct handle *h, rn_time deadline)
             handle_drain(h, false);
             rn__chan_lock(h->chan);
             over = h->over;
+            handle_check_slowly(h);
             rn__chan_unlock(h->chan);
             return over ? handle_unbind_over(h, /* bound= */ true) : rc;
         }
@@ -366,6 +374,7 @@ uint64_t rn_chan_unsent(const rn_chan *bound)
         return 0;
     rn__chan_lock(h->chan);
     uint64_t n = handle_unsent(h);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     handle_unref(h);
     return n;

@@ -165,6 +165,7 @@ void handle_serve(struct handle *h)
 {
     rn__chan_lock(h->chan);
     handle_serve_locked(h);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -176,6 +177,7 @@ void handle_attributes(struct side *side, const struct wire_attributes *a)
     rn__chan_lock(h->chan);
     h->capacity = a->capacity;
     h->capacity_bytes = a->capacity_bytes;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -210,6 +212,7 @@ void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
         outbox_credit(&h->out, elements,
                       bytes); /* goes back with the next Returned or the Unbind */
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -250,6 +253,7 @@ int handle_accepted(struct handle *h, uint64_t number)
     verdicts_covered(h, &told);
     for (struct parcel *p = TAILQ_FIRST(&told); p != NULL; p = TAILQ_NEXT(p, link))
         p->waiting = false;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     verdicts_tell(h, &told);
     return rc;
@@ -271,6 +275,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
     } else {
         rn_reached("handle: elements come for a side that has ended");
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return rc;
 }
@@ -295,6 +300,7 @@ int handle_pairing(struct side *side, const struct wire_control *c)
     if (side->close_due || side->unbind_due || side->waiting - side->muted != side->asked)
         node_mark(h->node, h);
 unlock:
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return rc;
 }
@@ -316,6 +322,7 @@ void handle_closed(struct side *side, int result, int reason)
             store_clear(&h->in); /* cancelled: the home has dropped what nobody took */
         handle_serve_locked(h);
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -339,6 +346,7 @@ void handle_fail(struct handle *h, int rc)
 {
     rn__chan_lock(h->chan);
     handle_fail_locked(h, rc);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -371,6 +379,7 @@ void handle_over(struct handle *h, int rc)
     TAILQ_CONCAT(&left, &h->leavers, link);
     TAILQ_FOREACH(p, &left, link)
     p->waiting = false;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     verdicts_tell(h, &told);
     parcel_signal_all(&left);
@@ -426,6 +435,7 @@ void handle_withdrawn(struct handle *h, struct parcel *gone, uint64_t number)
     TAILQ_FOREACH(p, &told, link)
     p->waiting = false;
     handle_serve_locked(h);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     verdicts_tell(h, &told);
 }

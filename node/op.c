@@ -152,9 +152,11 @@ static int op_attempt(rn_chan *c, struct rn__op *op)
     if (op_is_behind(c, op))
         return RN__NOT_READY;
     if (op->kind == RN_SEND)
-        return send_perform(h, op);
-    receive_perform(h, op);
-    return 0;
+        rc = send_perform(h, op);
+    else
+        receive_perform(h, op);
+    handle_check_slowly(h);
+    return rc;
 }
 
 /* Does a select have a case like this one before it?  An operation waits for a rendezvous once. */
@@ -245,9 +247,11 @@ static int verdict_give_up(struct handle *h, struct parcel *p)
         rn_reached("op: a send gives up in doubt");
         p->waiting = false;
         p->orphan = true;
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         return RN_EUNKNOWN;
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     parcel_await(p);
     return p->rc;
@@ -279,6 +283,7 @@ static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel
         return p->rc;
     rn__chan_lock(h->chan);
     if (!p->waiting) {
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         parcel_await(p);
         return p->rc;
@@ -288,6 +293,7 @@ static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel
         handle_withdrawn(h, p, p->number); /* unlocks */
         return rc;
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return verdict_in_doubt(h, p);
 }
@@ -320,6 +326,7 @@ static bool turn_wait(struct handle *h, struct parcel *p)
             TAILQ_INSERT_TAIL(&h->turns, p, link);
         p->waiting = true;
         rn_reached("op: a taker waits for those before it");
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         parcel_await(p); /* those before it decode on running goroutines: it is sure to come */
         rn__chan_lock(h->chan);
@@ -362,6 +369,7 @@ static int receive_settle(struct handle *h, struct parcel *p, int rc)
             node_mark(h->node, h);
     }
     turn_pass(h, &next);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     parcel_signal_all(&next);
     return rc;
@@ -434,6 +442,7 @@ static int op_err(const rn_chan *c)
     struct handle *h = rn__chan_bound((rn_chan *)c);
     rn__chan_lock(h->chan);
     int rc = h->fatal < 0 ? h->fatal : h->reason;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return rc;
 }
@@ -443,6 +452,7 @@ static size_t op_len(const rn_chan *c)
     struct handle *h = rn__chan_bound((rn_chan *)c);
     rn__chan_lock(h->chan);
     size_t n = h->side[RN_IN].state == SIDE_BOUND ? h->in.len : h->out.numbered - h->out.accepted;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return n;
 }
@@ -452,6 +462,7 @@ static size_t op_cap(const rn_chan *c)
     struct handle *h = rn__chan_bound((rn_chan *)c);
     rn__chan_lock(h->chan);
     size_t n = h->capacity > 0 ? (size_t)h->capacity : 0;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return n;
 }

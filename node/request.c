@@ -82,6 +82,7 @@ static void node_admit(struct rn_node *n, struct request *r)
         rn__chan_lock(h->chan);
         side->state = SIDE_NONE;
         int rc = h->over ? h->fatal : -ESHUTDOWN;
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         traffic_reply(side, rc);
         return;
@@ -113,6 +114,7 @@ static void node_abandon(struct rn_node *n, struct side *side)
             store_clear(&h->in);
         node_mark(n, h);
     }
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     traffic_delist(n, h, -ESHUTDOWN);
 }
@@ -131,6 +133,7 @@ static void node_close_begin(struct rn_node *n)
                 continue;
             rn__chan_lock(h->chan);
             h->side[dir].state = SIDE_NONE;
+            handle_check_slowly(h);
             rn__chan_unlock(h->chan);
             traffic_reply(&h->side[dir], -ESHUTDOWN);
         }

@@ -245,6 +245,7 @@ static int64_t handle_knocks(struct handle *h, int64_t now_ns)
 {
     rn__chan_lock(h->chan);
     int64_t at_ns = pairing_knocks(h, now_ns);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return at_ns;
 }
@@ -284,6 +285,7 @@ static void handle_collect(struct rn_node *n, struct handle *h)
     meets_place(n, h);
     if (rc < 0 && !h->over)
         node_mark(n, h);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
@@ -311,6 +313,7 @@ void traffic_counts(struct rn_node *n)
         rn__chan_lock(h->chan);
         if (h->side[RN_OUT].state == SIDE_BOUND)
             side_tell_counts(n, &h->side[RN_OUT]);
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
     }
 }
@@ -389,6 +392,7 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     size_t size = pairing_next_size(h), used = frame_writer_size(&n->writer);
     bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
     struct parcel *p = full ? NULL : pairing_leave(h, &s, &chunk);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     if (p == NULL) {
         if (!full)
@@ -405,6 +409,7 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     else
         outbox_give(&h->out, chunk);
     bool more = h->pairing.unsaid != NULL;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     turns_remove(n, h);
     if (more)
@@ -421,12 +426,14 @@ static bool writer_take(struct rn_node *n, struct handle *h)
     size_t size = outbox_next_size(&h->out);
     size_t used = frame_writer_size(&n->writer);
     if (size == 0) {
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         turns_remove(n, h);
         return true;
     }
     if (used > 0 && used + size > WIRE_FRAME_TARGET) {
         rn_reached("traffic: a section waits for the next frame");
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         return false;
     }
@@ -442,6 +449,7 @@ static bool writer_take(struct rn_node *n, struct handle *h)
         .body = chunk->data,
     };
     /* Copied without the lock: senders go on into the next chunk meanwhile. */
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     int rc = frame_writer_section(&n->writer, &s);
     rn__chan_lock(h->chan);
@@ -452,6 +460,7 @@ static bool writer_take(struct rn_node *n, struct handle *h)
     bool more = h->out.head != NULL;
     if (!more && (side->close_due || side->unbind_due))
         node_mark(n, h); /* that was the last thing before its end */
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     turns_remove(n, h);
     if (more)
@@ -537,6 +546,7 @@ void traffic_delist(struct rn_node *n, struct handle *h, int rc)
     if (n->stage == NODE_CLOSING) {
         rn__chan_lock(h->chan);
         n->unsent += handle_unsent(h);
+        handle_check_slowly(h);
         rn__chan_unlock(h->chan);
     }
     turns_remove(n, h);
@@ -563,6 +573,7 @@ static void on_bound(struct side *side, const struct wire_control *c)
         atomic_store_explicit(&side->usable, true, memory_order_release);
     }
     int rc = h->fatal;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     traffic_reply(side, rc);
 }
@@ -614,6 +625,7 @@ static int on_recall_out(struct rn_node *n, struct side *side, const struct wire
     outbox_surrender(&h->out, &elements, &back.credit.bytes);
     elements += h->pairing.calls;
     h->pairing.calls = 0;
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     back.credit.elements = (uint32_t)elements;
     return session_control(n->session, &back);
@@ -629,6 +641,7 @@ static int on_recall_in(struct rn_node *n, struct side *side, uint32_t elements)
     if (side->unbind_due)
         elements = 0; /* the Unbind gives everything back */
     back.credit.elements = store_return(&h->in, elements, &back.credit.first);
+    handle_check_slowly(h);
     rn__chan_unlock(h->chan);
     return rc < 0 ? rc : session_control(n->session, &back);
 }

@@ -1,0 +1,94 @@
+/* check.c - what must be true of a handle whenever its lock is free, walked; for test builds.
+ *   SPDX-License-Identifier: MIT */
+#include "node/handle.h"
+
+#include "runtime/assert.h"
+
+/* Everything that was numbered is accepted, under way, or in a chunk, and in order. */
+static void check_outbox(const struct outbox *o)
+{
+    uint64_t next = o->departed + 1;
+
+    rn_assert(o->accepted <= o->departed);
+    for (const struct chunk *c = o->head; c != NULL; c = c->next) {
+        rn_assert(c->count > 0);
+        rn_assert(c->len <= c->cap);
+        rn_assert(c->bytes <= c->len);
+        rn_assert(c->first == next);
+        rn_assert(c->next != NULL || c == o->tail);
+        next += c->count;
+    }
+    rn_assert(next == o->numbered + 1);
+    rn_assert((o->head == NULL) == (o->tail == NULL));
+}
+
+/* Who waits for a verdict waits for one that is still to come, in order; and those that count as not sent do wait. */
+static void check_verdicts(const struct handle *h)
+{
+    uint64_t last = h->out.accepted, counted = 0;
+    struct parcel *p;
+
+    TAILQ_FOREACH(p, &h->verdicts, link)
+    {
+        rn_assert(p->number >= last);
+        rn_assert(p->number <= h->out.numbered);
+        rn_assert(p->number > h->out.accepted);
+        rn_assert(p->waiting != p->orphan);
+        last = p->number;
+        counted += p->counted;
+    }
+    rn_assert(counted == h->excluded);
+}
+
+static void check_ledger(const struct handle *h)
+{
+    struct wire_counts c;
+
+    handle_counts(h, &c);
+    rn_assert(c.sent == c.confirmed + c.queued + c.unknown);
+    rn_assert(h->excluded <= h->out.numbered - h->out.accepted);
+}
+
+static void check_store(const struct handle *h)
+{
+    const struct store *s = &h->in;
+    uint64_t len = 0, newest = 0;
+
+    for (uint32_t i = 0; i < s->parts; i++) {
+        const struct store_part *part = &s->ring[(s->head + i) & (s->cap - 1)];
+
+        rn_assert(part->left > 0);
+        rn_assert(part->next > newest);
+        newest = part->next + part->left - 1;
+        len += part->left;
+    }
+    rn_assert(len == s->len);
+    rn_assert(newest <= s->newest);
+    rn_assert(h->finished <= h->popped);
+    rn_assert(h->taken_reported <= h->taken);
+}
+
+/* Side and queue agree about who waits. */
+static void check_waiting(const struct handle *h, enum rn_dir dir)
+{
+    const struct side *side = &h->side[dir];
+
+    rn_assert(side->waiting == rn__chan_waiting(h->chan, dir == RN_OUT ? RN_SEND : RN_RECV));
+    rn_assert(side->muted <= side->waiting);
+    if (h->fatal < 0 && h->pairing.n_claims == 0 && TAILQ_EMPTY(&h->pairing.offers))
+        rn_assert(side->waiting == 0);
+}
+
+void handle_check(const struct handle *h)
+{
+    check_ledger(h);
+    check_store(h);
+    if (!h->attached)
+        return;
+    check_waiting(h, RN_IN);
+    check_waiting(h, RN_OUT);
+    if (h->over)
+        return;
+    check_outbox(&h->out);
+    check_verdicts(h);
+}
