@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+void end_check_over(struct world *w, const struct end *e, int node)
+{
+    world_check_refusal(w, node);
+    if (rn_chan_err(e->chan) == RN_EHOMELOST && e->home == oracle_home(w->oracle))
+        sim_fail("a handle has failed over its home, which lives");
+}
+
 bool end_is_over(int rc)
 {
     return rc == RN_ESESSION || rc == RN_EHOMELOST || rc == -ESHUTDOWN;
@@ -59,6 +66,7 @@ struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
             NULL) /* nobody can tell which home it has: perhaps the one that was lost meanwhile */
             end_close(w, &e);
         oracle_may_reorder(w->oracle);
+        world_check_refusal(w, node);
         rn_sleep(rn_after(RN_MS));
     }
 }

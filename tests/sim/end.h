@@ -18,6 +18,8 @@ struct end end_open(struct world *w, int channel, int node, enum rn_dir dir);
 
 /* Has the handle failed for good, through no fault of the channel's? */
 bool end_is_over(int rc);
+/* The handle has failed, on that node: fails unless there is a fault to blame. */
+void end_check_over(struct world *w, const struct end *e, int node);
 
 /* Undoes the bind, and lets go.  0: all that was sent is accepted; or why the handle had failed. */
 int end_close(struct world *w, struct end *e);

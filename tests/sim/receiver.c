@@ -80,6 +80,12 @@ static void begin_anew(struct receiver *r, bool session_ended)
     enter(r);
 }
 
+static void session_over(struct receiver *r)
+{
+    end_check_over(r->w, &r->end, r->job->node);
+    begin_anew(r, true);
+}
+
 /* Goes on under a fresh handle, which finds the channel cancelled, unless the session ended before that was said. */
 static void cancel(struct receiver *r)
 {
@@ -134,7 +140,7 @@ static bool receive(struct receiver *r)
     else if (rc == RN_ETIMEDOUT)
         rn_sleep(rn_after(100 * RN_US));
     else if (end_is_over(rc))
-        begin_anew(r, true);
+        session_over(r);
     else if (rc == -EILSEQ && w->config.refusals)
         begin_anew(r, session_ends(r));
     else if (rc != RN_ECLOSED)

@@ -23,6 +23,7 @@ static void doubt(struct sender *s)
     uint64_t k = end_unsent(s->w, &s->end);
 
     oracle_sender_ended(s->w->oracle);
+    end_check_over(s->w, &s->end, s->job->node);
     if (k > s->n_sent && s->sharing == NULL)
         sim_fail("%llu sends are in doubt, but only %zu were made", (unsigned long long)k,
                  s->n_sent);

@@ -225,6 +225,27 @@ rn_node *world_node(struct world *w, int i)
     return w->nodes[i].node;
 }
 
+void world_check_refusal(struct world *w, int i)
+{
+    static const char *const expected[] = {
+        "nothing was heard from this node for its whole lease",
+        "this broker knows no such session: its lease has ended",
+        "this broker was started after that session",
+        "the broker is being stopped",
+    };
+    char why[200] = "";
+    bool known;
+
+    if (w->config.local || w->nodes[i].node == NULL)
+        return;
+    rn_node_last_error(w->nodes[i].node, why, sizeof why);
+    known = why[0] == '\0';
+    for (size_t k = 0; k < sizeof expected / sizeof *expected; k++)
+        known |= strncmp(why, expected[k], strlen(expected[k])) == 0;
+    if (!known)
+        sim_fail("node %s was told: %s", w->nodes[i].name, why);
+}
+
 /* A receiver's codec: that of rn_bytes, which now and then refuses. */
 static int decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
 {
@@ -293,6 +314,7 @@ void world_close(struct world *w)
 
         if (w->nodes[i].node == NULL)
             continue;
+        world_check_refusal(w, i);
         rc = rn_node_close(w->nodes[i].node, rn_after(120 * RN_SEC), &unsent);
         if (rc != 0)
             sim_fail("node %s does not close: %s, %llu unsent", w->nodes[i].name, rn_strerror(rc),

@@ -120,6 +120,10 @@ void world_broker_start(struct world *w);
 /* Waits until node i lives and gives it. */
 rn_node *world_node(struct world *w, int i);
 
+/* Sessions end because of faults, not because one side finds the other breaking the protocol: fails if that was the last
+ * that node i was told. */
+void world_check_refusal(struct world *w, int i);
+
 /* ---- faults.c ---- */
 /* A goroutine that injects faults until w->finishing; there may be several. */
 void faults_run(struct world *w);
