@@ -139,6 +139,6 @@ runnel audit || die "the ledgers do not balance"
 say "Go's tutorial in one process, unbuffered"
 tutorial || die "the tutorial failed"
 
-say "The same two functions over the broker, capacity 1"
+say "The same two functions over the broker, unbuffered too"
 tutorial numbers || die "the tutorial failed over the broker"
 echo

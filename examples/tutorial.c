@@ -2,7 +2,7 @@
  *   SPDX-License-Identifier: MIT
  *
  *   tutorial            both in this process, over an unbuffered channel
- *   tutorial NAME       the same two functions over the channel NAME of a broker, capacity 1 */
+ *   tutorial NAME       the same two functions over the channel NAME of a broker, unbuffered too */
 #include <inttypes.h>
 #include <runnel/runnel.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static int failed(rn_node *node, const char *what, int rc)
 
 static int over_broker(const char *name)
 {
-    const rn_bind_opts capacity_1 = { .capacity = 1 };
+    const rn_bind_opts unbuffered = { .capacity = RN_RENDEZVOUS };
     rn_time deadline = rn_after(5 * RN_SEC);
     numbers_chan out = { rn_chan_new(sizeof *out.elem, 0, NULL) };
     numbers_chan in = { rn_chan_new(sizeof *in.elem, 0, NULL) };
@@ -64,7 +64,7 @@ static int over_broker(const char *name)
 
     if (rc < 0)
         return failed(NULL, url ? url : "tcp://127.0.0.1:7400", rc);
-    rc = rn_bind(node, name, RN_OUT, out.chan, &rn_codec_int64, &capacity_1, deadline);
+    rc = rn_bind(node, name, RN_OUT, out.chan, &rn_codec_int64, &unbuffered, deadline);
     if (rc == 0)
         rc = rn_bind(node, name, RN_IN, in.chan, &rn_codec_int64, NULL, deadline);
     if (rc == 0)

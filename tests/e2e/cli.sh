@@ -133,7 +133,7 @@ start keeper runnel recv nine >keeper
 keeper=$pid
 eventually "the receiver is bound" channel_is nine RECEIVERS 1
 runnel send nine --capacity 9 three
-gives 1 "nine.*capacity is 9, not 1"        tutorial nine
+gives 1 "nine.*capacity is 9, not rendezvous"        tutorial nine
 gives 1 "nobody there.*a character"         tutorial "nobody there"
 close_channel nine
 ends_with 0 "$keeper" "runnel recv"
