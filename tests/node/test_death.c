@@ -148,7 +148,7 @@ static void prepare(enum waiting what, rn_node *node)
 {
     struct waiter *w = &waiters[what];
     rn_bind_opts opts = { .capacity = 40, .confirm = what == SENDS_CONFIRMED };
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "queue.%d", (int)what);
     *w = (struct waiter){ .node = node };
     if (what == BINDS) {
