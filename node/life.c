@@ -4,6 +4,7 @@
 #include "runtime/assert.h"
 #include "runtime/rand.h"
 #include "runtime/sched.h"
+#include "runtime/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,18 @@ static uint8_t process_instance[16];
 static void process_begin(void)
 {
     rn__entropy(process_instance, sizeof process_instance);
+}
+
+static void instance_of_process(uint8_t instance[16])
+{
+    if (rn__sim_active()) {
+        /* A simulation is a process of its own; what is drawn in it must not depend on those that were before. */
+        uint64_t seed = rn__sim_seed();
+        memcpy(instance, &seed, sizeof seed);
+        return;
+    }
+    pthread_once(&process_once, process_begin);
+    memcpy(instance, process_instance, sizeof process_instance);
 }
 
 static void fork_child(void)
@@ -96,8 +109,7 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     *rc = node_urls(n, url);
     if (*rc < 0)
         goto fail;
-    pthread_once(&process_once, process_begin);
-    memcpy(n->instance, process_instance, sizeof n->instance);
+    instance_of_process(n->instance);
     struct uplink_opts uplink = {
         .lease_ns = opts->lease_ns > 0 ? opts->lease_ns : WIRE_LEASE_DEFAULT_MS * RN_MS,
         .urls = n->n_urls,
