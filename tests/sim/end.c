@@ -23,6 +23,8 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
     *opts = (rn_bind_opts){ 0 };
     if (dir == RN_OUT || !w->config.receivers_first) {
         opts->capacity = w->config.channel[channel].capacity;
+        if (opts->capacity == 0)
+            opts->capacity = RN_RENDEZVOUS;
         opts->capacity_bytes = w->config.channel[channel].capacity_bytes;
     }
     if (dir == RN_IN)

@@ -31,6 +31,7 @@ struct receipt {
 struct channel {
     uint64_t outstanding; /* sent and not received */
     uint64_t calls;       /* receives that have not returned */
+    uint64_t sent, begun; /* of all time: sends that gave 0, receives that were called */
     bool cancelled, failed;
     bool closed; /* a receiver was told so */
 };
@@ -135,6 +136,7 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate)
 
     if (fate == FATE_NOT_SENT && e->receipts > 0)
         sim_fail("element %u was received, though its send said that nothing was sent", element);
+    channel_of(o, e)->sent += fate == FATE_SENT;
     if (fate == FATE_SENT && e->receipts == 0)
         channel_of(o, e)->outstanding++;
     if (fate == FATE_DOUBT && e->fate == FATE_SENT && e->receipts == 0)
@@ -186,6 +188,7 @@ static struct channel *handle_channel(const struct oracle *o, uint32_t handle)
 void oracle_calls(struct oracle *o, uint32_t handle)
 {
     handle_channel(o, handle)->calls++;
+    handle_channel(o, handle)->begun++;
 }
 
 void oracle_returns(struct oracle *o, uint32_t handle)
@@ -238,10 +241,15 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason)
                  handle_at(o, handle)->channel, reason);
 }
 
-void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity)
+void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields)
 {
     const struct channel *ch = channel_at(o, channel, home);
 
+    if (capacity == 0 && ch->sent > ch->begun)
+        sim_fail("channel %d is a rendezvous: %llu sends gave 0, only %llu receives were called",
+                 channel, (unsigned long long)ch->sent, (unsigned long long)ch->begun);
+    if (capacity == 0 && (yields || ch->cancelled))
+        return;
     if (ch->outstanding > capacity + ch->calls)
         suspect(o, "channel %d holds %llu elements, its capacity is %zu (%llu in hand)", channel,
                 (unsigned long long)ch->outstanding, capacity, (unsigned long long)ch->calls);

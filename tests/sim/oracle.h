@@ -58,8 +58,10 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 void oracle_closed(struct oracle *o, uint32_t handle, int reason);
 
 /* A send gave 0: elements sent and not received are at most capacity, and one in the hand of each receive that has been called
- * and has not returned.  So with capacity 0 no send returns before a receive was called for it. */
-void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity);
+ * and has not returned.  So with capacity 0 no send returns before a receive was called for it; that receive may not return
+ * with it if receives may give up with the link down, or refuse an element (`yields`): but never do more sends return than
+ * receives were called. */
+void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
 /* The end: nothing lost, nothing doubled but what a session's end allows, per-sender order where no session ended. */
 void oracle_finish(struct oracle *o);

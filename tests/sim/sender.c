@@ -77,6 +77,15 @@ static bool is_end(const struct world *w, int rc)
     return rc == RN_ECLOSED || (w->config.cancels && rc == CANCEL_REASON);
 }
 
+/* Receives that are promised an element may return without it: their codec refuses it, or they give up while their link is
+ * down. */
+static bool receives_yield(const struct sim_config *c)
+{
+    bool give_up = c->deadlines || c->selects;
+
+    return c->refusals || (give_up && (c->breaks || c->jumps || sim_sessions_end(c)));
+}
+
 static void went_well(struct sender *s, uint32_t id)
 {
     const struct sim_config *c = &s->w->config;
@@ -84,7 +93,7 @@ static void went_well(struct sender *s, uint32_t id)
     oracle_fate(s->w->oracle, id, FATE_SENT);
     s->sent[s->n_sent++] = id;
     oracle_capacity(s->w->oracle, s->job->channel, s->end.home,
-                    (size_t)c->channel[s->job->channel].capacity);
+                    (size_t)c->channel[s->job->channel].capacity, receives_yield(c));
     if (c->rebinds && s->sharing == NULL && sim_chance(s->w, 5))
         rebind(s);
 }

@@ -111,7 +111,7 @@ static void configure_channel(struct sim_config *c, int i, uint64_t *rng)
                                               : ONE_OF(rng, 1, 10, 40, 100));
     c->channel[i].element_max = (uint32_t)size;
     c->channel[i].think_ns = ONE_OF(rng, 0, 0, 50 * RN_US, 5 * RN_MS);
-    if (c->local && one_in(rng, 3))
+    if (one_in(rng, 4))
         c->channel[i].capacity = 0;
 }
 
