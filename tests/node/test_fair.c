@@ -96,7 +96,7 @@ static int nobody_starves_beside_a_greedy_sender_and_a_slow_receiver(void *arg)
     rn_bind_opts opts = { .capacity = round_now == 0 ? 64 : 1000 };
     rn_group *senders = rn_group_new(), *receivers = rn_group_new();
     rn_node *nodes[8], *greedy_node, *receiving[FAST + 1];
-    char name[16];
+    char name[32];
 
     cluster_open(100 * RN_US, 500 * RN_US);
     stopping = false;

@@ -18,7 +18,7 @@ enum stall { NOBODY, GOROUTINE, STOPPED_NODE, CABLE, STALLS };
 static const char *const stalls[] = { "nobody", "a goroutine", "a stopped node", "a cable" };
 
 struct line {
-    char name[16];
+    char name[32];
     rn_chan *out, *in;
     uint32_t sent, received;
     bool through;

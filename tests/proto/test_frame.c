@@ -1149,7 +1149,8 @@ static void values_out_of_range_are_refused(void **state)
     stranger_is_refused(&c);
     struct wire_binding_info binding = { .node = "n", .direction = (enum wire_direction)7 };
     struct wire_channel_info channel = { .name = "n", .bindings = &binding, .n_bindings = 1 };
-    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { &channel, 1, true } };
+    c = (struct wire_control){ .what = WIRE_ANSWER,
+                               .answer = { .channels = &channel, .n_channels = 1, .last = true } };
     stranger_is_refused(&c);
     c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .code = (enum wire_code)17 } };
     stranger_is_refused(&c);
@@ -1237,7 +1238,8 @@ static void strings_that_are_too_long_are_not_written_nor_read(void **state)
 static void an_answer_too_large_for_an_envelope_is_not_written(void **state)
 {
     static struct wire_channel_info channels[3000];
-    struct wire_control c = { .what = WIRE_ANSWER, .answer = { channels, 3000, false } };
+    struct wire_control c = { .what = WIRE_ANSWER,
+                              .answer = { .channels = channels, .n_channels = 3000 } };
     struct control_buffer b = { 0 };
 
     (void)state;
