@@ -1,6 +1,6 @@
 /* check.c - what must be true of a handle whenever its lock is free, walked; for test builds.
  *   SPDX-License-Identifier: MIT */
-#include "node/handle.h"
+#include "node/op.h"
 
 #include "runtime/assert.h"
 
@@ -68,15 +68,24 @@ static void check_store(const struct handle *h)
     rn_assert(h->taken_reported <= h->taken);
 }
 
-/* Side and queue agree about who waits. */
+/* Side and queue agree about who waits: all but those that are tentative here and those that another case stands for. */
 static void check_waiting(const struct handle *h, enum rn_dir dir)
 {
     const struct side *side = &h->side[dir];
+    uint32_t waiting = 0, muted = 0;
 
-    rn_assert(side->waiting == rn__chan_waiting(h->chan, dir == RN_OUT ? RN_SEND : RN_RECV));
-    rn_assert(side->muted <= side->waiting);
-    if (h->fatal < 0 && h->pairing.n_claims == 0 && TAILQ_EMPTY(&h->pairing.offers))
-        rn_assert(side->waiting == 0);
+    for (const struct rn__op *op = rn__chan_first(h->chan, op_of_dir(dir)); op != NULL;
+         op = op->next) {
+        const struct parcel *p = op_parcel(op);
+        rn_assert(p->op == NULL || p->op == op);
+        if (p->twin || p->op != NULL)
+            continue;
+        waiting++;
+        muted += p->muted;
+    }
+    rn_assert(side->waiting == waiting);
+    rn_assert(side->muted == muted);
+    rn_assert(h->fatal == 0 || waiting == 0);
 }
 
 void handle_check(const struct handle *h)

@@ -176,11 +176,18 @@ static void open_again(struct handle *h, struct rn__wait *w)
     }
 }
 
-/* The negotiation came to nothing: the operation waits again, or ends by what knocked meanwhile, or with rc. */
-static void release(struct side *side, struct parcel *p, bool asks, int rc)
+/* What operations of a side get that is closed, or whose handle has failed; 0: neither. */
+static int ended(const struct side *side)
+{
+    return side->handle->fatal < 0 ? side->handle->fatal : side->closed;
+}
+
+/* The negotiation came to nothing: the operation waits again, or ends by what knocked meanwhile, or as its side did. */
+static void release(struct side *side, struct parcel *p, bool asks)
 {
     struct handle *h = side->handle;
     struct rn__op *op = p->op;
+    int rc = ended(side);
 
     if (rc < 0) {
         fire(h, p, rc);
@@ -194,12 +201,6 @@ static void release(struct side *side, struct parcel *p, bool asks, int rc)
     open_again(h, op->wait);
     pairing_look(h);
     node_mark(h->node, h);
-}
-
-/* What operations of a side get that is closed, or whose handle has failed; 0: neither. */
-static int ended(const struct side *side)
-{
-    return side->handle->fatal < 0 ? side->handle->fatal : side->closed;
 }
 
 static void drop_chunk(struct handle *h, struct parcel *p)
@@ -401,7 +402,7 @@ void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks)
         return;
     }
     p->asks = asks;
-    release(&h->side[RN_OUT], p, asks, ended(&h->side[RN_OUT]));
+    release(&h->side[RN_OUT], p, asks);
 }
 
 /* ---- being claimed ---- */
@@ -550,7 +551,7 @@ void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks)
     if (p == NULL)
         return; /* refused: that crossed this */
     claim_ends(h, p);
-    release(side, p, asks, ended(side));
+    release(side, p, asks);
 }
 
 void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s)
@@ -594,7 +595,7 @@ static void claim_yields(struct handle *h, struct parcel *p)
 {
     claim_ends(h, p);
     answer(h, p->claim, WIRE_REFUSE, 0);
-    release(&h->side[RN_IN], p, false, 0);
+    release(&h->side[RN_IN], p, false);
 }
 
 /* Until when a tentative operation that was knocked on waits for the home's verdict. */
@@ -620,7 +621,7 @@ static int64_t knock_at_offer(struct handle *h, struct parcel *p, int64_t now_ns
         if (rn__knocks(p->op->wait) == RN__KNOCK_TALKS && node_up_until(h->node) > 0)
             return INT64_MAX;
         offer_ends(h, p);
-        release(&h->side[RN_OUT], p, false, 0);
+        release(&h->side[RN_OUT], p, false);
         return INT64_MAX;
     }
     until_ns = wait_until(h, p, now_ns);

@@ -1,7 +1,7 @@
 /* side.c - lists and sums of those who ask and those who hold.   SPDX-License-Identifier: MIT */
 #include "broker/core/side.h"
 
-#include "broker/core/binding.h"
+#include "broker/core/channel.h"
 #include "runtime/assert.h"
 
 void side_init(struct side *s)
@@ -131,9 +131,10 @@ static bool spared(const struct binding *b)
            (b->unsure < b->waiting || b->outbox.count > 0);
 }
 
+/* Of a rendezvous nothing is ever recalled. */
 static struct hook *place_of(struct binding *b)
 {
-    if (b->ended || b->recalls > 0 || !b->fresh || spared(b))
+    if (channel_meets(b->channel) || b->ended || b->recalls > 0 || !b->fresh || spared(b))
         return NULL;
     if (b->held > b->claimed)
         return &b->side->spare;
