@@ -89,7 +89,8 @@ static int side_begin(struct side *side, const struct statement *st)
         side->state = SIDE_PENDING;
         side->closed = 0;
         side->closing = side->close_due = side->unbind_due = false;
-        side->asked = 0;
+        side->asked = side->adjusted = 0;
+        side->sole = 0;
         side->reported = (struct wire_counts){ 0 };
         if (side->dir == RN_IN) {
             rn_assert(h->in.len == 0);

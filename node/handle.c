@@ -156,8 +156,7 @@ void handle_serve_locked(struct handle *h)
     serve_receives(h);
     pairing_serve(h);
     for (int dir = 0; dir < 2; dir++)
-        if (h->side[dir].waiting - h->side[dir].muted != h->side[dir].asked ||
-            h->side[dir].asked_over)
+        if (side_must_ask(&h->side[dir]))
             node_mark(h->node, h);
 }
 
@@ -177,30 +176,56 @@ void handle_attributes(struct side *side, const struct wire_attributes *a)
     rn__chan_lock(h->chan);
     h->capacity = a->capacity;
     h->capacity_bytes = a->capacity_bytes;
+    node_mark(h->node, h);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
 }
 
-/* The home has answered n of what it was asked.  It may have done so twice, for an Ask that crossed the answer to the
- * one before; then it would think that what is over here is still claimed. */
+void side_adjust(struct side *side, int64_t change)
+{
+    side->asked += change;
+    side->adjusted += change;
+    if (change != 0)
+        side->sole = 0;
+}
+
+uint64_t side_sole(const struct side *side)
+{
+    const struct rn__op *op;
+
+    if (side->waiting - side->muted != 1)
+        return 0;
+    op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
+    while (op_parcel(op)->twin || op_parcel(op)->muted || op_parcel(op)->op != NULL)
+        op = op->next;
+    return op_parcel(op)->both ? rn__wait_id(op->wait) : 0;
+}
+
+bool side_must_ask(const struct side *side)
+{
+    return side->asked_over || side->waiting - side->muted != side->asked ||
+           side_sole(side) != side->sole;
+}
+
+/* The home has answered n of what it was asked.  With credit it may have done so twice, for an Ask that crossed the answer
+ * to the one before; then it would think that what is over here is still claimed. */
 static void side_answered(struct side *side, uint64_t n)
 {
-    if (side->asked > 0 && n > side->asked) {
+    if (side->dir == RN_OUT && side->asked > 0 && n > (uint64_t)side->asked) {
         rn_reached("handle: the home has answered one asking twice");
         side->asked_over = true;
     }
-    side->asked -= n < side->asked ? (uint32_t)n : side->asked;
+    side->asked -= n < (uint64_t)side->asked ? (int64_t)n : side->asked;
     if (n > 0)
         side->weak_until = 0;
 }
 
-void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes)
+void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes, uint64_t but)
 {
     struct side *side = &h->side[RN_OUT];
     rn__chan_lock(h->chan);
     if (handle_meets(h) && !h->over) {
-        pairing_call(h, (uint32_t)elements);
-        side_answered(side, elements);
+        pairing_call(h, (uint32_t)elements, but);
         pairing_serve(h);
         node_mark(h->node, h);
     } else if (!h->over && h->fatal == 0 && side->closed == 0) {
@@ -270,6 +295,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
             pairing_section(h, frame, s);
     } else if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
         rc = store_push(&h->in, frame, s);
+        side->adjusted -= s->count;
         side_answered(side, s->count);
         handle_serve_locked(h);
     } else {
@@ -297,7 +323,7 @@ int handle_pairing(struct side *side, const struct wire_control *c)
         pairing_offer_aborted(h, c->meet.number, c->meet.asks);
     else
         pairing_claim_aborted(h, c->meet.claim, c->meet.asks);
-    if (side->close_due || side->unbind_due || side->waiting - side->muted != side->asked)
+    if (side->close_due || side->unbind_due || side_must_ask(side))
         node_mark(h->node, h);
 unlock:
     handle_check_slowly(h);

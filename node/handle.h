@@ -55,11 +55,11 @@ struct side {
     int close_reason;
     uint32_t waiting;       /* operations in the channel's queue of this direction */
     uint64_t waiting_bytes; /* OUT: of all of them */
-    uint32_t muted;     /* of them: tentative elsewhere, so that the home is not asked for them */
-    uint32_t asked;     /* how many of them the home knows of, as it counts: see side_answered() */
-    uint32_t asks_said; /* how often it was told */
-    bool
-        restate; /* it is to be told even if the number is the same: who is meant is not, or may not be */
+    uint32_t muted; /* of them: tentative elsewhere, so that the home is not asked for them */
+    int64_t
+        asked; /* how many of them the home knows of, as it counts: see side_answered(), side_adjust() */
+    int64_t adjusted; /* rendezvous: what the home has changed that by, in all */
+    uint64_t sole;    /* rendezvous: the operation that it knows to be the only one; 0: none */
     uint64_t asked_first, asked_bytes;
     bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
     bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
@@ -126,7 +126,8 @@ struct handle *handle_of(const rn_chan *c);
 
 /* ---- the link goroutine's; they take the channel's lock ---- */
 void handle_attributes(struct side *side, const struct wire_attributes *a);
-void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes);
+/* `but`: see Credit in proto/runnel.proto. */
+void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes, uint64_t but);
 int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
 int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s);
 /* Claim, Commit, Abort; 0 or -ENOMEM. */
@@ -142,6 +143,12 @@ void handle_over(struct handle *h, int rc);
 void handle_fail(struct handle *h, int rc);
 
 /* ---- the channel is locked ---- */
+/* A rendezvous: the home has changed the number of those that it knows to wait. */
+void side_adjust(struct side *side, int64_t change);
+/* If exactly one operation is to be asked for, and it waits on the channel's other side too: its number, else 0. */
+uint64_t side_sole(const struct side *side);
+/* Is there an operation, or are there none, that the home does not know of? */
+bool side_must_ask(const struct side *side);
 void handle_serve_locked(struct handle *h);
 void handle_fail_locked(struct handle *h, int rc);
 /* Elements that are neither accepted nor given up, and the ledger for the broker. */

@@ -170,11 +170,30 @@ static bool op_has_twin(const struct rn__op *op)
     return false;
 }
 
+/* Does a select have a case on the other side of the same named channel?  The home must not bring it together with itself. */
+static bool op_has_both(const struct rn__op *op)
+{
+    for (int i = 0; i < op->wait->n_ops; i++) {
+        const struct rn__op *other = &op->wait->ops[i];
+        if (other->ops == &handle_ops && other->kind != op->kind &&
+            strcmp(op_handle(other)->name, op_handle(op)->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A receiver's channel may become a rendezvous while it waits. */
+static bool maybe_meets(const struct handle *h)
+{
+    return handle_meets(h) || h->capacity == 0;
+}
+
 static void op_queued(rn_chan *c, struct rn__op *op)
 {
     (void)c;
     struct handle *h = op_handle(op);
-    op_parcel(op)->twin = handle_meets(h) && op_has_twin(op);
+    op_parcel(op)->twin = maybe_meets(h) && op_has_twin(op);
+    op_parcel(op)->both = maybe_meets(h) && op_has_both(op);
     op_joins(op_side(h, op), op);
     node_mark(h->node, h);
     pairing_queued(h, op);

@@ -88,18 +88,17 @@ static void join(struct side *side, struct parcel_list *list, struct rn__op *op)
 
     op_left(side, op);
     p->op = op;
-    p->asks_said = side->asks_said;
     p->knocked_ns = 0;
     p->withdrawn = false;
     TAILQ_INSERT_TAIL(list, p, link);
 }
 
-static void answer(struct handle *h, uint64_t claim, enum wire_what what, uint32_t own)
+static void answer(struct handle *h, uint64_t claim, enum wire_what what)
 {
     struct pairing *m = &h->pairing;
 
     rn_assert(m->n_answers < m->answers_cap);
-    m->answers[m->n_answers++] = (struct claim_answer){ claim, what, own };
+    m->answers[m->n_answers++] = (struct claim_answer){ claim, what };
     node_mark(h->node, h);
 }
 
@@ -128,19 +127,11 @@ static bool make_room(struct pairing *m)
 
 /* ---- ending ---- */
 
-/* A send leaves that the home knows as one that offers what it would receive itself: it must not take another for it. */
-static void forget_shy(struct handle *h, struct parcel *p)
-{
-    if (atomic_load(&p->shy))
-        h->side[RN_OUT].restate = true;
-}
-
 /* The case that was negotiated fires. */
 static void fire(struct handle *h, struct parcel *p, int rc)
 {
     struct rn__op *op = p->op;
 
-    forget_shy(h, p);
     p->op = NULL;
     if (rn__op_fire(h->chan, op))
         rn__op_complete(op, rc);
@@ -183,7 +174,7 @@ static int ended(const struct side *side)
 }
 
 /* The negotiation came to nothing: the operation waits again, or ends by what knocked meanwhile, or as its side did. */
-static void release(struct side *side, struct parcel *p, bool asks)
+static void release(struct side *side, struct parcel *p)
 {
     struct handle *h = side->handle;
     struct rn__op *op = p->op;
@@ -195,9 +186,6 @@ static void release(struct side *side, struct parcel *p, bool asks)
     }
     p->op = NULL;
     op_joins(side, op);
-    /* An Ask since then may reach the home after it has counted the operation again: so it is told once more. */
-    if (asks && p->asks_said == side->asks_said)
-        side->asked++;
     open_again(h, op->wait);
     pairing_look(h);
     node_mark(h->node, h);
@@ -273,14 +261,15 @@ static void offer(struct handle *h, struct rn__op *op, bool patient)
     }
 }
 
-static void serve_calls(struct handle *h, bool shy)
+static void serve_calls(struct handle *h)
 {
+    struct pairing *m = &h->pairing;
     struct rn__op *op, *next;
 
-    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && h->pairing.calls > 0; op = next) {
-        struct parcel *p = op_parcel(op);
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && m->calls > 0; op = next) {
+        const struct parcel *p = op_parcel(op);
         next = op->next;
-        if (p->op == NULL && !p->twin && atomic_load(&p->shy) == shy)
+        if (p->op == NULL && !p->twin && (m->but == 0 || rn__wait_id(op->wait) != m->but))
             offer(h, op, /* patient= */ false);
     }
 }
@@ -291,8 +280,7 @@ static void serve_offers(struct handle *h)
 
     if (h->draining || node_fence(h->node) != 0)
         return;
-    serve_calls(h, false);
-    serve_calls(h, true);
+    serve_calls(h);
     for (op = rn__chan_first(h->chan, RN_SEND); op != NULL; op = next) {
         next = op->next;
         if (op_parcel(op)->op == NULL && !op_parcel(op)->asks && is_patient(op))
@@ -300,9 +288,11 @@ static void serve_offers(struct handle *h)
     }
 }
 
-void pairing_call(struct handle *h, uint32_t n)
+void pairing_call(struct handle *h, uint32_t n, uint64_t but)
 {
     h->pairing.calls += n;
+    h->pairing.but = but;
+    side_adjust(&h->side[RN_OUT], -(int64_t)n);
 }
 
 size_t pairing_next_size(const struct handle *h)
@@ -392,8 +382,10 @@ void pairing_offer_committed(struct handle *h, uint64_t number)
 
 void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks)
 {
+    struct side *side = &h->side[RN_OUT];
     struct parcel *p = find_offer(h, number);
 
+    side_adjust(side, asks);
     if (number == 0 || p == NULL)
         return;
     offer_ends(h, p);
@@ -401,8 +393,10 @@ void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks)
         orphan_decided(h, p);
         return;
     }
+    if (asks && side->asked == 1 && p->both)
+        side->sole = rn__wait_id(p->op->wait); /* the home knows it by its offer */
     p->asks = asks;
-    release(&h->side[RN_OUT], p, asks);
+    release(side, p);
 }
 
 /* ---- being claimed ---- */
@@ -411,29 +405,22 @@ static bool accept_claim(struct handle *h, struct rn__op *op, uint64_t claim)
 {
     struct side *side = &h->side[RN_IN];
 
-    if (!rn__tentative(op->wait, op->index))
+    if (!rn__tentative(op->wait, op->index)) {
+        mute(side, op);
         return false;
+    }
     join(side, &h->pairing.claims, op);
     h->pairing.n_claims++;
     op_parcel(op)->claim = claim;
     op_parcel(op)->delivery = 0;
-    answer(h, claim, WIRE_CLAIMED, 0);
+    answer(h, claim, WIRE_CLAIMED);
     return true;
 }
 
-/* Its operation offers what it would receive itself: the case that is offered lets others go first, the next time. */
-static void be_shy(struct rn__op *op)
-{
-    uint32_t word = atomic_load(&op->wait->claim);
+enum decision { ACCEPTED, HELD, REFUSED };
 
-    if ((word & RN__STATE) == RN__TENTATIVE)
-        atomic_store(&op_parcel(&op->wait->ops[word >> 8])->shy, true);
-}
-
-enum decision { ACCEPTED, HELD, REFUSED, REFUSED_OWN };
-
-/* Looks for a receive that takes the offer.  *own: how many are of its own operation. */
-static enum decision decide(struct handle *h, const struct held_claim *c, uint32_t *own)
+/* Looks for a receive that takes the offer. */
+static enum decision decide(struct handle *h, const struct held_claim *c)
 {
     struct side *side = &h->side[RN_IN];
     bool lower = false;
@@ -443,62 +430,34 @@ static enum decision decide(struct handle *h, const struct held_claim *c, uint32
         return REFUSED;
     for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = next) {
         next = op->next;
-        if (op_parcel(op)->twin)
+        if (op_parcel(op)->twin || is_own(h, op, &c->offer))
             continue;
-        if (is_own(h, op, &c->offer)) {
-            ++*own;
-            be_shy(op);
-        } else if (op_parcel(op)->op == NULL && accept_claim(h, op, c->claim)) {
+        if (op_parcel(op)->op == NULL && accept_claim(h, op, c->claim))
             return ACCEPTED;
-        } else if (rn__is_tentative(op->wait)) {
+        if (rn__is_tentative(op->wait))
             lower |= is_lower(h, &c->offer, op);
-        }
     }
-    if (lower)
-        return HELD;
-    return *own > 0 ? REFUSED_OWN : REFUSED;
-}
-
-/* The home counts one waiting receive less for a claim; those that could not take it are not asked for before they
- * come back. */
-static void mute_tentative(struct handle *h, const struct wire_operation *offer_of)
-{
-    struct rn__op *op;
-
-    for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = op->next)
-        if (op_parcel(op)->op == NULL && rn__is_tentative(op->wait) && !is_own(h, op, offer_of))
-            mute(&h->side[RN_IN], op);
+    return lower ? HELD : REFUSED;
 }
 
 /* true: it has been answered. */
 static bool settle_claim(struct handle *h, const struct held_claim *c)
 {
-    struct side *side = &h->side[RN_IN];
-    uint32_t own = 0;
-    enum decision d = decide(h, c, &own);
+    enum decision d = decide(h, c);
 
-    if (d == HELD)
-        return false;
-    if (d == REFUSED || d == REFUSED_OWN)
-        mute_tentative(h, &c->offer);
-    if (d == REFUSED_OWN) {
-        side->asked++; /* the home counts it again; but it must not count more than there are, or it goes on claiming */
-        side->restate = true;
-    }
-    if (d != ACCEPTED)
-        answer(h, c->claim, WIRE_REFUSE, own);
-    return true;
+    if (d == REFUSED)
+        answer(h, c->claim, WIRE_REFUSE);
+    return d != HELD;
 }
 
 int pairing_claim(struct handle *h, uint64_t claim, const struct wire_operation *offer_of)
 {
     struct pairing *m = &h->pairing;
-    struct side *side = &h->side[RN_IN];
-    struct held_claim c = { claim, *offer_of, side->asks_said };
+    struct held_claim c = { claim, *offer_of };
 
     if (!make_room(m))
         return -ENOMEM;
-    side->asked -= side->asked > 0;
+    side_adjust(&h->side[RN_IN], -1);
     if (!settle_claim(h, &c))
         m->held[m->n_held++] = c;
     return 0;
@@ -539,10 +498,10 @@ void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks)
     struct side *side = &h->side[RN_IN];
     struct parcel *p = find_claim(h, claim);
 
+    side_adjust(side, asks);
     for (uint32_t i = 0; i < m->n_held; i++) {
         if (m->held[i].claim != claim)
             continue;
-        side->asked += asks && m->held[i].asks_said == side->asks_said;
         memmove(&m->held[i], &m->held[i + 1], (m->n_held - i - 1) * sizeof *m->held);
         m->n_held--;
         node_mark(h->node, h);
@@ -551,7 +510,7 @@ void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks)
     if (p == NULL)
         return; /* refused: that crossed this */
     claim_ends(h, p);
-    release(side, p, asks);
+    release(side, p);
 }
 
 void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s)
@@ -594,8 +553,8 @@ static void offer_yields(struct handle *h, struct parcel *p)
 static void claim_yields(struct handle *h, struct parcel *p)
 {
     claim_ends(h, p);
-    answer(h, p->claim, WIRE_REFUSE, 0);
-    release(&h->side[RN_IN], p, false);
+    answer(h, p->claim, WIRE_REFUSE);
+    release(&h->side[RN_IN], p);
 }
 
 /* Until when a tentative operation that was knocked on waits for the home's verdict. */
@@ -621,7 +580,7 @@ static int64_t knock_at_offer(struct handle *h, struct parcel *p, int64_t now_ns
         if (rn__knocks(p->op->wait) == RN__KNOCK_TALKS && node_up_until(h->node) > 0)
             return INT64_MAX;
         offer_ends(h, p);
-        release(&h->side[RN_OUT], p, false);
+        release(&h->side[RN_OUT], p);
         return INT64_MAX;
     }
     until_ns = wait_until(h, p, now_ns);
@@ -681,10 +640,8 @@ void pairing_look(struct handle *h)
         struct rn__op *op = side->muted > 0 ? rn__chan_first(h->chan, op_of_dir(side->dir)) : NULL;
         for (; op != NULL; op = op->next) {
             struct parcel *p = op_parcel(op);
-            if (!p->muted || rn__is_tentative(op->wait))
-                continue;
-            p->muted = false;
-            side->muted--;
+            side->muted -= p->muted;
+            p->muted = false; /* also if it is tentative again: that was not told to wait for us */
         }
     }
     serve_held(h);
@@ -708,7 +665,6 @@ void pairing_unqueued(struct handle *h, struct rn__op *op)
 {
     struct parcel *p = op_parcel(op);
 
-    forget_shy(h, p);
     if (p->op == NULL) {
         op_left(&h->side[op->kind == RN_SEND ? RN_OUT : RN_IN], op);
         if (!h->over)

@@ -18,14 +18,12 @@ struct rn__op;
 struct held_claim {
     uint64_t claim;
     struct wire_operation offer;
-    uint32_t asks_said; /* side->asks_said when it came */
 };
 
 /* What is to be said about a claim. */
 struct claim_answer {
     uint64_t claim;
     enum wire_what what; /* WIRE_CLAIMED or WIRE_REFUSE */
-    uint32_t own; /* of REFUSE: how many of those that wait are of the offer's own operation */
 };
 
 struct pairing {
@@ -35,7 +33,8 @@ struct pairing {
     uint64_t numbered;     /* the newest number given; an offer gets it when it leaves */
     uint64_t committed;
     uint64_t unknown; /* gave RN_EUNKNOWN, and were not decided since */
-    uint32_t calls;   /* the home has a receive for so many of our sends, it thinks */
+    uint32_t calls;   /* the home has a receive for so many of our sends ... */
+    uint64_t but;     /* ... unless it is of this operation; 0: none */
 
     struct parcel_list claims; /* receives */
     uint32_t n_claims;
@@ -75,7 +74,7 @@ void pairing_take_back(struct handle *h, int rc);
 /* ---- the link goroutine's; the channel is locked ---- */
 int pairing_claim(struct handle *h, uint64_t claim,
                   const struct wire_operation *offer); /* 0, -ENOMEM */
-void pairing_call(struct handle *h, uint32_t n);
+void pairing_call(struct handle *h, uint32_t n, uint64_t but);
 void pairing_offer_committed(struct handle *h, uint64_t number);
 void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks);
 void pairing_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery);

@@ -50,8 +50,7 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     rn_assert(p->op == NULL && p->chunk == NULL);
     p->claim = 0;
     p->knocked_ns = 0;
-    p->patient = p->asks = p->withdrawn = p->withdraw_due = p->muted = p->twin = false;
-    atomic_store_explicit(&p->shy, false, memory_order_relaxed); /* nobody else has it */
+    p->patient = p->asks = p->withdrawn = p->withdraw_due = p->muted = p->twin = p->both = false;
     buf_reset(&p->buf);
     for (int i = 0; i < PARCEL_SLOTS; i++) {
         struct parcel *empty = NULL;

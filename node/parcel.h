@@ -33,7 +33,6 @@ struct parcel {
     struct rn__op *op;   /* whose token it is, while that is tentative by this handle; else NULL */
     struct chunk *chunk; /* OUT: the element, until the offer leaves */
     uint64_t claim;      /* IN */
-    uint32_t asks_said;  /* side->asks_said when the negotiation began */
     int64_t knocked_ns;  /* when a knock was first seen, rn__boottime(); 0: not yet */
     bool patient;        /* OUT: the home may keep the offer */
     bool asks;           /* OUT: waits for a call, though patient */
@@ -41,8 +40,7 @@ struct parcel {
     bool
         twin; /* its operation has another case like this one in the same channel, which stands for both */
     bool muted; /* the home is not asked for it: it is tentative elsewhere */
-    _Atomic bool
-        shy; /* OUT: a claim of its own operation met it: others are offered first; no lock */
+    bool both;  /* its operation has a case on the other side of the same named channel */
 
     rn_chan *done; /* a signal, made when first needed; empty unless one is under way */
 };

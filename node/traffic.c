@@ -34,23 +34,27 @@ static int side_ask(struct rn_node *n, struct side *side)
     uint64_t first = op != NULL && sized ? op_parcel(op)->buf.len : 0;
     uint64_t bytes = sized ? side->waiting_bytes : 0;
     uint32_t waiting = side->waiting - side->muted;
+    uint64_t sole = side_sole(side);
     bool over = side->asked_over && waiting == 0;
     rn_reached_if(over, "traffic: the home is told that nobody waits");
     side->asked_over = false;
-    if (!over && !side->restate && waiting == side->asked &&
+    if (!over && waiting == side->asked && sole == side->sole &&
         (waiting == 0 || (first == side->asked_first && bytes == side->asked_bytes)))
         return 0;
     struct wire_control c = {
         .what = WIRE_ASK,
         .bind = side->id,
-        .ask = { .waiting = waiting, .first_bytes = first, .bytes = bytes },
+        .ask = { .waiting = waiting,
+                 .first_bytes = first,
+                 .bytes = bytes,
+                 .adjusted = side->adjusted,
+                 .sole = sole },
     };
     int rc = tell(n, &c);
     if (rc < 0)
         return rc;
     side->asked = waiting;
-    side->asks_said++;
-    side->restate = false;
+    side->sole = sole;
     side->asked_first = first;
     side->asked_bytes = bytes;
     return 0;
@@ -68,7 +72,7 @@ static int side_tell_answers(struct rn_node *n, struct side *side)
         struct wire_control c = {
             .what = a->what,
             .bind = side->id,
-            .meet = { .claim = a->claim, .own = a->own },
+            .meet = { .claim = a->claim },
         };
         rc = tell(n, &c);
     }
@@ -94,6 +98,7 @@ static int side_tell_offers(struct rn_node *n, struct side *side)
         if (rc < 0)
             return rc;
         m->calls = 0;
+        m->but = 0;
     }
     TAILQ_FOREACH(p, &m->offers, link)
     {
@@ -717,7 +722,7 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
         return out ? handle_accepted(side->handle, c->number) : -EPROTO;
     case WIRE_CREDIT:
         if (bound && out)
-            handle_credit(side->handle, c->credit.elements, c->credit.bytes);
+            handle_credit(side->handle, c->credit.elements, c->credit.bytes, c->credit.but);
         return 0;
     case WIRE_RECALL:
         if (!bound)

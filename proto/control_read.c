@@ -266,11 +266,14 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         c->ask.first_bytes = pb->ask->first_bytes;
         c->ask.bytes = pb->ask->bytes;
         c->ask.weak = pb->ask->weak;
+        c->ask.adjusted = pb->ask->adjusted;
+        c->ask.sole = pb->ask->sole;
         return 0;
     case WIRE_CREDIT:
         c->bind = pb->credit->bind;
         c->credit.elements = pb->credit->elements;
         c->credit.bytes = pb->credit->bytes;
+        c->credit.but = pb->credit->but;
         return 0;
     case WIRE_RECALL:
         return recall_read(c, pb->recall);
@@ -316,7 +319,6 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
     case WIRE_CLAIMED:
         return meet_read(c, pb->claimed->bind, pb->claimed->claim, 0);
     case WIRE_REFUSE:
-        c->meet.own = pb->refuse->own;
         return meet_read(c, pb->refuse->bind, pb->refuse->claim, 0);
     case WIRE_COMMIT:
         return meet_read(c, pb->commit->bind, pb->commit->claim, pb->commit->number);

@@ -324,7 +324,6 @@ static int meet_append(struct control_buffer *b, const struct wire_control *c, R
         runnel__refuse__init(&m.refuse);
         m.refuse.bind = c->bind;
         m.refuse.claim = c->meet.claim;
-        m.refuse.own = c->meet.own;
         pb->refuse = &m.refuse;
         break;
     case WIRE_COMMIT:
@@ -405,6 +404,8 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         m.ask.first_bytes = c->ask.first_bytes;
         m.ask.bytes = c->ask.bytes;
         m.ask.weak = c->ask.weak;
+        m.ask.adjusted = c->ask.adjusted;
+        m.ask.sole = c->ask.sole;
         pb->ask = &m.ask;
         break;
     case WIRE_CREDIT:
@@ -412,6 +413,7 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         m.credit.bind = c->bind;
         m.credit.elements = c->credit.elements;
         m.credit.bytes = c->credit.bytes;
+        m.credit.but = c->credit.but;
         pb->credit = &m.credit;
         break;
     case WIRE_RECALL:

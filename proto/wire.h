@@ -181,11 +181,14 @@ struct wire_control {
             uint32_t waiting;
             uint64_t first_bytes, bytes;
             bool weak;
+            int64_t adjusted;
+            uint64_t sole; /* 0: none */
         } ask;
         struct {
             uint32_t elements;
             uint64_t bytes, first;
-        } credit; /* Credit, Returned */
+            uint64_t but; /* 0: none */
+        } credit;         /* Credit, Returned */
         struct {
             uint32_t elements;
             bool closing;
@@ -197,7 +200,6 @@ struct wire_control {
             uint64_t claim;
             uint64_t number; /* Commit: to a sender its offer's, to a receiver the delivery's */
             struct wire_operation offer; /* Claim: who offers */
-            uint32_t own;                /* Refuse */
             bool asks;                   /* Abort */
         } meet;                          /* Claim, Claimed, Refuse, Commit, Abort */
         struct wire_counts counts;

@@ -24,7 +24,7 @@ stages=(lint gcc clang asan tsan e2e sim fuzz)
 
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
-graphs=600 graphs_seconds=30 graphs_floor=100
+graphs=10000 graphs_seconds=40 graphs_floor=1000
 fuzz_seconds=60 fuzz_floor=5000 # all targets at once; executions of each
 rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 repeat=1
@@ -56,7 +56,7 @@ while (($#)); do
 done
 if [[ $long == yes ]]; then
   sim_seeds=100000 sim_seconds=7200 sim_floor=100000 sim_from=$((RANDOM * 1000000 + 1))
-  graphs=10000 graphs_seconds=1800 graphs_floor=10000
+  graphs=100000 graphs_seconds=3600 graphs_floor=10000
   fuzz_seconds=1800 fuzz_floor=200000
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
   repeat=5
@@ -192,7 +192,7 @@ stage_sim() {
     build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor" || status=1
   one "random graphs" timeout -s ABRT $((graphs_seconds + 60)) \
     build/release/tests/sim_graphs --from 1 --seeds "$graphs" --seconds "$graphs_seconds" --floor "$graphs_floor" || status=1
-  note=$(sed -n 's/^sim: \([0-9]* seeds\) in .*: \([0-9]* sent\).*/ (\1, \2)/p' "$log")
+  note=$(sed -n 's/^sim: \([0-9]* seeds\) in .*: \([0-9]* sent\).*/ (\1, \2/p; s/^sim_graphs: \([0-9]* graphs\) in .*/; \1)/p' "$log" | tr -d '\n')
   return $status
 }
 

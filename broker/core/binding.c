@@ -122,9 +122,12 @@ void binding_speak(struct binding *b)
 {
     hook_take(&b->speaking);
     if (b->grant > 0 || b->grant_bytes > 0) {
-        struct wire_control c = { .what = WIRE_CREDIT,
-                                  .credit = { .elements = b->grant, .bytes = b->grant_bytes } };
+        struct wire_control c = {
+            .what = WIRE_CREDIT,
+            .credit = { .elements = b->grant, .bytes = b->grant_bytes, .but = b->grant_but }
+        };
         b->grant = 0;
+        b->grant_but = 0;
         b->grant_bytes = 0;
         binding_control(b, &c);
     }

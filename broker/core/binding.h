@@ -59,8 +59,10 @@ struct binding {
     struct run_queue outbox;    /* assigned, not pulled yet */
     struct run_queue delivered; /* pulled, not taken; ascending by number */
     uint64_t last_delivery, taken_number, taken;
-    struct hook ready; /* in channel->ready: has room for more */
-    struct hook turn;  /* in session->turn: its outbox is not empty */
+    uint32_t ask_waiting; /* as its last Ask said, ... */
+    uint64_t ask_seen;    /* ... when it had seen the deliveries up to this */
+    struct hook ready;    /* in channel->ready: has room for more */
+    struct hook turn;     /* in session->turn: its outbox is not empty */
 
     /* rendezvous: OUT: held = calls; IN: delivery numbers are given when an element enters the outbox */
     struct hook mute;     /* in session->mute: passed over until its silent node is heard */
@@ -69,14 +71,12 @@ struct binding {
     int64_t call_stamp;   /* OUT: the place that the oldest call was for */
     int64_t called_ns;    /* OUT: since when calls are unanswered */
     struct due silence;   /* OUT: looks whether its node is heard from, while calls are out */
-    struct wire_operation known; /* OUT: what it is known to offer when called; number 0: nothing */
-    uint32_t tries;              /* OUT: how often it may be called in the hope of another one */
-    struct offer *claims;        /* IN: uthash, by claim */
-    uint64_t last_claim; /* IN: the largest number that was used; so last_commit, of deliveries */
+    uint64_t grant_but;   /* OUT: what the calls that were not said yet are not for; 0: none */
+    int64_t adjusted;     /* what we have changed `waiting` by, in all; see Ask */
+    uint64_t sole; /* waiting is 1, and this is its number; 0: not known, or on this side only */
+    struct offer *claims; /* IN: uthash, by claim */
+    uint64_t last_claim;  /* IN: the largest number that was used; so last_commit, of deliveries */
     uint64_t last_commit;
-    uint64_t last_silent; /* IN: the largest claim that was aborted because its node was silent */
-    struct wire_operation not_for; /* IN: all that wait are this operation's; number 0: not so */
-    uint32_t not_for_waiting;      /* how many those are: while no more wait it holds */
 };
 
 /* NULL: no memory. */

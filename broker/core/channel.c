@@ -240,6 +240,8 @@ static void check_receiver(const struct binding *b)
         number = r->s.number + r->s.count - 1;
     }
     rn_assert(number <= b->last_delivery);
+    if (!channel_meets(b->channel))
+        match_check(b);
 }
 
 static void check_order(const struct channel *ch)

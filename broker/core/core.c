@@ -195,7 +195,7 @@ static int handle_meeting(struct binding *b, const struct wire_control *c, const
         return meet_withdraw(b, c->number, why);
     if (c->what == WIRE_CLAIMED)
         return meet_claimed(b, c->meet.claim, why);
-    return meet_refuse(b, c->meet.claim, c->meet.own, why);
+    return meet_refuse(b, c->meet.claim, why);
 }
 
 static int handle(struct binding *b, const struct wire_control *c, const char **why)
@@ -204,6 +204,7 @@ static int handle(struct binding *b, const struct wire_control *c, const char **
 
     switch (c->what) {
     case WIRE_ASK:
+        b->sole = c->ask.sole; /* perhaps it will be a rendezvous when all is fixed */
         if (channel_meets(b->channel))
             return meet_ask(b, c, why);
         return out ? credit_ask(b, c, why) : match_ask(b, c, why);

@@ -35,10 +35,36 @@ static int broken(const char **why, const char *rule)
 
 static bool waits(const struct binding *b)
 {
-    return b->waiting > b->held && !b->weak;
+    return b->waiting > 0 && !b->weak;
 }
 
-/* How many more elements may be delivered to b now. */
+/* ---- who waits ------------------------------------------------------------------------------------------------ */
+
+/* How many deliveries b was given, or will be if they stay in its outbox, that its last Ask had not seen.  They answer
+ * what waited then, in order. */
+static uint64_t unseen(const struct binding *b)
+{
+    return b->last_delivery + b->outbox.count - b->ask_seen;
+}
+
+static uint64_t unanswered(const struct binding *b)
+{
+    return b->ask_waiting - least(b->ask_waiting, unseen(b));
+}
+
+/* To be called whenever what b was given, asks or has taken changes: how many of its operations wait, and how many of
+ * the elements that it holds are those that the others wait for. */
+static void recount(struct binding *b)
+{
+    uint64_t first = most(b->taken_number, b->ask_seen),
+             end = b->ask_seen + least(b->ask_waiting, unseen(b));
+
+    if (!b->weak)
+        side_wait(b, (uint32_t)unanswered(b));
+    side_claim(b, end > first ? end - first : 0);
+}
+
+/* How many more elements may be delivered to b now: to whoever waits, and ahead of time. */
 static uint64_t room(const struct binding *b)
 {
     const struct channel *ch = b->channel;
@@ -53,8 +79,8 @@ static uint64_t room(const struct binding *b)
         if (b->held_bytes >= AUTO_BYTES && !waits(b))
             return 0;
     }
-    limit = least(most(limit, b->weak ? 0 : b->waiting), capacity);
-    return limit > b->held ? limit - b->held : 0;
+    limit = least(limit, capacity);
+    return most(limit - least(limit, b->held), b->weak ? 0 : b->waiting);
 }
 
 void match_place(struct binding *b)
@@ -83,7 +109,8 @@ void match_place(struct binding *b)
 static void assign(struct binding *b, struct run *r)
 {
     binding_deliver(b, r);
-    side_hold(b, r->s.count, r->s.bytes, side_answer(b, r->s.count));
+    side_hold(b, r->s.count, r->s.bytes, 0);
+    recount(b);
     match_place(b);
 }
 
@@ -180,6 +207,7 @@ static void unassign(struct binding *b, uint64_t n)
     if (b->outbox.count == 0)
         hook_take(&b->turn);
     side_give_back(b, back.count, back.bytes);
+    recount(b);
     run_queue_merge(&ch->queue, &back);
     match_place(b);
 }
@@ -200,14 +228,24 @@ static uint64_t recallable(const struct binding *b, uint64_t n)
     return least(have, n);
 }
 
+/* How much of b's outbox is not for operations that wait there: what is, is not taken away only to be given again. */
+static uint64_t loose(const struct binding *b)
+{
+    uint64_t needed = b->ask_seen + b->ask_waiting; /* the last delivery that is waited for */
+
+    if (b->claimed == 0 || needed <= b->last_delivery)
+        return b->outbox.count;
+    return b->outbox.count - least(b->outbox.count, needed - b->last_delivery);
+}
+
 /* Takes back half of what b holds beyond its need.  true: something is in the queue again. */
 static bool rob(struct binding *b)
 {
     uint64_t n = (b->held - b->claimed + 1) / 2;
 
-    if (b->outbox.count > 0) {
+    if (loose(b) > 0) {
         rn_reached("match: taken back before it left");
-        unassign(b, least(n, b->outbox.count));
+        unassign(b, least(n, loose(b)));
         return true;
     }
     n = recallable(b, least(n, UINT32_MAX));
@@ -253,18 +291,28 @@ void match_settle(struct channel *ch)
 int match_ask(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct core *core = b->channel->core;
+    uint64_t seen = (uint64_t)-c->ask.adjusted;
 
-    (void)why;
     if (b->ended) {
         rn_reached("match: an ask crosses the end");
         return 0; /* the Closed that says so crossed on the way */
     }
+    if (c->ask.weak)
+        seen = b->ask_seen;
+    if (seen < b->ask_seen || seen > b->last_delivery)
+        return broken(
+            why,
+            "an ask that has seen deliveries that were not made, or fewer than the one before");
+    b->ask_seen = seen;
+    b->ask_waiting = c->ask.weak ? 0 : c->ask.waiting;
     if (c->ask.weak != b->weak || c->ask.waiting == 0) {
         side_unask(b);
         hook_take(&b->weak_due);
     }
-    side_wait(b, c->ask.waiting);
     b->weak = c->ask.weak;
+    if (b->weak)
+        side_wait(b, c->ask.waiting);
+    recount(b);
     if (c->ask.waiting > 0 && b->weak) {
         b->weak_until = core->now_ns + CORE_WEAK_NS;
         hook_put(&core->weak_due, &b->weak_due);
@@ -293,6 +341,8 @@ int match_taken(struct binding *b, uint64_t number, const char **why)
     b->taken += count;
     ch->ledger.taken += count;
     side_release(b, count, bytes - q->bytes);
+    if (!channel_meets(ch))
+        recount(b);
     match_place(b);
     return 0;
 }
@@ -366,6 +416,7 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
     b->fresh = n == b->recalled;
     side_give_back(b, back.count, back.bytes);
     side_answered(b);
+    recount(b);
     run_queue_merge(&b->channel->queue, &back);
     match_place(b);
     return 0;
@@ -388,6 +439,12 @@ bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sect
     side_place(b);
     *section = r->s;
     return true;
+}
+
+void match_check(const struct binding *b)
+{
+    rn_assert(b->ask_seen <= b->last_delivery);
+    rn_assert(b->weak || b->ended || b->waiting == unanswered(b));
 }
 
 uint64_t match_drop(struct binding *b)

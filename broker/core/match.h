@@ -25,5 +25,7 @@ enum match_end { MATCH_UNBOUND, MATCH_SESSION_OVER };
 void match_leave(struct binding *b, enum match_end how);
 /* Drops all that b has not taken, and gives the number of elements. */
 uint64_t match_drop(struct binding *b);
+/* Asserts that the count of who waits there follows from what it asked and was given. */
+void match_check(const struct binding *b);
 
 #endif

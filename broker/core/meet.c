@@ -69,17 +69,21 @@ void meet_place(struct binding *b)
         side_unask(b);
 }
 
-/* One more of b's operations waits, by our own count. */
-static void wait_again(struct binding *b)
+/* We change how many of b's operations wait: the node hears of it, and Ask will tell whether it had when it was said. */
+static void adjust(struct binding *b, int change)
 {
-    if (b->waiting < UINT32_MAX)
+    b->adjusted += change;
+    b->sole = 0;
+    if (change < 0)
+        (void)side_answer(b, 1);
+    else if (b->waiting < UINT32_MAX)
         side_wait(b, b->waiting + 1);
 }
 
 /* A receive that had been taken for granted waits again, first in line. */
 static void receive_again(struct binding *b)
 {
-    wait_again(b);
+    adjust(b, +1);
     meet_place(b);
     side_ask_first(b);
 }
@@ -97,20 +101,12 @@ static void line_up(struct binding *b, int64_t stamp)
         line_join(&ch->line, &b->place);
 }
 
-static bool same(const struct wire_operation *a, const struct wire_operation *b)
-{
-    return a->number == b->number && memcmp(a->instance, b->instance, sizeof a->instance) == 0;
-}
-
-/* An operation whose offer came to nothing waits to be called again, where it stood.  If the node offers the same
- * one however often it is called, those behind it are not a reason to call it more often than there are of them. */
+/* An operation whose offer came to nothing waits to be called again, where it stood. */
 static void send_again(struct binding *b, const struct wire_operation *operation, int64_t stamp)
 {
-    wait_again(b);
-    if (!same(&b->known, operation)) {
-        b->known = *operation;
-        b->tries = b->waiting - 1;
-    }
+    adjust(b, +1);
+    if (b->waiting == 1)
+        b->sole = operation->number;
     line_up(b, stamp);
 }
 
@@ -177,16 +173,20 @@ static void calls_unanswered(struct due *d)
 
 /* ---- calls ---------------------------------------------------------------------------------------------------------------- */
 
-/* Those that still wait after one was called go to the end of the line, so that every binding has its turn. */
-static void call(struct binding *b)
+/* Those that still wait after one was called go to the end of the line, so that every binding has its turn.  `but`: the
+ * operation that the call is not for, or 0. */
+static void call(struct binding *b, uint64_t but)
 {
     struct line *line = &b->channel->line;
 
+    if (b->grant > 0 && b->grant_but != but)
+        binding_speak(b);
+    b->grant_but = but;
     if (b->held == 0) {
         b->call_stamp = b->place.stamp;
         await_calls(b);
     }
-    (void)side_answer(b, 1);
+    adjust(b, -1);
     side_hold(b, 1, 0, 0);
     line->calls++;
     b->grant++;
@@ -292,8 +292,6 @@ static void claim_unanswered(struct due *d)
         return;
     }
     say_void(b, o->claim, /* asks= */ false);
-    if (o->claim > b->last_silent)
-        b->last_silent = o->claim;
     offer_unclaim(o);
     go_mute(b);
     offer_goes_on(ch, o);
@@ -312,20 +310,19 @@ void meet_join(struct binding *b)
 int meet_ask(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct channel *ch = b->channel;
-    uint32_t waiting = c->ask.weak ? 0 : c->ask.waiting;
+    int64_t waiting = c->ask.weak ? 0 : c->ask.waiting + (b->adjusted - c->ask.adjusted);
 
     (void)why;
     if (b->ended || (b->direction == WIRE_OUT && ch->closed))
         return 0; /* what says so crossed on the way */
-    side_wait(b, waiting);
+    if (b->adjusted != c->ask.adjusted)
+        b->sole = 0; /* it was before that */
+    side_wait(b, waiting < 0 ? 0 : waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX);
     if (b->direction == WIRE_IN) {
-        if (waiting > b->not_for_waiting)
-            b->not_for.number = 0;
         meet_place(b);
         return 0;
     }
-    b->known.number = 0;
-    if (waiting == 0)
+    if (b->waiting == 0)
         line_leave(&b->place);
     else
         line_up(b, line_stamp(&ch->line));
@@ -525,7 +522,7 @@ static void give_back(struct binding *b, uint64_t claim)
     back_to_queue(ch, r);
 }
 
-int meet_refuse(struct binding *b, uint64_t claim, uint32_t own, const char **why)
+int meet_refuse(struct binding *b, uint64_t claim, const char **why)
 {
     struct offer *o = offer_find_claim(b, claim);
 
@@ -533,20 +530,9 @@ int meet_refuse(struct binding *b, uint64_t claim, uint32_t own, const char **wh
         return 0;
     if (claim == 0 || claim > b->last_claim)
         return broken(why, "a claim was refused that was never said");
-    if (o == NULL && own > 0 && claim <= b->last_silent) {
-        receive_again(b); /* crossed the Abort, which did not count it as waiting again */
-        return 0;
-    }
     if (o == NULL) {
         give_back(b, claim);
         return 0;
-    }
-    if (own > 0 && o->sender == NULL)
-        return broken(why, "a receive refused as its own what no operation offers");
-    if (own > 0) {
-        b->not_for = o->operation;
-        receive_again(b);
-        b->not_for_waiting = own;
     }
     offer_unclaim(o);
     offer_goes_on(b->channel, o);
@@ -566,7 +552,7 @@ static bool claim(struct offer *o, struct binding *b)
     o->claimed_ns = core->now_ns;
     due_put(&core->dues, &o->silence, core->now_ns + MEET_SILENCE_NS);
     side_unask(b);
-    (void)side_answer(b, 1);
+    adjust(b, -1);
     meet_place(b); /* at the end, so that every receiver has its turn */
     say_claim(b, o);
     return true;
@@ -594,17 +580,27 @@ static bool settle_back(struct channel *ch)
     return true;
 }
 
-/* No operation meets itself.  A binding that asks will offer an operation that is known to be the receiver's own; but
- * when others wait there too, one of those may come. */
+static bool of_one_process(const struct binding *a, const struct binding *b)
+{
+    return memcmp(a->session->instance, b->session->instance, sizeof a->session->instance) == 0;
+}
+
+/* The operation of b's process, if any, that waits alone in the receiver: it must not meet itself.  0: none. */
+static uint64_t never_for(const struct binding *b, const struct binding *receiver)
+{
+    return receiver->waiting == 1 && of_one_process(b, receiver) ? receiver->sole : 0;
+}
+
+/* Can somebody in the receiver take what stands there? */
 static bool may_meet(const struct place *p, const struct binding *receiver)
 {
-    const struct binding *b = list_entry(p, struct binding, place);
+    const struct offer *o = p->is_offer ? list_entry(p, struct offer, place) : NULL;
+    const struct binding *b = o != NULL ? o->sender : list_entry(p, struct binding, place);
+    uint64_t never = never_for(b, receiver);
 
-    if (receiver->not_for.number == 0 || receiver->waiting > receiver->not_for_waiting)
+    if (never == 0)
         return true;
-    if (p->is_offer)
-        return !same(&list_entry(p, struct offer, place)->operation, &receiver->not_for);
-    return !same(&b->known, &receiver->not_for) || (b->waiting > 1 && b->tries > 0);
+    return o != NULL ? o->operation.number != never : b->waiting > 1 || b->sole != never;
 }
 
 static struct place *first_for(const struct line *line, const struct binding *receiver)
@@ -643,9 +639,7 @@ static bool settle_line(struct channel *ch)
             at = ch->in.askers.next;
         } else {
             sender = list_entry(p, struct binding, place);
-            if (sender->tries > 0 && same(&sender->known, &receiver->not_for))
-                sender->tries--;
-            call(sender);
+            call(sender, never_for(sender, receiver));
         }
     }
     return true;

@@ -25,7 +25,7 @@ int meet_offer(struct binding *b, const struct wire_section *s, struct frame *fr
                const char **why);
 int meet_withdraw(struct binding *b, uint64_t number, const char **why);
 int meet_claimed(struct binding *b, uint64_t claim, const char **why);
-int meet_refuse(struct binding *b, uint64_t claim, uint32_t own, const char **why);
+int meet_refuse(struct binding *b, uint64_t claim, const char **why);
 
 void meet_settle(struct channel *ch);
 /* Looks whether the receiver b waits; to be called whenever that may have changed. */

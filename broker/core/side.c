@@ -73,10 +73,17 @@ static void set_waiting(struct binding *b, uint32_t waiting)
 void side_wait(struct binding *b, uint32_t waiting)
 {
     set_waiting(b, waiting);
-    b->unsure = b->held < waiting ? (uint32_t)b->held : waiting;
-    /* When nobody waits there, whatever it holds is spare; so it may be when somebody waits for credit all the same. */
-    if (waiting == 0 || b->direction == WIRE_OUT)
-        b->claimed = 0;
+    b->unsure = 0;
+    if (b->direction == WIRE_OUT) {
+        b->unsure = b->held < waiting ? (uint32_t)b->held : waiting;
+        b->claimed = 0; /* it may be spare when somebody waits for credit all the same */
+    }
+    side_place(b);
+}
+
+void side_claim(struct binding *b, uint64_t claimed)
+{
+    b->claimed = claimed < b->held ? claimed : b->held;
     side_place(b);
 }
 

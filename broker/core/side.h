@@ -37,11 +37,14 @@ void side_ask(struct binding *b);
 void side_unask(struct binding *b);
 /* Puts it, if it is among the askers, before the others. */
 void side_ask_first(struct binding *b);
-/* So many operations of b wait now, it says.  What it holds may be on its way to them: then they ask twice for the same,
- * and what they get is spare. */
+/* So many operations of b wait now.  OUT: the credit that it holds may be on its way to them: then they ask twice for the
+ * same, and what they get is spare. */
 void side_wait(struct binding *b, uint32_t waiting);
 /* n of its waiting operations are answered.  Gives how many of them will surely use it up. */
 uint64_t side_answer(struct binding *b, uint64_t n);
+
+/* So many of those that b holds will be used up by operations that wait. */
+void side_claim(struct binding *b, uint64_t claimed);
 
 /* n more are held, `claimed` of them on behalf of waiting operations.  n fewer: used up, first those; or given back,
  * last those. */

@@ -173,6 +173,9 @@ static void work_ask(struct handle *h, uint32_t waiting)
 {
     struct wire_control c = { .what = WIRE_ASK, .bind = h->number, .ask = { .waiting = waiting } };
 
+    if (h->direction == WIRE_IN)
+        c.ask.adjusted = -(int64_t)h->seen;
+
     if (waiting == h->asked && !h->ask_again)
         return;
     if (h->direction == WIRE_OUT && waiting > 0) {

@@ -205,6 +205,8 @@ static void random_control(struct sample *s, enum wire_what what)
         c->ask.first_bytes = random_number();
         c->ask.bytes = random_number();
         c->ask.weak = random_chance(50);
+        c->ask.adjusted = (int64_t)random_number();
+        c->ask.sole = random_number();
         break;
     case WIRE_RETURNED:
         c->credit.first = random_number();
@@ -267,7 +269,6 @@ static void random_control(struct sample *s, enum wire_what what)
             c->meet.offer.instance[i] = (uint8_t)random_below(256);
         break;
     case WIRE_REFUSE:
-        c->meet.own = (uint32_t)random_number();
         /* fall through */
     case WIRE_CLAIMED:
         c->meet.claim = random_number();
@@ -415,6 +416,8 @@ static void same_control(const struct wire_control *a, const struct wire_control
         assert_int_equal(a->ask.first_bytes, b->ask.first_bytes);
         assert_int_equal(a->ask.bytes, b->ask.bytes);
         assert_int_equal(a->ask.weak, b->ask.weak);
+        assert_int_equal(a->ask.adjusted, b->ask.adjusted);
+        assert_int_equal(a->ask.sole, b->ask.sole);
         break;
     case WIRE_CREDIT:
     case WIRE_RETURNED:
@@ -445,7 +448,6 @@ static void same_control(const struct wire_control *a, const struct wire_control
         assert_int_equal(a->meet.offer.number, b->meet.offer.number);
         assert_memory_equal(a->meet.offer.instance, b->meet.offer.instance,
                             sizeof a->meet.offer.instance);
-        assert_int_equal(a->meet.own, b->meet.own);
         assert_int_equal(a->meet.asks, b->meet.asks);
         break;
     case WIRE_COUNTS:
