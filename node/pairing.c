@@ -529,6 +529,7 @@ void pairing_section(struct handle *h, struct frame *frame, const struct wire_se
     p->number = ++h->popped;
     fire(h, p, 0);
     serve_held(h);
+    node_mark(h->node, h); /* an Unbind or a Close may have waited for it */
 }
 
 /* ---- knocks ---- */

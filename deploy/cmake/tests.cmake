@@ -17,7 +17,7 @@ elseif(NOT cmocka_FOUND)
 endif()
 
 # Seconds; for tests that are known to need longer, name=seconds.
-set(timeout_default 60)
+set(timeout_default 240)
 set(timeouts sim=300)
 set(timeout_script 120)
 
