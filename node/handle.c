@@ -346,6 +346,7 @@ void handle_closed(struct side *side, int result, int reason)
     } else {
         if (reason < 0)
             store_clear(&h->in); /* cancelled: the home has dropped what nobody took */
+        pairing_receives_over(h);
         handle_serve_locked(h);
     }
     handle_check_slowly(h);

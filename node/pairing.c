@@ -15,6 +15,7 @@
 #include "node/op.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 #include "runtime/sched.h"
 
 #include <errno.h>
@@ -691,6 +692,19 @@ void pairing_serve(struct handle *h)
     else
         serve_offers(h);
     serve_held(h);
+}
+
+void pairing_receives_over(struct handle *h)
+{
+    struct pairing *m = &h->pairing;
+    struct parcel *p;
+
+    m->n_held = 0;
+    while ((p = TAILQ_FIRST(&m->claims)) != NULL) {
+        rn_reached("pairing: a cancellation drops what was committed");
+        claim_ends(h, p);
+        release(&h->side[RN_IN], p);
+    }
 }
 
 void pairing_over(struct handle *h, int rc)

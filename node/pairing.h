@@ -68,6 +68,8 @@ void pairing_unqueued(struct handle *h, struct rn__op *op);
 void pairing_hurry(struct handle *h);
 /* Ends all that is tentative: the home has no part in the handle any more. */
 void pairing_over(struct handle *h, int rc);
+/* Ends what has been claimed: the side has ended, and no element comes any more. */
+void pairing_receives_over(struct handle *h);
 /* Ends what has not left this process. */
 void pairing_take_back(struct handle *h, int rc);
 

@@ -88,6 +88,12 @@ int facts_main(int argc, char **argv, const struct fact *facts, int n)
                                         .initial_state = (void *)&facts[i] };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
+    for (int i = 0; argc > 1 && strcmp(facts[i].name, argv[1]) != 0; i++) {
+        if (i + 1 < n)
+            continue;
+        fprintf(stderr, "%s: there is no fact '%s'\n", program, argv[1]);
+        return 2;
+    }
     return _cmocka_run_group_tests(program, tests, (size_t)n, NULL, NULL);
 }
 

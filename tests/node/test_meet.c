@@ -405,6 +405,102 @@ static int close_ends_those_who_wait(void *arg)
     return 0;
 }
 
+static void send_to_the_end(void *arg)
+{
+    int rc;
+    do
+        rc = send_thing(*(rn_chan **)arg, SOON);
+    while (rc == 0);
+    int reason = rn_chan_err(*(rn_chan **)arg);
+    check_rc(rc, reason < 0 ? reason : RN_ECLOSED);
+}
+
+static void receive_to_the_end(void *arg)
+{
+    int rc;
+    do
+        rc = receive_thing(*(rn_chan **)arg, SOON);
+    while (rc > 0);
+    check_rc(rc, RN_ECLOSED);
+}
+
+/* The moments lie so close that each state of the exchange is met; also one in which an element is accepted and has not
+ * left the home. */
+static int a_cancellation_at_any_moment_ends_everybody(void *arg)
+{
+    (void)arg;
+    open_both();
+    rn_chan *out = bound(a, "meet", RN_OUT, &meets), *out_b = bound(b, "meet", RN_OUT, &meets);
+    rn_chan *in = bound(b, "meet", RN_IN, NULL), *in_a = bound(a, "meet", RN_IN, NULL);
+    rn_chan *cancels = bound(b, "meet", RN_IN, NULL);
+    rn_group *g = rn_group_new();
+    check_rc(rn_group_go(g, send_to_the_end, &out, sizeof out), 0);
+    check_rc(rn_group_go(g, send_to_the_end, &out_b, sizeof out_b), 0);
+    check_rc(rn_group_go(g, receive_to_the_end, &in, sizeof in), 0);
+    check_rc(rn_group_go(g, receive_to_the_end, &in, sizeof in), 0);
+    check_rc(rn_group_go(g, receive_to_the_end, &in_a, sizeof in_a), 0);
+    rn_sleep(rn_after((int64_t)round_now * 17 * RN_US));
+    rn_chan_fail(cancels, -EIO);
+    check_rc(rn_group_wait(g, SOON), 0);
+    rn_group_free(g);
+    rn_chan *const all[] = { out, out_b, in, in_a, cancels };
+    for (size_t i = 0; i < RN_LEN(all); i++)
+        rn_chan_unref(all[i]);
+    close_both();
+    return 0;
+}
+
+/* ---- a receive that cannot decode what it met ---- */
+
+static void receive_until_refused(void *arg)
+{
+    int rc;
+    do
+        rc = receive_thing(*(rn_chan **)arg, SOON);
+    while (rc > 0);
+    check_rc(rc, -EBADMSG);
+}
+
+static int decoded; /* reset by the fact */
+
+static int refuse_every_third(const void *ctx, const uint8_t *data, size_t len, void *elem)
+{
+    return ++decoded % 3 == 0 ? -EBADMSG : thing_codec.decode(ctx, data, len, elem);
+}
+
+/* Other receives of the handle are claimed meanwhile: what they are given does not keep it from being unbound. */
+static int a_handle_whose_codec_refuses_can_be_unbound(void *arg)
+{
+    (void)arg;
+    open_both();
+    rn_codec picky = thing_codec;
+    decoded = 0;
+    picky.decode = refuse_every_third;
+    rn_chan *out = bound(a, "meet", RN_OUT, &meets),
+            *in = rn_chan_new(sizeof(struct thing), 0, NULL);
+    rn_chan *out_b = bound(b, "meet", RN_OUT, &meets), *rest = bound(b, "meet", RN_IN, NULL);
+    rn_group *receivers = rn_group_new(), *g = rn_group_new();
+    check_rc(rn_bind(a, "meet", RN_IN, in, &picky, NULL, SOON), 0);
+    for (int i = 0; i < 3; i++)
+        check_rc(rn_group_go(receivers, receive_until_refused, &in, sizeof in), 0);
+    check_rc(rn_group_go(g, send_to_the_end, &out, sizeof out), 0);
+    check_rc(rn_group_go(g, send_to_the_end, &out_b, sizeof out_b), 0);
+    check_rc(rn_group_wait(receivers, SOON), 0);
+    check_rc(rn_unbind(in, SOON), 0);
+    rn_chan_close(out);
+    check_rc(rn_group_go(g, receive_to_the_end, &rest, sizeof rest), 0);
+    check_rc(rn_group_wait(g, SOON), 0);
+    for (uint32_t i = 1; i <= things_made(); i++)
+        check(thing_fate(i)->came - thing_fate(i)->discarded == thing_fate(i)->handed_over);
+    rn_group_free(receivers);
+    rn_group_free(g);
+    rn_chan *const all[] = { out, out_b, in, rest };
+    for (size_t i = 0; i < RN_LEN(all); i++)
+        rn_chan_unref(all[i]);
+    close_both();
+    return 0;
+}
+
 static void send_until_unbound(void *arg)
 {
     check_rc(send_thing(*(rn_chan **)arg, SOON), -ESHUTDOWN);
@@ -508,6 +604,8 @@ int main(int argc, char **argv)
         FACT(local_and_named_channels_mix_in_a_select, 1, SEEDS),
         FACT(a_receiver_that_dies_leaves_the_element_to_another, 1, SEEDS),
         FACT(close_ends_those_who_wait, 1, SEEDS),
+        FACT(a_cancellation_at_any_moment_ends_everybody, 200, 2),
+        FACT(a_handle_whose_codec_refuses_can_be_unbound, 1, 40),
         FACT(unbind_ends_those_who_wait, 1, SEEDS),
         FACT(a_link_that_breaks_at_any_frame_loses_and_doubles_nothing, 0, 2),
     };
