@@ -1,0 +1,258 @@
+/* offering.c - sends of a rendezvous: from the call, or from their beginning, to the verdict.   SPDX-License-Identifier: MIT
+ *
+ * An offer is made (it is tentative, and its chunk waits for the window), leaves under a number, and ends by Commit or
+ * Abort.  One whose send has given RN_EUNKNOWN stays as an orphan until its fate is known. */
+#include "node/meeting.h"
+
+#include "node/node.h"
+#include "node/op.h"
+#include "proto/limits.h"
+#include "runtime/assert.h"
+#include "runtime/reach.h"
+
+#include <errno.h>
+
+static void drop_chunk(struct handle *h, struct parcel *p)
+{
+    if (p->chunk != NULL)
+        outbox_give(&h->out, p->chunk);
+    p->chunk = NULL;
+}
+
+void offer_ends(struct handle *h, struct parcel *p)
+{
+    if (h->pairing.unsaid == p)
+        h->pairing.unsaid = TAILQ_NEXT(p, link);
+    if (p->number == 0 && !p->patient)
+        h->pairing.calls++; /* the call that it was made for is still there */
+    TAILQ_REMOVE(&h->pairing.offers, p, link);
+    p->number = 0;
+    drop_chunk(h, p);
+}
+
+void pairing_take_back(struct handle *h, int rc)
+{
+    struct parcel *p;
+
+    while ((p = h->pairing.unsaid) != NULL) {
+        offer_ends(h, p);
+        meeting_fire(h, p, rc);
+        node_mark(h->node, h);
+    }
+}
+
+/* ---- making ---- */
+
+bool offer_is_patient(const struct rn__op *op)
+{
+    return op->wait->n_ops == 1 && op_parcel(op)->buf.len <= WIRE_FRAME_TARGET;
+}
+
+void offer_make(struct handle *h, struct rn__op *op, bool patient)
+{
+    struct side *side = &h->side[RN_OUT];
+    struct parcel *p = op_parcel(op);
+
+    if (!rn__tentative(op->wait, op->index)) {
+        meeting_mute(side, op);
+        return;
+    }
+    meeting_join(side, &h->pairing.offers, op);
+    if (h->pairing.unsaid == NULL)
+        h->pairing.unsaid = p;
+    p->number = 0;
+    p->patient = patient;
+    h->pairing.calls -= !patient;
+    p->chunk = outbox_pack(&h->out, p->buf.data, p->buf.len);
+    if (p->chunk != NULL) {
+        node_mark(h->node, h);
+    } else {
+        offer_ends(h, p);
+        meeting_fire(h, p, -ENOMEM);
+    }
+}
+
+static void serve_calls(struct handle *h)
+{
+    struct pairing *m = &h->pairing;
+    struct rn__op *op, *next;
+
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL && m->calls > 0; op = next) {
+        const struct parcel *p = op_parcel(op);
+        next = op->next;
+        if (p->op == NULL && !p->twin && (m->but == 0 || rn__wait_id(op->wait) != m->but))
+            offer_make(h, op, /* patient= */ false);
+    }
+}
+
+void offers_serve(struct handle *h)
+{
+    struct rn__op *op, *next;
+
+    if (h->draining || node_fence(h->node) != 0)
+        return;
+    serve_calls(h);
+    for (op = rn__chan_first(h->chan, RN_SEND); op != NULL; op = next) {
+        next = op->next;
+        if (op_parcel(op)->op == NULL && !op_parcel(op)->asks && offer_is_patient(op))
+            offer_make(h, op, true);
+    }
+}
+
+void pairing_call(struct handle *h, uint32_t n, uint64_t but)
+{
+    h->pairing.calls += n;
+    h->pairing.but = but;
+    side_adjust(&h->side[RN_OUT], -(int64_t)n);
+}
+
+/* ---- leaving ---- */
+
+size_t pairing_next_size(const struct handle *h)
+{
+    const struct parcel *p = h->pairing.unsaid;
+
+    return p != NULL ? WIRE_SECTION_HEADER + p->chunk->len : 0;
+}
+
+/* What is left of a deadline, as it crosses the wire: 0 is none, so what is over is 1. */
+static uint32_t left_ms(rn_time deadline)
+{
+    int64_t ms;
+
+    if (deadline == RN_FOREVER)
+        return 0;
+    ms = (deadline - rn_now() + RN_MS - 1) / RN_MS;
+    return ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct chunk **chunk)
+{
+    struct pairing *m = &h->pairing;
+    struct parcel *p = m->unsaid;
+
+    if (p == NULL)
+        return NULL;
+    m->unsaid = TAILQ_NEXT(p, link);
+    p->number = ++m->numbered;
+    *chunk = p->chunk;
+    p->chunk = NULL;
+    *s = (struct wire_section){
+        .count = 1,
+        .number = p->number,
+        .position = rn__wait_id(p->op->wait),
+        .deliveries = left_ms(p->op->deadline),
+        .bytes = (*chunk)->bytes,
+        .size = (uint32_t)(*chunk)->len,
+        .flags = WIRE_OFFER | (p->patient ? WIRE_PATIENT : 0),
+        .body = (*chunk)->data,
+    };
+    return p;
+}
+
+void pairing_unleave(struct handle *h, struct parcel *p, struct chunk *chunk)
+{
+    struct pairing *m = &h->pairing;
+
+    rn_assert(p->number == m->numbered);
+    m->numbered--;
+    m->unsaid = p;
+    p->number = 0;
+    p->chunk = chunk;
+    pairing_serve(h); /* it may have been closed meanwhile */
+}
+
+/* ---- the verdict ---- */
+
+static struct parcel *find_offer(struct handle *h, uint64_t number)
+{
+    struct parcel *p;
+
+    TAILQ_FOREACH(p, &h->pairing.offers, link)
+    if (p->number == number)
+        return p;
+    return NULL;
+}
+
+/* The home has decided an offer whose send gave RN_EUNKNOWN. */
+static void orphan_decided(struct handle *h, struct parcel *p)
+{
+    rn_reached("offering: what became of an offer in doubt is known");
+    h->pairing.unknown--;
+    parcel_give(&h->pool, p);
+}
+
+void pairing_offer_committed(struct handle *h, uint64_t number)
+{
+    struct parcel *p = find_offer(h, number);
+
+    if (number == 0 || p == NULL)
+        return;
+    offer_ends(h, p);
+    h->pairing.committed++;
+    if (p->orphan)
+        orphan_decided(h, p);
+    else
+        meeting_fire(h, p, 0);
+}
+
+void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks)
+{
+    struct side *side = &h->side[RN_OUT];
+    struct parcel *p = find_offer(h, number);
+
+    side_adjust(side, asks);
+    if (number == 0 || p == NULL)
+        return;
+    offer_ends(h, p);
+    if (p->orphan) {
+        orphan_decided(h, p);
+        return;
+    }
+    rn_reached_if(asks && p->patient, "offering: an offer found no place at the home");
+    if (asks && side->asked == 1 && p->both)
+        side->sole = rn__wait_id(p->op->wait); /* the home knows it by its offer */
+    p->asks = asks;
+    meeting_release(side, p);
+}
+
+/* ---- knocks ---- */
+
+/* The link is not up, and somebody cannot wait: the send gives up, its offer's fate will be known later. */
+static void offer_yields(struct handle *h, struct parcel *p)
+{
+    rn_reached("offering: a send gives up in doubt");
+    p->orphan = true;
+    p->withdraw_due |= !p->withdrawn;
+    p->withdrawn = true;
+    h->pairing.unknown++;
+    meeting_fire(h, p, RN_EUNKNOWN);
+    node_mark(h->node, h);
+}
+
+int64_t offer_knock(struct handle *h, struct parcel *p, int64_t now_ns)
+{
+    int64_t until_ns;
+
+    if (p->op == NULL || rn__knocks(p->op->wait) == 0)
+        return INT64_MAX;
+    if (p->number ==
+        0) { /* it has not left, and will at once if only another negotiator would have liked to come first */
+        if (rn__knocks(p->op->wait) == RN__KNOCK_TALKS && node_up_until(h->node) > 0)
+            return INT64_MAX;
+        offer_ends(h, p);
+        meeting_release(&h->side[RN_OUT], p);
+        return INT64_MAX;
+    }
+    until_ns = meeting_until(h, p, now_ns);
+    if (now_ns >= until_ns) {
+        offer_yields(h, p);
+        return INT64_MAX;
+    }
+    if (p->patient && !p->withdrawn) { /* any other is decided soon */
+        p->withdrawn = true;
+        p->withdraw_due = true;
+        node_mark(h->node, h);
+    }
+    return until_ns;
+}
