@@ -203,9 +203,10 @@ static int side_collect(struct rn_node *n, struct side *side)
 {
     if (side->state != SIDE_BOUND)
         return 0;
-    int rc = side->dir == RN_IN ? side_tell_taken(n, side) : 0;
-    if (rc == 0 && handle_meets(side->handle))
-        rc = side_tell_pairing(n, side);
+    /* What a receive gave back goes before what later ones have taken: Taken covers all before it. */
+    int rc = handle_meets(side->handle) ? side_tell_pairing(n, side) : 0;
+    if (rc == 0 && side->dir == RN_IN)
+        rc = side_tell_taken(n, side);
     if (rc == 0 && side->closed == 0 && !side->unbind_due) {
         rc = side_ask(n, side);
         if (rc == 0)
