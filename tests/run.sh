@@ -184,6 +184,19 @@ stage_e2e() {
   return $status
 }
 
+# Every branch that is marked as rare must have been taken, by one of the programs whose output is in the log; unless the time
+# was too short for all seeds.
+all_reached() {
+  local never
+  grep -q "^sim: $sim_seeds seeds" "$log" && grep -q "^sim_graphs: $graphs graphs" "$log" || return 0
+  never=$(awk '/^ +[0-9]+  [a-z]+: / { n = $1; sub(/^ +[0-9]+  /, ""); sum[$0] += n }
+    END { for (phrase in sum) if (sum[phrase] == 0) print phrase }' "$log")
+  [[ -n $never ]] || return 0
+  echo "== never reached, FAILED: $never" >>"$log"
+  count 0 1
+  return 1
+}
+
 stage_sim() {
   local status=0
   build build/release gcc release || return 1
@@ -192,6 +205,7 @@ stage_sim() {
     build/release/tests/sim --from "$sim_from" --seeds "$sim_seeds" --seconds "$sim_seconds" --floor "$sim_floor" || status=1
   one "random graphs" timeout -s ABRT $((graphs_seconds + 60)) \
     build/release/tests/sim_graphs --from 1 --seeds "$graphs" --seconds "$graphs_seconds" --floor "$graphs_floor" || status=1
+  all_reached || status=1
   note=$(sed -n 's/^sim: \([0-9]* seeds\) in .*: \([0-9]* sent\).*/ (\1, \2/p; s/^sim_graphs: \([0-9]* graphs\) in .*/; \1)/p' "$log" | tr -d '\n')
   return $status
 }

@@ -26,30 +26,26 @@ static int by_count(const void *a, const void *b)
     return n != m ? (n < m) - (n > m) : strcmp(x->phrase, y->phrase);
 }
 
-size_t reach_report(void)
+void reach_report(const char *program)
 {
-    size_t n = (size_t)(__stop_rn_reach - __start_rn_reach), never = 0;
+    size_t n = (size_t)(__stop_rn_reach - __start_rn_reach);
     struct rn__reach **sorted = calloc(n + 1, sizeof(struct rn__reach *));
 
     if (sorted == NULL)
         abort();
     memcpy(sorted, __start_rn_reach, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, by_count);
-    printf("sim: %zu rare branches:\n", n);
-    for (size_t i = 0; i < n; i++) {
+    printf("%s: %zu rare branches:\n", program, n);
+    for (size_t i = 0; i < n; i++)
         printf("%12lu  %s\n", count(sorted[i]), sorted[i]->phrase);
-        never += count(sorted[i]) == 0;
-    }
     free(sorted);
-    return never;
 }
 
 #else
 
-size_t reach_report(void)
+void reach_report(const char *program)
 {
-    printf("sim: this build does not count rare branches (it needs RUNNEL_TESTS=ON)\n");
-    return 0;
+    printf("%s: this build does not count rare branches (it needs RUNNEL_TESTS=ON)\n", program);
 }
 
 #endif

@@ -2,11 +2,8 @@
 #ifndef TESTS_SIM_REACH_H
 #define TESTS_SIM_REACH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-/* Prints every branch that is marked with rn_reached() (runtime/reach.h) in the rooms that the simulator runs, and how
- * often it was taken, those that were never taken last.  Gives how many those are; 0 in builds that do not count. */
-size_t reach_report(void);
+/* Prints every branch that is marked with rn_reached() (runtime/reach.h) in the rooms that the program runs, and how
+ * often it was taken, those that were never taken last.  tests/run.sh adds up what the programs print. */
+void reach_report(const char *program);
 
 #endif

@@ -15,6 +15,7 @@
 #include "runtime/rand.h"
 #include "runtime/sched.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/reach.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -642,6 +643,8 @@ int main(int argc, char **argv)
            " in doubt; %" PRIu64 " frames, %" PRIu64 " breaks\n",
            total.runs, now() - started, total.performed, total.timeouts, total.missed, total.doubts,
            total.frames, total.breaks);
+    if (!one)
+        reach_report("sim_graphs");
     if (total.runs < floor) {
         fprintf(stderr, "sim_graphs: only %" PRIu64 " graphs were run, the floor is %" PRIu64 "\n",
                 total.runs, floor);

@@ -87,6 +87,8 @@ static void configure_program(struct sim_config *c, uint64_t *rng)
     c->shared_handles = one_in(rng, 3);
     c->shared_senders = one_in(rng, 4);
     c->confirm = one_in(rng, c->deadlines || c->shared_senders ? 2 : 4);
+    if (one_in(rng, 12)) /* many sends on one handle that give up while their link is down */
+        c->deadlines = c->shared_senders = c->confirm = c->breaks = true;
     c->early_close = one_in(rng, 4);
     c->fails = c->early_close && one_in(rng, 2);
     c->cancels = one_in(rng, 6);
