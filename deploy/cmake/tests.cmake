@@ -19,7 +19,7 @@ endif()
 # Seconds; for tests that are known to need longer, name=seconds.
 set(timeout_default 240)
 set(timeouts sim=300)
-set(timeout_script 120)
+set(timeout_script 300)
 
 # Goroutines that are abandoned at the end of rn_main are not unwound, as Go's, and what only they held is not a leak.
 set(abandons runtime_dump sim)
