@@ -249,6 +249,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return bind_read(c, pb->bind);
     case WIRE_UNBIND:
         c->bind = pb->unbind->bind;
+        c->unbind.abandoned = pb->unbind->abandoned;
         return 0;
     case WIRE_BOUND:
         c->bind = pb->bound->bind;
@@ -307,6 +308,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         c->bind = pb->opened->bind;
         return attributes_read(&c->bound.attributes, pb->opened->attributes);
     case WIRE_GOODBYE:
+        c->goodbye.unsent = pb->goodbye->unsent;
         return 0;
     case WIRE_INSPECT:
         c->bind = pb->inspect->id;

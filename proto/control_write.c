@@ -390,6 +390,7 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
     case WIRE_UNBIND:
         runnel__unbind__init(&m.unbind);
         m.unbind.bind = c->bind;
+        m.unbind.abandoned = c->unbind.abandoned;
         pb->unbind = &m.unbind;
         break;
     case WIRE_UNBOUND:
@@ -465,6 +466,7 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         break;
     case WIRE_GOODBYE:
         runnel__goodbye__init(&m.goodbye);
+        m.goodbye.unsent = c->goodbye.unsent;
         pb->goodbye = &m.goodbye;
         break;
     default:

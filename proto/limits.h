@@ -22,6 +22,8 @@
 #define WIRE_WINDOW_FRAMES  16                   /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES   (UINT32_C(1) << 20)  /* ... and their bytes, or one larger frame */
 
+#define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
+
 #define WIRE_CAPACITY_DEFAULT 16384 /* elements */
 #define WIRE_CAPACITY_MAX     (INT64_C(1) << 31)
 #define WIRE_BYTES_DEFAULT    (UINT64_C(64) << 20)

@@ -169,6 +169,12 @@ struct wire_control {
             bool manual_ack;
         } bind_; /* Bind */
         struct {
+            bool abandoned;
+        } unbind;
+        struct {
+            bool unsent;
+        } goodbye;
+        struct {
             uint64_t incarnation;
             uint32_t epoch;
             struct wire_attributes attributes;

@@ -284,8 +284,12 @@ static void random_control(struct sample *s, enum wire_what what)
         c->number = random_number();
         break;
     case WIRE_UNBIND:
-    case WIRE_UNBOUND:
+        c->unbind.abandoned = random_chance(50);
+        break;
     case WIRE_GOODBYE:
+        c->goodbye.unsent = random_chance(50);
+        break;
+    case WIRE_UNBOUND:
         break;
     }
 }
@@ -479,6 +483,12 @@ static void same_control(const struct wire_control *a, const struct wire_control
             same_node(&a->answer.nodes[i], &b->answer.nodes[i]);
         assert_int_equal(a->answer.code, b->answer.code);
         assert_string_equal(a->answer.sentence, b->answer.sentence);
+        break;
+    case WIRE_UNBIND:
+        assert_int_equal(a->unbind.abandoned, b->unbind.abandoned);
+        break;
+    case WIRE_GOODBYE:
+        assert_int_equal(a->goodbye.unsent, b->goodbye.unsent);
         break;
     default:
         break;
