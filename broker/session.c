@@ -8,6 +8,7 @@
 #include "broker/inquiry.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,7 +88,10 @@ free_session:
 
 void broker_session_free(struct broker_session *s, int64_t now_ns)
 {
-    core_session_end(s->core, s->party, now_ns);
+    if (s->in_order)
+        core_session_leave(s->core, s->party, now_ns);
+    else
+        core_session_end(s->core, s->party, now_ns);
     untouch(s);
     session_free(s->stream);
     free(s);
@@ -129,8 +133,11 @@ static int hand_on(struct broker_session *s, const struct frame_view *view, stru
     for (uint32_t i = 0; i < view->n_controls; i++) {
         int rc;
 
-        if (view->controls[i].what == WIRE_GOODBYE)
+        if (view->controls[i].what == WIRE_GOODBYE) {
+            s->in_order = !view->controls[i].goodbye.unsent;
+            rn_reached_if(!s->in_order, "session: a goodbye leaves something behind");
             return BROKER_SESSION_LEFT;
+        }
         rc = hand_on_control(s, &view->controls[i], now_ns, why);
         if (rc < 0)
             return rc;

@@ -24,8 +24,9 @@ struct broker_session {
     int64_t heard_ns; /* when the node's last frame or Hello came, rn__boottime() */
     int64_t
         search_ns; /* since when it is looked for, its lease being all but over; before that: nothing */
-    bool ready;  /* the core has sections for it */
-    bool failed; /* a control found no memory: it must end */
+    bool ready;    /* the core has sections for it */
+    bool failed;   /* a control found no memory: it must end */
+    bool in_order; /* it said goodbye, and left nothing behind */
 
     struct inquiries *inquiries; /* the shard's */
     struct party *parties;       /* the inquiries that it is asked for */

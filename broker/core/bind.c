@@ -38,8 +38,6 @@ static const char *wish_unsupported(const struct wire_control *c)
 {
     if (c->bind_.manual_ack)
         return "this broker has no acknowledgement by hand yet";
-    if (c->bind_.autoclose || c->bind_.senders_min > 0)
-        return "this broker does not close by itself (autoclose, senders_min) yet";
     return attributes_unsupported(&c->bind_.attributes);
 }
 
@@ -53,6 +51,8 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
         refuse_name(r, name, fault);
     else if ((fault = attributes_fault(&c->bind_.attributes)) != NULL)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
+    else if (c->bind_.direction == WIRE_OUT && c->bind_.senders_min > 0 && !c->bind_.autoclose)
+        refuse(r, WIRE_BAD_ATTRIBUTE, name, "senders_min is stated without autoclose");
     else if (c->bind_.manual_ack && c->bind_.attributes.capacity == WIRE_RENDEZVOUS)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, "a rendezvous cannot be acknowledged by hand");
     else if (ch == NULL && c->bind_.must_exist)
@@ -132,6 +132,8 @@ static struct binding *establish(struct core_session *s, struct channel *ch,
     if (b == NULL)
         goto free_channel;
     b->prefetch = c->bind_.prefetch;
+    if (c->bind_.autoclose && b->direction == WIRE_OUT)
+        autoclose_join(b, c->bind_.senders_min);
     fix(ch, b, stated, type);
     return b;
 

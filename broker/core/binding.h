@@ -46,6 +46,8 @@ struct binding {
     uint64_t expected, expected_bytes; /* what the answers may bring, part of side->returning */
 
     /* OUT */
+    bool autoclose; /* the channel stays open for it, and closes when the last such one has gone */
+    uint32_t senders_min; /* with autoclose: as it was stated */
     uint64_t next_number, accepted, accepted_said;
     uint32_t grant; /* lent, but not said yet; so grant_bytes */
     uint64_t grant_bytes;

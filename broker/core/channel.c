@@ -172,6 +172,8 @@ void channel_after(struct channel *ch)
     struct core *core = ch->core;
     bool unbound = ch->in.n_bindings == 0 && ch->out.n_bindings == 0;
 
+    if (!ch->closed && autoclose_due(ch))
+        autoclose_close(ch);
     if (ch->closed && drained(ch)) {
         if (unbound) {
             channel_forget(ch);
@@ -274,4 +276,7 @@ void channel_check(const struct channel *ch)
     }
     if (ch->closed)
         rn_assert(list_empty(&ch->out.askers));
+    else
+        rn_assert(!autoclose_due(ch));
+    autoclose_check(ch);
 }

@@ -5,6 +5,7 @@
 #ifndef BROKER_CORE_CHANNEL_H
 #define BROKER_CORE_CHANNEL_H
 
+#include "broker/core/autoclose.h"
 #include "broker/core/binding.h"
 #include "broker/core/ledger.h"
 #include "broker/core/offer.h"
@@ -23,6 +24,7 @@ struct channel {
     bool closed;
     enum wire_code code; /* CLOSED, FAILED or CANCELLED */
     int32_t reason;
+    struct autoclose autoclose;
 
     struct side in, out;
     struct line line;       /* of senders, on a rendezvous */

@@ -99,7 +99,7 @@ static void hush(struct core_session *s)
 }
 
 /* The binding goes, and what it holds comes back.  Gives its channel. */
-static struct channel *leave(struct binding *b, enum match_end how)
+static struct channel *leave(struct binding *b, enum match_end how, enum parting parting)
 {
     struct channel *ch = b->channel;
 
@@ -108,6 +108,7 @@ static struct channel *leave(struct binding *b, enum match_end how)
         credit_leave(b);
     else
         match_leave(b, how);
+    autoclose_leave(b, parting);
     binding_free(b);
     return ch;
 }
@@ -120,16 +121,27 @@ static void session_free(struct core_session *s)
     free(s);
 }
 
-void core_session_end(struct core *core, struct core_session *s, int64_t now_ns)
+static void session_over(struct core *core, struct core_session *s, enum parting how,
+                         int64_t now_ns)
 {
     struct binding *b;
 
     see_time(core, now_ns);
     hush(s);
     while ((b = s->bindings) != NULL)
-        channel_after(leave(b, MATCH_SESSION_OVER));
+        channel_after(leave(b, MATCH_SESSION_OVER, how));
     session_free(s);
     check_slowly(core);
+}
+
+void core_session_end(struct core *core, struct core_session *s, int64_t now_ns)
+{
+    session_over(core, s, PARTING_DEATH, now_ns);
+}
+
+void core_session_leave(struct core *core, struct core_session *s, int64_t now_ns)
+{
+    session_over(core, s, PARTING_IN_ORDER, now_ns);
 }
 
 void core_free(struct core *core)
@@ -142,7 +154,7 @@ void core_free(struct core *core)
     while (!list_empty(&core->sessions)) {
         struct core_session *s = list_first(&core->sessions, struct core_session, of_core);
         while (s->bindings != NULL)
-            (void)leave(s->bindings, MATCH_SESSION_OVER);
+            (void)leave(s->bindings, MATCH_SESSION_OVER, PARTING_DEATH);
         session_free(s);
     }
     for (ch = core->channels; ch != NULL; ch = next) {
@@ -160,13 +172,13 @@ static int broken(const char **why, const char *rule)
     return -EPROTO;
 }
 
-static int handle_unbind(struct binding *b)
+static int handle_unbind(struct binding *b, bool abandoned)
 {
     struct core_session *s = b->session;
     struct wire_control c = { .what = WIRE_UNBOUND, .bind = b->number };
 
     binding_speak(b); /* what was accepted of it, before the last word */
-    struct channel *ch = leave(b, MATCH_UNBOUND);
+    struct channel *ch = leave(b, MATCH_UNBOUND, abandoned ? PARTING_ABANDONED : PARTING_IN_ORDER);
     (void)s->core->opts.out.control(s->owner, &c);
     channel_after(ch);
     return 0;
@@ -238,7 +250,7 @@ static int dispatch(struct core_session *s, const struct wire_control *c, const 
     if (b == NULL)
         return c->bind <= s->last_bind ? 0 : broken(why, "a control for a binding that never was");
     if (c->what == WIRE_UNBIND)
-        return handle_unbind(b);
+        return handle_unbind(b, c->unbind.abandoned);
     int rc = handle(b, c, why);
     channel_after(b->channel);
     return rc;

@@ -10,7 +10,7 @@
  * events earn is said once.
  *
  * Sessions here are live parties; that their connections break and resume is not seen.  A session that is over
- * (its lease ended, or it said goodbye) is ended once, by core_session_end(). */
+ * is ended once, by core_session_end() or core_session_leave(). */
 #ifndef BROKER_CORE_CORE_H
 #define BROKER_CORE_CORE_H
 
@@ -45,8 +45,11 @@ struct core_session *core_session_new(struct core *core, const char *node,
                                       const uint8_t instance[16], void *owner);
 /* A frame of it came, whatever is in it, and be it an empty one: to be called for each, before what is in it. */
 void core_heard(struct core *core, struct core_session *s, int64_t now_ns);
-/* It is over: its slots come free, what it had not taken comes again with deliveries + 1.  Nothing is sent to it. */
+/* It is over: its slots come free, what it had not taken comes again with deliveries + 1.  Nothing is sent to it.  A
+ * channel that was to close when its senders had gone is told that these have died. */
 void core_session_end(struct core *core, struct core_session *s, int64_t now_ns);
+/* The same after a Goodbye that leaves nothing behind: its senders have gone in order. */
+void core_session_leave(struct core *core, struct core_session *s, int64_t now_ns);
 
 /* Its name, for people. */
 const char *core_session_node(const struct core_session *s);

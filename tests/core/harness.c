@@ -252,6 +252,8 @@ static void hear(struct node *n, struct message *m)
     }
     rn_assert(h != NULL);
     rn_assert(!h->unbound);
+    if (c->what == WIRE_CLOSED_ || (c->what == WIRE_RECALL && c->recall.closing))
+        ending_expect(h, c->recall.code, c->recall.reason);
     switch (c->what) {
     case WIRE_BOUND:
         h->bound = true;
@@ -362,13 +364,32 @@ static void note_accepted(struct world *w, const struct wire_section *s)
     }
 }
 
+/* The home has just answered a Bind. */
+static void note_bind(struct node *n, struct handle *h)
+{
+    for (size_t i = n->down.n; i-- > 0;) {
+        const struct wire_control *c = &n->down.at[i]->control;
+        if (n->down.at[i]->data || c->what != WIRE_BOUND || c->bind != h->number)
+            continue;
+        h->home_incarnation = c->bound.incarnation;
+        ending_bound(h);
+        return;
+    }
+}
+
 static void note_control(struct node *n, const struct wire_control *c)
 {
     struct world *w = n->world;
     struct handle *h = handle_of(n, c->bind);
 
+    if (c->what == WIRE_BIND)
+        note_bind(n, h);
     if (c->what == WIRE_CLOSE && h->direction == WIRE_IN)
         row_add(&w->cancelled, h->incarnation);
+    if (c->what == WIRE_CLOSE && h->home_incarnation != 0)
+        ending_by_hand(h, c->recall.reason);
+    if (c->what == WIRE_UNBIND)
+        ending_gone(h, c->unbind.abandoned ? GONE_ABANDONED : GONE_UNBOUND);
     if (c->what != WIRE_TAKEN)
         return;
     for (size_t i = h->got.n; i-- > 0;) {
@@ -393,6 +414,8 @@ bool move_up(struct node *n)
     else
         w->rc = core_control(w->core, n->session, &m->control, w->now, &w->why);
     if (w->rc == 0) {
+        if (m->data)
+            handle_of(n, m->bind)->arrived += m->section.count;
         if (m->data)
             note_accepted(w, &m->section);
         else
@@ -535,6 +558,7 @@ void world_free(struct world *w)
     free(w->nodes.at);
     free(w->elements.at);
     free(w->cancelled.at);
+    free(w->endings.at);
     free(w);
 }
 
@@ -552,7 +576,7 @@ struct node *node_new(struct world *w, const char *name)
     return n;
 }
 
-void node_end(struct node *n)
+static void node_gone(struct node *n, enum gone how)
 {
     struct world *w = n->world;
 
@@ -564,13 +588,27 @@ void node_end(struct node *n)
                 w->elements.at[h->got.at[k].id].lost_report = true;
         }
     }
-    core_session_end(w->core, n->session, w->now);
+    if (how == GONE_GOODBYE)
+        core_session_leave(w->core, n->session, w->now);
+    else
+        core_session_end(w->core, n->session, w->now);
+    for (size_t i = 0; i < n->handles.n; i++)
+        ending_gone(n->handles.at[i], how);
     n->session = NULL;
     core_check(w->core);
 }
 
-struct handle *bind_with(struct node *n, const char *name, enum wire_direction d,
-                         const struct wire_attributes *a, uint32_t prefetch)
+void node_end(struct node *n)
+{
+    node_gone(n, GONE_CRASHED);
+}
+
+void node_leave(struct node *n)
+{
+    node_gone(n, GONE_GOODBYE);
+}
+
+static struct handle *handle_new(struct node *n, const char *name, enum wire_direction d)
 {
     struct handle *h = calloc(1, sizeof *h);
 
@@ -582,12 +620,40 @@ struct handle *bind_with(struct node *n, const char *name, enum wire_direction d
     h->in_order = true;
     snprintf(h->name, sizeof h->name, "%s", name);
     row_add(&n->handles, h);
+    return h;
+}
+
+static void say_bind(struct handle *h, const char *name, const struct wire_attributes *a,
+                     uint32_t prefetch)
+{
     struct wire_control c = { .what = WIRE_BIND, .bind = h->number };
+
     c.bind_.name = name;
-    c.bind_.direction = d;
+    c.bind_.direction = h->direction;
     c.bind_.attributes = *a;
     c.bind_.prefetch = prefetch;
-    say(n, &c);
+    c.bind_.autoclose = h->autoclose;
+    c.bind_.senders_min = h->senders_min;
+    say(h->node, &c);
+}
+
+struct handle *bind_with(struct node *n, const char *name, enum wire_direction d,
+                         const struct wire_attributes *a, uint32_t prefetch)
+{
+    struct handle *h = handle_new(n, name, d);
+
+    say_bind(h, name, a, prefetch);
+    return h;
+}
+
+struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
+                            uint32_t senders_min)
+{
+    struct handle *h = handle_new(n, name, WIRE_OUT);
+
+    h->autoclose = true;
+    h->senders_min = senders_min;
+    say_bind(h, name, a, 0);
     return h;
 }
 
@@ -603,12 +669,24 @@ struct handle *bind_out(struct node *n, const char *name, int64_t capacity)
                      &(struct wire_attributes){ .capacity = capacity, .type = "" }, 0);
 }
 
-void handle_unbind(struct handle *h)
+static void unbind(struct handle *h, bool abandoned)
 {
     h->unbinding = true;
     h->sends.n = h->store.n = 0;
     h->receives = 0;
-    say(h->node, &(struct wire_control){ .what = WIRE_UNBIND, .bind = h->number });
+    say(h->node, &(struct wire_control){ .what = WIRE_UNBIND,
+                                         .bind = h->number,
+                                         .unbind = { .abandoned = abandoned } });
+}
+
+void handle_unbind(struct handle *h)
+{
+    unbind(h, false);
+}
+
+void handle_abandon(struct handle *h)
+{
+    unbind(h, true);
 }
 
 void handle_close(struct handle *h, int32_t reason)

@@ -9,6 +9,7 @@
 #define TESTS_CORE_HARNESS_H
 
 #include "broker/core/core.h"
+#include "tests/core/ending.h"
 
 #include <stddef.h>
 
@@ -51,6 +52,11 @@ struct handle {
     uint32_t epoch;
     struct wire_attributes attributes; /* type: points to type */
     char type[256];
+    bool autoclose; /* asked for, and not gone */
+    uint32_t senders_min;
+    uint64_t
+        home_incarnation; /* of what the home has bound it to, be that known here or not; 0: nothing */
+    uint64_t arrived;     /* OUT: elements that have reached the home */
 
     ROW(struct send) sends; /* OUT: waiting */
     uint64_t credit, credit_bytes, sent, accepted;
@@ -102,9 +108,10 @@ struct world {
     ROW(struct node *) nodes;
     ROW(struct element) elements;
     ROW(uint64_t) cancelled; /* incarnations */
-    const char *why;         /* of the last -EPROTO */
-    int rc;                  /* the last result of the core */
-    bool overtake;           /* controls may pass sections in the pipes */
+    ROW(struct ending) endings;
+    const char *why; /* of the last -EPROTO */
+    int rc;          /* the last result of the core */
+    bool overtake;   /* controls may pass sections in the pipes */
     uint64_t max_pull;
 };
 
@@ -113,14 +120,19 @@ void world_free(struct world *w);
 uint64_t world_random(struct world *w, uint64_t below);
 
 struct node *node_new(struct world *w, const char *name);
-void node_end(struct node *n); /* its session is over; handles stay to be looked at */
+void node_end(struct node *n);   /* its session is over; handles stay to be looked at */
+void node_leave(struct node *n); /* the same, after a Goodbye */
 
 /* Sends Bind; the answer comes with the pump. */
 struct handle *bind_with(struct node *n, const char *name, enum wire_direction d,
                          const struct wire_attributes *a, uint32_t prefetch);
 struct handle *bind_in(struct node *n, const char *name, int64_t capacity);
 struct handle *bind_out(struct node *n, const char *name, int64_t capacity);
+/* With autoclose; one that sends. */
+struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
+                            uint32_t senders_min);
 void handle_unbind(struct handle *h);
+void handle_abandon(struct handle *h); /* as a node does for a bind that nobody waited for */
 void handle_close(struct handle *h, int32_t reason);
 
 void sends(struct handle *h, uint32_t n,

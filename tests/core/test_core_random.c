@@ -1,8 +1,8 @@
 /* test_core_random.c - random nodes against the core, from a seed.   SPDX-License-Identifier: MIT
  *
  * Goal: whatever nodes do that follow the protocol, in whatever order their messages arrive, capacity is never
- * exceeded, nothing is lost or doubled, closes come after the last element, and as long as somebody receives
- * everything moves on.  Method: a seed chooses channels, nodes and what they do; then senders stop, some receivers
+ * exceeded, nothing is lost or doubled, closes come after the last element, a crash does not look like one, and as long as
+ * somebody receives everything moves on.  Method: a seed chooses channels, nodes and what they do; then senders stop, some receivers
  * freeze their hands on what they hold without taking it, one fresh receiver per channel waits, and all must drain to
  * it.  Replay one seed: CORE_SEED=N test_core_random; more of them: CORE_RUNS=N. */
 #include "tests/core/harness.h"
@@ -24,6 +24,7 @@ struct run {
     int64_t capacity[NAMES];
     uint64_t bytes[NAMES];
     bool closes, cancels, ends; /* may this run do that? */
+    bool autocloses;            /* do senders ask for it? */
     bool single;                /* one receiver per name: then the order must hold */
     bool received[NAMES];
     uint32_t nodes;
@@ -47,6 +48,8 @@ static struct handle *bind_some(struct run *r, struct node *n, size_t name, enum
         a.capacity = r->capacity[name];
         a.capacity_bytes = r->bytes[name];
     }
+    if (r->autocloses && d == WIRE_OUT && below(r, 3) > 0)
+        return bind_closing(n, names[name], &a, (uint32_t)below(r, 4));
     struct handle *h = bind_with(n, names[name], d, &a,
                                  below(r, 3) == 0 ? (uint32_t)below(r, 6) : 0);
     h->hoards = below(r, 2) == 0;
@@ -115,7 +118,10 @@ static void act(struct run *r)
     } else if (what < 960) {
         give_up(h);
     } else if (what < 985) {
-        handle_unbind(h);
+        if (h->direction == WIRE_OUT && below(r, 4) == 0)
+            handle_abandon(h);
+        else
+            handle_unbind(h);
     } else if (what < 992 && r->closes && h->direction == WIRE_OUT) {
         handle_close(h, below(r, 2) == 0 ? 0 : -5);
     } else if (what < 995 && r->cancels && h->direction == WIRE_IN) {
@@ -161,7 +167,10 @@ static void step(struct run *r)
         struct node *n = some_node(r);
         n->frozen = !n->frozen;
     } else if (what < 996 && r->ends) {
-        node_end(some_node(r));
+        if (below(r, 2) == 0)
+            node_end(some_node(r));
+        else
+            node_leave(some_node(r));
         add_node(r);
     } else if (what < 999 && w->nodes.n < 40) {
         add_node(r);
@@ -225,6 +234,8 @@ static void drain(struct run *r)
     if (world_waiting(w) > 0)
         show(w);
     assert_int_equal(world_waiting(w), 0);
+    for (size_t i = 0; i < NAMES; i++)
+        assert_int_equal(fresh[i]->closed, ending_is_closed(fresh[i]));
 }
 
 /* What nodes have sent is accepted; and what single receivers took, they took in the channel's order.  (The last one
@@ -295,6 +306,7 @@ static void run_seed(uint64_t seed)
     r.closes = below(&r, 2) == 0;
     r.cancels = below(&r, 4) == 0;
     r.ends = below(&r, 2) == 0;
+    r.autocloses = below(&r, 2) == 0;
     r.single = !r.ends && below(&r, 2) == 0;
     for (size_t i = 0; i < NAMES; i++) {
         r.capacity[i] = below(&r, 3) == 0 ? 1 + (int64_t)below(&r, 3) : 1 + (int64_t)below(&r, 60);
