@@ -1,7 +1,11 @@
 /* error.c - what a broker's refusal is to a program.   SPDX-License-Identifier: MIT */
 #include "node/inside.h"
 
+#include "proto/limits.h"
+
 #include <stdio.h>
+
+_Static_assert(WIRE_REASON_SESSION == RN_ESESSION, "limits.h and runnel.h agree");
 
 int node_error(enum wire_code code, int reason)
 {

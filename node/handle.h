@@ -41,7 +41,7 @@ struct side {
     uint32_t id;       /* the binding's number in the session */
     UT_hash_handle hh; /* by id, in the node's table */
     rn_chan *reply;    /* of int: who waits in rn_bind; a reference, or NULL */
-    bool abandoned;    /* nobody waits for the answer any more: undo the bind when it comes */
+    bool abandoned;    /* nobody has the bind: it is undone when its answer comes, or has come */
     struct wire_counts reported; /* OUT: the counts last sent */
 
     /* Guarded by the channel's lock. */

@@ -92,12 +92,28 @@ static uint64_t node_unsent(struct rn_node *n)
     return sum;
 }
 
-static void node_goodbye(struct rn_node *n)
+/* Binds that nobody has are undone first: a Goodbye would count them among the senders that have gone in order. */
+static int node_undo_binds(struct rn_node *n)
+{
+    struct side *side, *next;
+    int rc = 0;
+    HASH_ITER(hh, n->sides, side, next) {
+        struct wire_control c = { .what = WIRE_UNBIND,
+                                  .bind = side->id,
+                                  .unbind = { .abandoned = true } };
+        bool had = side->state != SIDE_BINDING && !(side->state == SIDE_BOUND && side->abandoned);
+        if (!had && rc == 0)
+            rc = session_control(n->session, &c);
+    }
+    return rc;
+}
+
+static void node_goodbye(struct rn_node *n, bool unsent)
 {
     if (n->session == NULL || n->uplink.state != UPLINK_UP)
         return;
-    struct wire_control c = { .what = WIRE_GOODBYE };
-    if (session_control(n->session, &c) == 0)
+    struct wire_control c = { .what = WIRE_GOODBYE, .goodbye = { .unsent = unsent } };
+    if (node_undo_binds(n) == 0 && session_control(n->session, &c) == 0)
         traffic_pump(n);
 }
 
@@ -107,7 +123,7 @@ static void node_end(struct rn_node *n)
     struct ending ending = { .unsent = node_unsent(n) };
     ending.rc = drained && ending.unsent == 0 ? 0 : RN_ETIMEDOUT;
     if (n->stage == NODE_CLOSING)
-        node_goodbye(n);
+        node_goodbye(n, ending.unsent > 0);
     bool shut = n->stage == NODE_CLOSING;
     n->stage = NODE_ENDED;
     node_session_over(n, shut ? -ESHUTDOWN : RN_ESESSION);

@@ -112,7 +112,7 @@ enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };  
  * the rest to their defaults when the first sender is bound.
  *
  * Today a channel is an RN_QUEUE that is kept in RN_MEMORY and whose senders wait (RN_SLOW_BLOCK).  A bind that
- * states what is marked with (*) is refused with -ENOTSUP, and so are RN_FANOUT, RN_DISK, RN_QUORUM and RN_RENDEZVOUS;
+ * states what is marked with (*) is refused with -ENOTSUP, and so are RN_FANOUT, RN_DISK and RN_QUORUM;
  * RN_SLOW_DROP_OLDEST and RN_SLOW_CUT are refused with it too, or with -EINVAL on a stated RN_QUEUE. */
 typedef struct rn_bind_opts {
     enum rn_kind kind;
@@ -124,8 +124,8 @@ typedef struct rn_bind_opts {
     uint32_t max_deliveries;        /* 0: any (default 16); compared, and of no effect yet */
     bool     must_exist;            /* do not create: -ENOENT */
     bool     confirm;               /* OUT: a send returns only when the home has accepted it */
-    bool     autoclose;             /* OUT (*): the channel closes when its last sender that asked for this has gone */
-    uint32_t senders_min;           /* OUT (*): autoclose not before so many have been; 0: 1 */
+    bool     autoclose;             /* OUT: the channel closes when its last sender that asked for this has gone */
+    uint32_t senders_min;           /* OUT, with autoclose: not before so many have been; 0: 1 */
     bool     manual_ack;            /* IN (*): an element is done when it is acknowledged */
     uint32_t prefetch;              /* IN: elements sent ahead to this process; 0: chosen */
 } rn_bind_opts;
@@ -149,7 +149,13 @@ typedef struct rn_bind_opts {
  * fresh channel to go on.  close on either end is a barrier at the home: all that was sent before is
  * received first.  rn_chan_fail on an IN handle cancels: untaken elements are dropped and counted, later
  * sends get the reason.  When a sender failed the channel, receivers get RN_ECLOSED and rn_chan_err says
- * why, as on a local one. */
+ * why, as on a local one.
+ *
+ * A sender goes by rn_unbind or rn_node_close, or it dies: its session ends without either.  When the last one with
+ * autoclose goes the channel closes as by rn_chan_close - once as many as the largest senders_min (if that is 2 or more)
+ * have gone without dying, however many died.  If any died it is failed: receivers get RN_ECLOSED after the last element
+ * that was accepted, and rn_chan_err gives RN_ESESSION, though their own session lives.  A bind that failed does not
+ * count, nor does a sender without autoclose, which a close ends as any other.  senders_min without autoclose is -EINVAL. */
 int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
               const rn_codec *codec, size_t codec_size, const rn_bind_opts *opts, size_t opts_size,
               rn_time deadline);

@@ -178,7 +178,9 @@ static int side_tell_close(struct rn_node *n, struct side *side)
 
 static int side_tell_unbind(struct rn_node *n, struct side *side)
 {
-    struct wire_control c = { .what = WIRE_UNBIND, .bind = side->id };
+    struct wire_control c = { .what = WIRE_UNBIND,
+                              .bind = side->id,
+                              .unbind = { .abandoned = side->abandoned } };
     int rc = tell(n, &c);
     if (rc == 0) {
         side->unbind_due = false;
@@ -574,6 +576,7 @@ static void on_bound(struct side *side, const struct wire_control *c)
     side->incarnation = c->bound.incarnation;
     side->epoch = c->bound.epoch;
     if (side->abandoned || h->fatal < 0) {
+        side->abandoned = true; /* rn_bind fails, so nothing of it may count */
         side->unbind_due = true;
         node_mark(h->node, h);
     } else {
