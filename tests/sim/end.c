@@ -1,6 +1,8 @@
 /* end.c - see end.h.   SPDX-License-Identifier: MIT */
 #include "tests/sim/end.h"
 
+#include "node/handle.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,57 @@ void end_check_over(struct world *w, const struct end *e, int node)
 bool end_is_over(int rc)
 {
     return rc == RN_ESESSION || rc == RN_EHOMELOST || rc == -ESHUTDOWN;
+}
+
+/* What only the handle knows. */
+static struct handle *handle_lock(const struct end *e)
+{
+    rn__chan_lock(e->chan);
+    return rn__chan_bound(e->chan);
+}
+
+bool end_has_failed(struct world *w, const struct end *e)
+{
+    if (w->config.local)
+        return false;
+    int rc = handle_lock(e)->fatal;
+    rn__chan_unlock(e->chan);
+    return end_is_over(rc);
+}
+
+bool end_is_closed(struct world *w, const struct end *e)
+{
+    if (w->config.local)
+        return false;
+    struct handle *h = handle_lock(e);
+    bool closed = h->side[RN_IN].closed < 0 || h->side[RN_OUT].closed < 0;
+    rn__chan_unlock(e->chan);
+    return closed;
+}
+
+int end_reason(struct world *w, const struct end *e)
+{
+    if (w->config.local)
+        return rn_chan_err(e->chan);
+    int reason = handle_lock(e)->reason;
+    rn__chan_unlock(e->chan);
+    return reason;
+}
+
+static uint64_t incarnation_of(const struct end *e, enum rn_dir dir)
+{
+    uint64_t incarnation = handle_lock(e)->side[dir].incarnation;
+    rn__chan_unlock(e->chan);
+    return incarnation;
+}
+
+/* The keeper's end does not: it is there until all have gone. */
+static bool asks_for_close(struct world *w, int node, enum rn_dir dir)
+{
+    const struct sim_config *c = &w->config;
+
+    return c->autoclose && dir == RN_OUT && node != SIM_NODES_MAX &&
+           (!c->only_some || sim_chance(w, 60));
 }
 
 static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind_opts *opts)
@@ -49,28 +102,56 @@ static rn_chan *bind_once(struct world *w, const char *name, int node, enum rn_d
     return NULL;
 }
 
+static struct end opened(struct world *w, struct end e, int channel, enum rn_dir dir,
+                         uint32_t least)
+{
+    if (!w->config.local)
+        e.incarnation = incarnation_of(&e, dir);
+    if (dir == RN_OUT)
+        e.sender = oracle_sender(w->oracle, channel, e.home, e.incarnation, least);
+    return e;
+}
+
 struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
 {
     rn_bind_opts opts;
     char name[16];
+    uint32_t least;
 
     if (w->config.local)
-        return (struct end){ .chan = rn_chan_ref(w->local[channel]) };
+        return opened(w, (struct end){ .chan = rn_chan_ref(w->local[channel]) }, channel, dir, 0);
     options(w, channel, dir, &opts);
+    opts.autoclose = asks_for_close(w, node, dir);
+    if (opts.autoclose && w->config.senders_min)
+        opts.senders_min = (uint32_t)w->config.channel[channel].senders;
+    least = !opts.autoclose ? 0 : opts.senders_min > 0 ? opts.senders_min : 1;
     snprintf(name, sizeof name, "channel.%d", channel);
     for (;;) {
         struct end e = { .home = oracle_home(w->oracle) };
 
         e.chan = bind_once(w, name, node, dir, &opts);
+        if (e.chan != NULL)
+            e = opened(w, e, channel, dir, least);
         if (e.chan != NULL && e.home == oracle_home(w->oracle))
             return e;
-        if (e.chan !=
-            NULL) /* nobody can tell which home it has: perhaps the one that was lost meanwhile */
+        /* Nobody can tell which home it has: perhaps the one that was lost meanwhile. */
+        if (e.chan != NULL && dir == RN_OUT)
+            oracle_sender_gone(w->oracle, e.sender, GONE_UNSURE);
+        if (e.chan != NULL)
             end_close(w, &e);
         oracle_may_reorder(w->oracle);
         world_check_refusal(w, node);
         rn_sleep(rn_after(RN_MS));
     }
+}
+
+/* Unbound by the home, rather than over with its session?  rn_unbind gives 0 for both when no send is in doubt. */
+static bool unbound(const struct end *e)
+{
+    const struct handle *h = handle_lock(e);
+    bool over = h->side[RN_IN].state == SIDE_OVER || h->side[RN_OUT].state == SIDE_OVER;
+    rn__chan_unlock(e->chan);
+    return !over;
 }
 
 int end_close(struct world *w, struct end *e)
@@ -81,8 +162,11 @@ int end_close(struct world *w, struct end *e)
         do
             rc = rn_unbind(e->chan, rn_after(10 * RN_SEC));
         while (rc == RN_ETIMEDOUT);
+    if (rc == -EBADF && w->config.leaves)
+        rc = -ESHUTDOWN; /* its node was closed before we came to that */
     if (rc == 0 && end_unsent(w, e) != 0)
         sim_fail("unbound, yet %llu sends are in doubt", (unsigned long long)end_unsent(w, e));
+    e->in_order = rc == 0 && (w->config.local || unbound(e));
     end_drop(e);
     return rc;
 }

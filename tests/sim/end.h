@@ -10,14 +10,23 @@
 
 struct end {
     rn_chan *chan;
-    unsigned home; /* under which it was bound, for the oracle */
+    unsigned home;        /* under which it was bound, for the oracle */
+    uint64_t incarnation; /* of the channel */
+    uint32_t sender;      /* the oracle's number of it, if it sends */
+    bool in_order;        /* end_close() was answered by the home: its session had not ended */
 };
 
 /* A fresh one; tries again until it holds, in however many sessions and lives of node and broker. */
 struct end end_open(struct world *w, int channel, int node, enum rn_dir dir);
 
-/* Has the handle failed for good, through no fault of the channel's? */
+/* Is that what operations on a handle give that has failed for good, through no fault of the channel's? */
 bool end_is_over(int rc);
+/* Has it failed so?  (rn_chan_err also gives RN_ESESSION when the session of another has ended: a sender's that the channel
+ * was to close with.) */
+bool end_has_failed(struct world *w, const struct end *e);
+/* Does it know that the channel is closed, and with what reason? */
+bool end_is_closed(struct world *w, const struct end *e);
+int end_reason(struct world *w, const struct end *e);
 /* The handle has failed, on that node: fails unless there is a fault to blame. */
 void end_check_over(struct world *w, const struct end *e, int node);
 

@@ -62,6 +62,23 @@ static void crash(struct world *w, struct sim_node *n)
     world_node_start(w, n);
 }
 
+/* What it has sent and does not get rid of in time stays behind. */
+static void leave(struct world *w, struct sim_node *n)
+{
+    rn_node *node = n->node;
+    int rc;
+
+    if (node == NULL)
+        return;
+    w->faults[FAULT_LEAVE]++;
+    n->node = NULL;
+    rc = rn_node_close(node, rn_after(sim_time(w, 4 * w->config.delay_max_ns)), NULL);
+    if (rc != 0 && rc != RN_ETIMEDOUT)
+        sim_fail("closing node %s: %s", n->name, rn_strerror(rc));
+    rn_sleep(rn_after(sim_time(w, w->config.lease_ns / 4) + RN_MS));
+    world_node_start(w, n);
+}
+
 static void lose_home(struct world *w)
 {
     struct shard *shard = w->shard;
@@ -120,6 +137,8 @@ static void something(struct world *w)
     case 7:
         if (c->crashes && sim_chance(w, 50))
             crash(w, n);
+        else if (c->leaves && sim_chance(w, 50))
+            leave(w, n);
         break;
     case 8:
         if (c->homes_lost && sim_chance(w, 20))

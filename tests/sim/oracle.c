@@ -4,6 +4,8 @@
  * arrive before its first receiver learns that its session is over. */
 #include "tests/sim/oracle.h"
 
+#include "node/runnel.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,16 +13,35 @@
 struct element {
     int channel, sender;
     unsigned home;
-    uint32_t order;
+    uint32_t order, via; /* the sender's handle */
     enum fate fate;
+    bool gave_0; /* its send, though it may be in doubt by now */
     uint32_t receipts;
     uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
 };
 
+/* One that receives. */
 struct handle {
     int channel;
     unsigned home;
+    uint64_t incarnation;
     bool alone, ended;
+};
+
+/* One that sends. */
+struct sender {
+    int channel;
+    unsigned home;
+    uint64_t incarnation;
+    uint32_t least; /* 0: does not ask for autoclose */
+    enum gone gone;
+};
+
+/* One incarnation of a channel. */
+struct stream {
+    uint64_t incarnation;
+    bool by_hand;
+    bool plain; /* a receiver was told of a close without a reason */
 };
 
 struct receipt {
@@ -42,12 +63,12 @@ struct vector {
 };
 
 struct oracle {
-    struct vector elements, handles, receipts;
+    struct vector elements, handles, receipts, senders, streams;
     struct vector channels; /* of each home in turn, n_channels each */
     int n_channels;
     unsigned home;
     uint64_t ended; /* handles that have lost their session */
-    bool may_reorder;
+    bool may_reorder, may_die, may_leave;
     char suspicion[200]; /* the first that there was; "": none */
 };
 
@@ -72,6 +93,23 @@ static struct element *element_at(const struct oracle *o, uint32_t i)
 static struct handle *handle_at(const struct oracle *o, uint32_t i)
 {
     return (struct handle *)o->handles.data + i;
+}
+
+static struct sender *sender_at(const struct oracle *o, uint32_t i)
+{
+    return (struct sender *)o->senders.data + i;
+}
+
+static struct stream *stream_of(struct oracle *o, uint64_t incarnation)
+{
+    struct stream *s = o->streams.data;
+
+    for (size_t i = 0; i < o->streams.len; i++)
+        if (s[i].incarnation == incarnation)
+            return &s[i];
+    s = vector_push(&o->streams, sizeof *s);
+    *s = (struct stream){ .incarnation = incarnation };
+    return s;
 }
 
 static struct channel *channel_at(const struct oracle *o, int channel, unsigned home)
@@ -108,6 +146,8 @@ void oracle_free(struct oracle *o)
     free(o->handles.data);
     free(o->receipts.data);
     free(o->channels.data);
+    free(o->senders.data);
+    free(o->streams.data);
     free(o);
 }
 
@@ -122,11 +162,30 @@ void oracle_home_lost(struct oracle *o)
     home_begins(o);
 }
 
-uint32_t oracle_try(struct oracle *o, int channel, unsigned home, int sender, uint32_t order)
+uint32_t oracle_sender(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
+                       uint32_t least)
+{
+    struct sender *s = vector_push(&o->senders, sizeof *s);
+
+    *s = (struct sender){
+        .channel = channel, .home = home, .incarnation = incarnation, .least = least
+    };
+    return (uint32_t)(o->senders.len - 1);
+}
+
+void oracle_sender_gone(struct oracle *o, uint32_t handle, enum gone how)
+{
+    sender_at(o, handle)->gone = how;
+}
+
+uint32_t oracle_try(struct oracle *o, uint32_t handle, int sender, uint32_t order)
 {
     struct element *e = vector_push(&o->elements, sizeof *e);
+    const struct sender *s = sender_at(o, handle);
 
-    *e = (struct element){ .channel = channel, .home = home, .sender = sender, .order = order };
+    *e = (struct element){
+        .channel = s->channel, .home = s->home, .sender = sender, .order = order, .via = handle
+    };
     return (uint32_t)(o->elements.len - 1);
 }
 
@@ -142,6 +201,7 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate)
     if (fate == FATE_DOUBT && e->fate == FATE_SENT && e->receipts == 0)
         channel_of(o, e)->outstanding--;
     e->fate = fate;
+    e->gave_0 |= fate == FATE_SENT;
 }
 
 void oracle_cancelled(struct oracle *o, int channel, unsigned home)
@@ -159,11 +219,63 @@ void oracle_failed(struct oracle *o, int channel, unsigned home)
     channel_at(o, channel, home)->failed = true;
 }
 
-uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, bool alone)
+void oracle_by_hand(struct oracle *o, uint64_t incarnation)
+{
+    stream_of(o, incarnation)->by_hand = true;
+}
+
+void oracle_may_die(struct oracle *o)
+{
+    o->may_die = true;
+}
+
+void oracle_may_leave(struct oracle *o)
+{
+    o->may_leave = true;
+}
+
+/* Of the senders that asked for autoclose. */
+struct tally {
+    uint32_t asked, least;
+    uint32_t parted, perhaps; /* in order */
+};
+
+static struct tally tally_of(const struct oracle *o, uint64_t incarnation)
+{
+    struct tally t = { 0 };
+
+    for (uint32_t i = 0; i < o->senders.len; i++) {
+        const struct sender *s = sender_at(o, i);
+        if (s->incarnation != incarnation || s->least == 0)
+            continue;
+        t.asked++;
+        t.parted += s->gone == GONE_UNBOUND;
+        t.perhaps += s->gone == GONE_UNSURE;
+        if (s->gone != GONE_NOT && s->least > t.least)
+            t.least = s->least;
+    }
+    return t;
+}
+
+enum closing oracle_closes(const struct oracle *o, uint64_t incarnation)
+{
+    struct tally t = tally_of(o, incarnation);
+
+    if (t.asked == 0)
+        return CLOSES_NOT;
+    if (t.least == 1 || t.parted >= t.least)
+        return CLOSES_SURELY;
+    return t.parted + t.perhaps >= t.least ? CLOSES_PERHAPS : CLOSES_NOT;
+}
+
+uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
+                       bool alone)
 {
     struct handle *h = vector_push(&o->handles, sizeof *h);
 
-    *h = (struct handle){ .channel = channel, .home = home, .alone = alone };
+    *h = (struct handle){
+        .channel = channel, .home = home, .incarnation = incarnation, .alone = alone
+    };
     return (uint32_t)(o->handles.len - 1);
 }
 
@@ -226,19 +338,35 @@ static __attribute__((format(printf, 2, 3))) void suspect(struct oracle *o, cons
     va_end(args);
 }
 
+/* A channel that nobody closed has closed. */
+static void check_autoclose(const struct oracle *o, const struct handle *h, int reason)
+{
+    struct tally t = tally_of(o, h->incarnation);
+
+    if (reason == RN_ESESSION && !o->may_die)
+        sim_fail("channel %d has failed over a sender's death, but no session has ended",
+                 h->channel);
+    if (!o->may_leave && t.least > 1 && t.parted + t.perhaps < t.least)
+        sim_fail("channel %d has closed when %u senders had gone, not %u", h->channel,
+                 t.parted + t.perhaps, t.least);
+}
+
 void oracle_closed(struct oracle *o, uint32_t handle, int reason)
 {
     struct channel *ch = handle_channel(o, handle);
+    const struct handle *h = handle_at(o, handle);
+    struct stream *stream = stream_of(o, h->incarnation);
 
     ch->closed = true;
     if (!ch->cancelled && ch->outstanding > ch->calls)
         suspect(o,
                 "channel %d is closed and drained, but %llu elements have not come (%llu in hand)",
-                handle_at(o, handle)->channel, (unsigned long long)ch->outstanding,
-                (unsigned long long)ch->calls);
-    if (reason != 0 && !ch->cancelled && !ch->failed)
-        sim_fail("channel %d ended with %d, but nobody has failed it",
-                 handle_at(o, handle)->channel, reason);
+                h->channel, (unsigned long long)ch->outstanding, (unsigned long long)ch->calls);
+    if (reason != 0 && reason != RN_ESESSION && !ch->cancelled && !ch->failed)
+        sim_fail("channel %d ended with %d, but nobody has failed it", h->channel, reason);
+    stream->plain |= reason == 0;
+    if (!stream->by_hand && (reason == 0 || reason == RN_ESESSION))
+        check_autoclose(o, h, reason);
 }
 
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields)
@@ -292,6 +420,27 @@ static bool may_be_gone(const struct oracle *o, const struct element *e)
     return e->home < o->home || channel_of(o, e)->cancelled || !channel_of(o, e)->closed;
 }
 
+/* A send that gave 0 had a slot, so its handle was there while the channel was open: the channel could not close before it
+ * was gone. */
+static void check_deaths(struct oracle *o)
+{
+    for (uint32_t i = 0; i < o->elements.len; i++) {
+        const struct element *e = element_at(o, i);
+        const struct sender *s = sender_at(o, e->via);
+        const struct stream *stream = stream_of(o, s->incarnation);
+
+        if (!e->gave_0 || s->least == 0 || !stream->plain || stream->by_hand ||
+            channel_of(o, e)->cancelled)
+            continue;
+        if (s->gone == GONE_DEAD)
+            sim_fail("channel %d was closed as if sender %d, who died, had gone in order",
+                     e->channel, e->sender);
+        if (e->receipts == 0)
+            sim_fail("channel %d was closed as if element %u, which stayed behind, had come",
+                     e->channel, i);
+    }
+}
+
 void oracle_finish(struct oracle *o)
 {
     const struct receipt *receipts = o->receipts.data;
@@ -312,6 +461,7 @@ void oracle_finish(struct oracle *o)
         if (e->receipts > 1 && e->receipts == e->live_receipts)
             sim_fail("element %u is doubled", i);
     }
+    check_deaths(o);
     if (o->ended == 0 && o->suspicion[0] != '\0')
         sim_fail("%s", o->suspicion);
     if (o->ended == 0 && !o->may_reorder)

@@ -28,8 +28,20 @@ unsigned oracle_home(const struct oracle *o); /* the present one: 0, 1, ... */
 void oracle_home_lost(struct oracle *o);      /* the broker has crashed */
 
 /* ---- sending ---- */
-/* A sender's next element.  `order` (growing per sender) is its place among what that sender sends. */
-uint32_t oracle_try(struct oracle *o, int channel, unsigned home, int sender, uint32_t order);
+/* A handle that sends, to this incarnation of a channel (0: it is a local one).  `least`: the channel is to close when
+ * such senders have gone, so many of them in order; 0: it does not ask for that. */
+uint32_t oracle_sender(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
+                       uint32_t least);
+enum gone {
+    GONE_NOT,
+    GONE_UNBOUND,
+    GONE_UNSURE, /* its session has ended while it was being unbound, or its node was closed */
+    GONE_DEAD,   /* its session has ended, and it was never unbound */
+};
+/* GONE_UNSURE also before it is known how, and when it begins. */
+void oracle_sender_gone(struct oracle *o, uint32_t handle, enum gone how);
+/* A sender's next element, on that handle.  `order` (growing per sender) is its place among what that sender sends. */
+uint32_t oracle_try(struct oracle *o, uint32_t handle, int sender, uint32_t order);
 void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
 /* A receiver has no more use for the channel: what nobody has taken may be dropped. */
 void oracle_cancelled(struct oracle *o, int channel, unsigned home);
@@ -37,12 +49,21 @@ void oracle_cancelled(struct oracle *o, int channel, unsigned home);
 void oracle_sender_ended(struct oracle *o);
 /* A sender has failed the channel, so that its end may have a reason. */
 void oracle_failed(struct oracle *o, int channel, unsigned home);
+/* Somebody has closed it, or failed it. */
+void oracle_by_hand(struct oracle *o, uint64_t incarnation);
+/* Sessions may end in this run, if only by many faults in a row; senders may be unbound before they know. */
+void oracle_may_die(struct oracle *o);
+void oracle_may_leave(struct oracle *o);
+/* All senders have gone, and this incarnation is open.  Does it close by itself, when enough time has passed? */
+enum closing { CLOSES_NOT, CLOSES_PERHAPS, CLOSES_SURELY };
+enum closing oracle_closes(const struct oracle *o, uint64_t incarnation);
 
 /* ---- receiving ---- */
 /* Handles that receive: a receipt belongs to one, and its session may end.  `alone`: it is the channel's only receiver, and
  * one goroutine receives on it, so that elements must come in order: what is recalled from a slow receiver and handed
  * to another may come after what that one already had. */
-uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, bool alone);
+uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
+                       bool alone);
 void oracle_session_ended(struct oracle *o, uint32_t handle);
 /* Elements may have been with a receiver that the program never had: a bind under a session that ended, or one given up. */
 void oracle_may_reorder(struct oracle *o);
@@ -53,8 +74,9 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 
 /* ---- what must hold unless a session ends, which nobody may have noticed yet: so it is judged by oracle_finish() ---- */
 
-/* A receive gave RN_ECLOSED, and rn_chan_err said `reason`: all that was sent has been taken, but for what other receives
- * have and did not return with yet. */
+/* A receive gave RN_ECLOSED, and `reason` was told: all that was sent has been taken, but for what other receives have and
+ * did not return with yet.  Of a channel that closed by itself, and so judged at once: as many as must have gone in order
+ * have, and RN_ESESSION is told only if a sender may have died.  oracle_finish() judges that it was told if one has. */
 void oracle_closed(struct oracle *o, uint32_t handle, int reason);
 
 /* A send gave 0: elements sent and not received are at most capacity, and one in the hand of each receive that has been called

@@ -2,13 +2,15 @@
  *
  * The keeper of a channel, on a node that few faults touch, has it bound until all receivers have ended, so that a closed
  * channel is still known to a receiver that comes back late; it closes when all senders have ended, and again when the
- * broker with the closed channel is gone. */
+ * broker with the closed channel is gone.  With autoclose it must not have to, if one that asked for it was there; but
+ * nobody may have been, or their number was lost with a broker. */
 #include "tests/sim/end.h"
 
 #include <stdlib.h>
 
 #define FAULTS_OF_A_STORM 3
 #define SHARERS           3 /* of one handle */
+#define PATIENCE_LEASES   20
 
 static void start(rn_group *g, rn_fn *fn, const void *job, size_t size)
 {
@@ -28,16 +30,38 @@ static bool over(const struct world *w, int channel)
     return w->senders_left[channel] == 0 && w->receivers_left[channel] == 0;
 }
 
+/* All senders have ended, the last at `since`.  Must the keeper close? */
+static bool must_close(const struct keeper_job *j, const struct end *e, rn_time since)
+{
+    struct world *w = j->w;
+    enum closing closes;
+
+    if (!w->config.autoclose || end_is_closed(w, e))
+        return !w->config.autoclose;
+    closes = oracle_closes(w->oracle, e->incarnation);
+    if (closes == CLOSES_NOT)
+        return true;
+    if (rn_now() - since < PATIENCE_LEASES * w->config.lease_ns)
+        return false;
+    if (closes == CLOSES_SURELY)
+        sim_fail("channel %d has not closed when its senders had gone", j->channel);
+    return true;
+}
+
 /* false: its handle has failed, and it must go on with another. */
 static bool keep(const struct keeper_job *j, struct end *e)
 {
     struct world *w = j->w;
     bool closed = false;
+    rn_time since = 0;
 
     while (!over(w, j->channel)) {
-        if (end_is_over(rn_chan_err(e->chan)))
+        if (end_has_failed(w, e))
             return false;
-        if (!closed && w->senders_left[j->channel] == 0) {
+        if (since == 0 && w->senders_left[j->channel] == 0)
+            since = rn_now();
+        if (!closed && since != 0 && must_close(j, e, since)) {
+            oracle_by_hand(w->oracle, e->incarnation);
             rn_chan_close(e->chan);
             closed = true;
         }
@@ -100,7 +124,7 @@ static struct sharing *share(struct world *w, bool yes, int channel, int node, e
     *s = (struct sharing){ .users = SHARERS };
     s->end = end_open(w, channel, node, dir);
     if (dir == RN_IN)
-        s->handle = oracle_handle(w->oracle, channel, s->end.home, false);
+        s->handle = oracle_handle(w->oracle, channel, s->end.home, s->end.incarnation, false);
     return s;
 }
 

@@ -33,10 +33,12 @@ static void leave(struct receiver *r)
     if (sharing != NULL && --sharing->users > 0)
         return;
     free(sharing);
-    if (end_is_over(rn_chan_err(r->end.chan)))
+    if (end_has_failed(r->w, &r->end))
         end_drop(&r->end);
     else
         end_close(r->w, &r->end);
+    if (!r->end.in_order)
+        oracle_session_ended(r->w->oracle, r->handle);
 }
 
 static void enter(struct receiver *r)
@@ -45,7 +47,7 @@ static void enter(struct receiver *r)
 
     r->last = r->w->senders_left[j->channel] == 0;
     r->end = end_open(r->w, j->channel, j->node, RN_IN);
-    r->handle = oracle_handle(r->w->oracle, j->channel, r->end.home,
+    r->handle = oracle_handle(r->w->oracle, j->channel, r->end.home, r->end.incarnation,
                               r->w->config.channel[j->channel].receivers == 1 &&
                                   !r->w->config.shared_handles);
 }
@@ -53,7 +55,7 @@ static void enter(struct receiver *r)
 /* Has the session ended, or may it have without anybody's having been told? */
 static bool session_ends(const struct receiver *r)
 {
-    return sim_sessions_end(&r->w->config) || end_is_over(rn_chan_err(r->end.chan));
+    return sim_sessions_end(&r->w->config) || end_has_failed(r->w, &r->end);
 }
 
 /* Unbinds and binds again.  What was taken is taken; what was not comes again in its place, so for the oracle this is
@@ -63,9 +65,10 @@ static void rebind(struct receiver *r)
     bool ends = session_ends(r);
     uint32_t handle = r->handle;
 
-    if (ends)
-        oracle_session_ended(r->w->oracle, r->handle);
     end_close(r->w, &r->end);
+    ends |= !r->end.in_order;
+    if (ends)
+        oracle_session_ended(r->w->oracle, handle);
     enter(r);
     if (!ends)
         r->handle = handle;
@@ -110,15 +113,14 @@ static void took(struct receiver *r, rn_bytes *b)
         cancel(r);
 }
 
-/* false: that was the end.  true: the channel was closed by one of its senders, and when nobody had it any more, another
- * sender may have begun a new one. */
+/* false: that was the end.  true: the channel was closed by one of its senders, or when they had gone, and when nobody had
+ * it any more, another sender may have begun a new one. */
 static bool closed(struct receiver *r)
 {
-    int reason = rn_chan_err(r->end.chan);
+    const struct sim_config *c = &r->w->config;
 
-    /* The session may have ended since. */
-    oracle_closed(r->w->oracle, r->handle, end_is_over(reason) ? 0 : reason);
-    if (r->last || !(r->w->config.early_close || r->w->config.cancels))
+    oracle_closed(r->w->oracle, r->handle, end_reason(r->w, &r->end));
+    if (r->last || !(c->early_close || c->cancels || c->autoclose))
         return false;
     rn_sleep(rn_after(r->w->config.lease_ns / 100));
     begin_anew(r, false); /* it has nothing left that could come again */

@@ -32,6 +32,16 @@ static void doubt(struct sender *s)
     s->n_sent = 0;
 }
 
+static int unbind(struct sender *s)
+{
+    int rc;
+
+    oracle_sender_gone(s->w->oracle, s->end.sender, GONE_UNSURE);
+    rc = end_close(s->w, &s->end);
+    oracle_sender_gone(s->w->oracle, s->end.sender, s->end.in_order ? GONE_UNBOUND : GONE_UNSURE);
+    return rc;
+}
+
 /* Lets go of the end, which has failed or has nothing left to say. */
 static void leave(struct sender *s)
 {
@@ -41,10 +51,14 @@ static void leave(struct sender *s)
     if (sharing != NULL && --sharing->users > 0)
         return;
     free(sharing);
-    if (end_is_over(rn_chan_err(s->end.chan)))
+    if (end_has_failed(s->w, &s->end)) {
+        /* When its node was closed it may have been unbound in time. */
+        oracle_sender_gone(s->w->oracle, s->end.sender,
+                           rn_chan_err(s->end.chan) == -ESHUTDOWN ? GONE_UNSURE : GONE_DEAD);
         end_drop(&s->end);
-    else if (end_is_over(end_close(s->w, &s->end)) && s->n_sent > 0)
+    } else if (unbind(s) != 0 && s->n_sent > 0) {
         sim_fail("unbinding said that sends are in doubt, and the flush before had not");
+    }
 }
 
 static void begin_anew(struct sender *s)
@@ -57,9 +71,11 @@ static void begin_anew(struct sender *s)
 /* Unbinds and binds again: all that was sent has been accepted by then, unless the session ended. */
 static void rebind(struct sender *s)
 {
-    rn_chan *chan = rn_chan_ref(s->end.chan);
-    struct end before = { .chan = chan, .home = s->end.home };
-    int rc = end_close(s->w, &s->end);
+    struct end before = s->end;
+    int rc;
+
+    rn_chan_ref(before.chan);
+    rc = unbind(s);
 
     s->end = before;
     if (end_is_over(rc))
@@ -102,7 +118,7 @@ static void went_well(struct sender *s, uint32_t id)
 static bool send(struct sender *s, uint32_t order)
 {
     struct world *w = s->w;
-    uint32_t id = oracle_try(w->oracle, s->job->channel, s->end.home, s->job->sender, order);
+    uint32_t id = oracle_try(w->oracle, s->end.sender, s->job->sender, order);
     rn_bytes b;
     int rc;
 
@@ -132,6 +148,7 @@ static void close_early(struct sender *s)
 
     if (!w->config.early_close || !sim_chance(w, 30))
         return;
+    oracle_by_hand(w->oracle, s->end.incarnation);
     if (w->config.fails && sim_chance(w, 50)) {
         w->faults[FAULT_FAIL]++;
         oracle_failed(w->oracle, s->job->channel, s->end.home);

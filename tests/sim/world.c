@@ -11,11 +11,11 @@
 #define KEEPER_LEASE_NS (30 * RN_SEC)
 
 const char *const sim_fault_names[FAULT_KINDS] = {
-    "breaks",        "lost frames",    "one-way partitions",
-    "partitions",    "freezes",        "sleeps of the broker",
-    "crashes",       "broker crashes", "clock jumps",
-    "cancellations", "failures",       "refused elements",
-    "late starts",
+    "breaks",           "lost frames",   "one-way partitions",
+    "partitions",       "freezes",       "sleeps of the broker",
+    "crashes",          "node closes",   "broker crashes",
+    "clock jumps",      "cancellations", "failures",
+    "refused elements", "late starts",
 };
 
 /* ---- chance ---- */
@@ -66,7 +66,12 @@ static bool one_in(uint64_t *rng, unsigned n)
 
 bool sim_sessions_end(const struct sim_config *c)
 {
-    return c->long_cuts || c->crashes || c->homes_lost || c->storm;
+    return c->long_cuts || c->crashes || c->leaves || c->homes_lost || c->storm;
+}
+
+bool sim_may_die(const struct sim_config *c)
+{
+    return c->breaks || c->jumps || sim_sessions_end(c);
 }
 
 static void configure_faults(struct sim_config *c, uint64_t *rng)
@@ -131,6 +136,12 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     configure_program(c, &rng);
     for (int i = 0; i < c->channels; i++)
         configure_channel(c, i, &rng);
+    if (local)
+        return;
+    c->autoclose = one_in(&rng, 3);
+    c->only_some = c->autoclose && one_in(&rng, 3);
+    c->senders_min = c->autoclose && one_in(&rng, 3);
+    c->leaves = one_in(&rng, 4);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -143,6 +154,7 @@ static void describe_traits(const struct sim_config *c)
         { c->breaks, "breaks" },
         { c->long_cuts, "long cuts" },
         { c->crashes, "crashes" },
+        { c->leaves, "node closes" },
         { c->homes_lost, "broker crashes" },
         { c->jumps, "clock jumps" },
         { c->again, "frames come again" },
@@ -159,6 +171,9 @@ static void describe_traits(const struct sim_config *c)
         { c->rebinds, "rebinds" },
         { c->late, "late" },
         { c->receivers_first, "receivers first" },
+        { c->autoclose, "autoclose" },
+        { c->only_some, "of some" },
+        { c->senders_min, "senders_min" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)
@@ -280,6 +295,10 @@ void world_open(struct world *w, const struct sim_config *c)
         local_open(w);
         return;
     }
+    if (sim_may_die(c))
+        oracle_may_die(w->oracle);
+    if (c->leaves)
+        oracle_may_leave(w->oracle);
     if (c->long_cuts || c->homes_lost) /* rn_bind goes on by itself when its session ends */
         oracle_may_reorder(w->oracle);
     w->codec = rn_codec_bytes;

@@ -20,6 +20,7 @@ enum sim_fault {
     FAULT_FREEZE,     /* a node's link stands still */
     FAULT_SLEEP,      /* the broker's does */
     FAULT_CRASH,      /* a node dies without a word */
+    FAULT_LEAVE,      /* it is closed, in whatever time that is given */
     FAULT_HOME_LOST,  /* the broker does */
     FAULT_CLOCK_JUMP, /* CLOCK_BOOTTIME jumps, as after a suspend */
     FAULT_CANCEL,     /* a receiver fails the channel */
@@ -44,6 +45,7 @@ struct sim_config {
     bool
         long_cuts; /* partitions and freezes, of the broker too, that may outlast the lease: sessions end */
     bool crashes;    /* nodes die without a word and come back as new ones */
+    bool leaves;     /* nodes are closed, and others take their place */
     bool homes_lost; /* so does the broker, with all its channels */
     bool jumps;      /* the clock jumps */
     bool
@@ -63,6 +65,9 @@ struct sim_config {
     bool rebinds;        /* senders and receivers unbind in the middle of a stream and bind again */
     bool late;           /* senders and receivers come late */
     bool receivers_first; /* receivers state nothing, and are there before the first sender */
+    bool autoclose;       /* a channel closes when its senders have gone */
+    bool only_some;       /* ... those of them that ask for it, which are not all */
+    bool senders_min;     /* ... and as many as the run begins with have gone in order */
 
     struct {
         int64_t capacity;
@@ -109,6 +114,8 @@ void sim_describe(const struct sim_config *c);
 
 /* Do sessions end in such a run?  (In others one may, after many short faults in a row.) */
 bool sim_sessions_end(const struct sim_config *c);
+/* May one? */
+bool sim_may_die(const struct sim_config *c);
 
 void world_open(struct world *w, const struct sim_config *c);
 void world_close(struct world *w);
