@@ -200,6 +200,11 @@ static int receive_closed(const struct receiver *r)
 
     if (reason >= 0 || reason == RN_ECLOSED)
         return CTL_OK;
+    if (reason == RN_ESESSION)
+        return ctl_say(
+            "a sender of channel \"%s\" has died; all that was accepted of it came, what "
+            "it had still to send did not",
+            r->name);
     return ctl_say("channel \"%s\" was ended by a failure: %s", r->name, rn_strerror(reason));
 }
 

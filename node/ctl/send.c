@@ -1,7 +1,8 @@
 /* send.c - `runnel send NAME [FILE...]`: each line is an element.
  *   SPDX-License-Identifier: MIT
  *
- * Invariants: exit status 0 only when the broker has accepted every line and none is in doubt.
+ * Invariants: exit status 0 only when the broker has accepted every line and none is in doubt; with --autoclose only then
+ * is the channel unbound in order, else this sender has died to it.
  * Every line is sent once: a line whose send failed with its session is sent again on the next
  * one, because that failure means that nothing was sent; lines whose send succeeded and was
  * never confirmed are counted in `doubtful`, told, and never sent again. */
@@ -37,6 +38,7 @@ struct sender {
     uint64_t sent;     /* lines whose send gave 0 */
     uint64_t doubtful; /* of them, those whose session ended before they were confirmed */
     bool hole;         /* accepted lines were lost with the broker: never exit status 0 */
+    bool dies;         /* the node is not closed */
     char *buf;         /* read and not sent yet: [at, end) of size bytes */
     size_t at, end, size;
     size_t searched; /* so many bytes from `at` on hold no newline */
@@ -277,11 +279,14 @@ static int sender_work(struct sender *s)
         status = settled;
     if (status == CTL_OK && s->close && !ctl_signal(s->run))
         rn_chan_close(s->chan);
-    if (s->chan) {
+    s->dies = s->bind.autoclose &&
+              (status != CTL_OK || ctl_signal(s->run) || s->doubtful || s->hole);
+    if (s->chan && !s->dies) {
         settled = sender_unbind(s);
         if (status == CTL_OK)
             status = settled;
     }
+    rn_chan_unref(s->chan);
     rn_shield(0);
     if (ctl_signal(s->run))
         ctl_say("interrupted: %" PRIu64 " lines were accepted by \"%s\", %" PRIu64 " are in doubt",
@@ -301,6 +306,8 @@ static int send_run(struct ctl_run *run, void *arg)
         return CTL_FAILED;
     if (sender_bind(s) == 0)
         status = sender_work(s);
+    if (s->dies)
+        return status; /* leaving the program without it is a crash to the broker */
     rn_shield(1);
     rn_node_close(s->node, rn_after(CTL_GRACE_NS), NULL);
     rn_shield(0);
@@ -308,7 +315,16 @@ static int send_run(struct ctl_run *run, void *arg)
 }
 
 /* ---- the command line ---- */
-enum { OPT_CAPACITY = 256, OPT_TYPE };
+enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN };
+
+static uint32_t senders_number(const char *arg, const struct argp_state *state)
+{
+    int64_t n = ctl_number(arg, "--senders-min", state);
+
+    if (n > UINT32_MAX)
+        argp_error(state, "--senders-min %s is too large", arg);
+    return (uint32_t)n;
+}
 
 static error_t parse_send(int key, char *arg, struct argp_state *state)
 {
@@ -320,6 +336,12 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
         return 0;
     case 'c':
         s->close = true;
+        return 0;
+    case 'a':
+        s->bind.autoclose = true;
+        return 0;
+    case OPT_SENDERS_MIN:
+        s->bind.senders_min = senders_number(arg, state);
         return 0;
     case OPT_CAPACITY:
         s->bind.capacity = ctl_number(arg, "--capacity", state);
@@ -339,6 +361,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!s->name)
             argp_error(state, "which channel? NAME is missing");
+        if (s->bind.senders_min && !s->bind.autoclose)
+            argp_error(state, "--senders-min needs --autoclose");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -347,6 +371,13 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option send_options[] = {
     { "close", 'c', NULL, 0, "Close the channel at the end: its receivers end after the last line",
+      0 },
+    { "autoclose", 'a', NULL, 0,
+      "Close the channel when its last sender with --autoclose has gone; if one of them died, its "
+      "receivers end with a failure",
+      0 },
+    { "senders-min", OPT_SENDERS_MIN, "N", 0,
+      "With --autoclose: not before N of them have gone in order; those that died do not count",
       0 },
     { "capacity", OPT_CAPACITY, "N", 0, "The channel holds N elements between send and receive",
       0 },
@@ -358,8 +389,10 @@ static const struct argp_option send_options[] = {
 static const char send_doc[] =
     "Sends each line of the FILEs (of standard input, if there are none), without its newline, "
     "into the channel NAME. A channel that is full makes it wait until somebody receives.\v"
-    "Exit status 0 means that the broker has accepted every line.\n\n"
-    "  $ runnel send jobs --close < jobs.txt";
+    "Exit status 0 means that the broker has accepted every line; to --autoclose a sender that ends with another one has "
+    "died.\n\n"
+    "  $ runnel send jobs --close < jobs.txt\n"
+    "  $ for f in part1 part2; do runnel send jobs -a --senders-min 2 $f & done";
 
 int send_main(int argc, char **argv, struct ctl_opts *opts)
 {

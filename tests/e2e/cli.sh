@@ -48,6 +48,9 @@ gives 2 "positive whole number"      runnel recv a -n ten
 gives 2 "positive whole number"      runnel recv a -n 10x
 gives 2 "positive whole number"      runnel send a --capacity -3
 gives 2 "--wait takes seconds"       runnel send a --wait soon
+gives 2 "needs --autoclose"          runnel send a --senders-min 2
+gives 2 "positive whole number"      runnel send a --autoclose --senders-min 0
+gives 2 "too large"                  runnel send a --autoclose --senders-min 5000000000
 gives 2 "no argument"                runnel ls lines
 gives 2 "not also 'b'"               runnel audit a b
 gives 2 "requires an argument"       runnel ls --broker
