@@ -300,30 +300,14 @@ static void it_is_of_no_effect_on_a_receiver_and_senders_min_needs_it(void **sta
     (void)state;
     struct world *w = world_new(1);
     struct node *n = node_new(w, "n");
-    struct wire_control c = {
-        .what = WIRE_BIND,
-        .bind = 50,
-        .bind_ = { .name = "x",
-                   .direction = WIRE_IN,
-                   .attributes = { .type = "" },
-                   .autoclose = true },
-    };
-    struct handle *in = receiver(w);
-    n->next_bind = 50;
-    struct handle *odd = bind_in(n, "x", 0);
-    n->up.n = 0; /* what is said instead: */
-    say(n, &c);
+    struct handle *in = receiver(w), *odd = bind_in(n, "x", 0);
+    n->up.at[0]->control.bind_.autoclose = true;
     world_pump(w);
     assert_true(odd->bound);
     go(odd);
     is_open(in);
-    c.bind = n->next_bind = 51;
-    c.bind_.direction = WIRE_OUT;
-    c.bind_.autoclose = false;
-    c.bind_.senders_min = 2;
-    odd = bind_in(n, "x", 0);
-    n->up.n = 0;
-    say(n, &c);
+    odd = bind_out(n, "x", 20);
+    n->up.at[0]->control.bind_.senders_min = 2;
     world_pump(w);
     assert_true(odd->refused);
     assert_int_equal(odd->code, WIRE_BAD_ATTRIBUTE);
