@@ -1,0 +1,394 @@
+/* test_core_meet_ends.c - a rendezvous: sessions end, and the channel is closed or cancelled.   SPDX-License-Identifier: MIT */
+#include "tests/core/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* ---- sessions end ------------------------------------------------------------------------------------------------------- */
+
+/* r holds an element that it has not taken; q waits. */
+static void hold(struct stage *t, struct end **s, struct end **q, struct end **r)
+{
+    *s = sender(t, 's');
+    *q = receiver(t, 'q');
+    *r = receiver(t, 'r');
+    offers(*s, 1, "x");
+    asks(*r, 1);
+    hears(*r, "claim 1 of s1");
+    accepts(*r, 1);
+    hears(*r, "commit claim 1 as 1; element 1 'x' at 1");
+    asks(*q, 1);
+    hears(*q, "");
+}
+
+static void element_comes_again_when_its_receivers_session_ends(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    leaves(r->peer);
+    hears(q, "claim 1 of nobody");
+    accepts(q, 1);
+    hears(q, "commit claim 1 as 1; element 1 'x' at 1 deliveries 2");
+    hears(s, "commit 1");
+    stage_free(t);
+}
+
+static void element_comes_as_if_new_when_its_receiver_unbinds(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    unbinds(r);
+    hears(r, "unbound");
+    hears(q, "claim 1 of nobody");
+    accepts(q, 1);
+    hears(q, "commit claim 1 as 1; element 1 'x' at 1");
+    stage_free(t);
+}
+
+static void element_that_was_taken_does_not_come_again(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    takes(r, 1);
+    leaves(r->peer);
+    hears(q, "");
+    stage_free(t);
+}
+
+static void offer_goes_on_when_its_claimers_session_ends(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
+    asks(r, 1);
+    offers(s, 1, "x");
+    hears(r, "claim 1 of s1");
+    asks(q, 1);
+    leaves(r->peer);
+    hears(q, "claim 1 of s1");
+    hears(s, "");
+    stage_free(t);
+}
+
+static void senders_offers_end_with_its_session_and_receives_wait_again(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b');
+    struct end *q = receiver(t, 'q'), *r = receiver(t, 'r');
+    offers(a, 1, "claimed");
+    offers(a, 2, "not claimed");
+    asks(r, 1);
+    hears(r, "claim 1 of a1");
+    leaves(a->peer);
+    asks(q, 1);
+    hears(r, "abort claim 1 asks");
+    offers(b, 1, "x");
+    hears(r, "claim 2 of b1");
+    hears(q, "");
+    stage_free(t);
+}
+
+static void receive_whose_offer_has_gone_is_first_in_line(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b');
+    struct end *q = receiver(t, 'q'), *r = receiver(t, 'r');
+    offers(a, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of a1");
+    asks(q, 1);
+    leaves(a->peer);
+    offers(b, 1, "y");
+    hears(r, "abort claim 1 asks; claim 2 of b1");
+    hears(q, "");
+    stage_free(t);
+}
+
+static void senders_offers_are_aborted_when_it_unbinds(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *r = receiver(t, 'r');
+    offers(s, 1, "x");
+    offers(s, 2, "y");
+    asks(r, 1);
+    hears(r, "claim 1 of s1");
+    unbinds(s);
+    hears(s, "abort 1; abort 2; unbound");
+    hears(r, "abort claim 1 asks");
+    accepts(r, 1); /* it crossed the abort */
+    hears(r, "");
+    stage_free(t);
+}
+
+static void calls_end_with_their_senders_session(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
+    asks(a, 1);
+    asks(b, 1);
+    asks(r, 1);
+    hears(a, "call 1");
+    leaves(a->peer);
+    hears(b, "call 1");
+    stage_free(t);
+}
+
+static void calls_of_a_silent_sender_end_with_its_session(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *c = sender(t, 'c'), *r = receiver(t, 'r');
+    asks(a, 1);
+    asks(b, 1);
+    asks(r, 1);
+    hears(a, "call 1");
+    passes(t, 1000, r->peer);
+    hears(b, "call 1");
+    leaves(a->peer);
+    asks(c, 1);
+    hears(c, "");
+    asks(r, 2);
+    hears(c, "call 1");
+    stage_free(t);
+}
+
+static void element_arrives_although_its_senders_session_ended(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *r = receiver(t, 'r');
+    offers(s, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of s1");
+    accepts(r, 1);
+    leaves(s->peer);
+    hears(r, "commit claim 1 as 1; element 1 'x' at 1");
+    stage_free(t);
+}
+
+static void whole_process_leaves_with_claims_on_its_own_offers(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 'a'), *q = receiver(t, 'q');
+    struct end *r = binds(s->peer, "x", WIRE_IN, &(struct wire_attributes){ .type = "" });
+    offers(s, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of a1");
+    asks(q, 1);
+    leaves(s->peer);
+    hears(q, "");
+    stage_free(t);
+}
+
+/* ---- closed -------------------------------------------------------------------------------------------------------------- */
+
+static void close_ends_the_offers_that_wait(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
+    offers(a, 1, "x");
+    offers(b, 1, "y");
+    asks(b, 1);
+    closes(a, 0);
+    hears(a, "recall closing; abort 1");
+    hears(b, "recall closing; abort 1");
+    hears(r, "closed");
+    asks(r, 1);
+    asks(b, 1); /* crossed */
+    hears(b, "");
+    hears(r, "");
+    stage_free(t);
+}
+
+static void close_waits_for_a_claim_and_for_its_element_to_be_taken(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
+    offers(s, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of s1");
+    closes(s, 0);
+    hears(s, "recall closing");
+    hears(r, "");
+    accepts(r, 1);
+    hears(s, "commit 1");
+    hears(r, "commit claim 1 as 1; element 1 'x' at 1");
+    hears(q, "");
+    takes(r, 1);
+    hears(r, "closed");
+    hears(q, "closed");
+    stage_free(t);
+}
+
+static void claim_that_is_refused_after_the_close_aborts_the_offer(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
+    offers(s, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of s1");
+    asks(q, 1);
+    closes(s, -5);
+    hears(s, "recall closing");
+    refuses(r, 1);
+    hears(s, "abort 1");
+    hears(r, "failed -5");
+    hears(q, "failed -5");
+    stage_free(t);
+}
+
+static void close_waits_for_calls_to_come_back(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
+    asks(a, 2);
+    asks(r, 2);
+    hears(a, "call 2");
+    closes(b, 0);
+    hears(a, "recall closing");
+    comes(a, 1, "x"); /* crossed */
+    hears(a, "abort 1");
+    hears(r, "");
+    returns(a, 1);
+    hears(r, "closed");
+    hears(a, "");
+    stage_free(t);
+}
+
+static void what_was_given_back_is_received_before_the_close(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    closes(s, 0);
+    refuses(r, 1);
+    hears(r, "");
+    hears(q, "claim 1 of nobody");
+    accepts(q, 1);
+    hears(q, "commit claim 1 as 1; element 1 'x' at 1");
+    takes(q, 1);
+    hears(q, "closed");
+    hears(r, "closed");
+    stage_free(t);
+}
+
+static void close_waits_for_a_claim_on_what_was_given_back(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    leaves(r->peer);
+    hears(q, "claim 1 of nobody");
+    closes(s, 0);
+    hears(q, "");
+    accepts(q, 1);
+    hears(q, "commit claim 1 as 1; element 1 'x' at 1 deliveries 2");
+    takes(q, 1);
+    hears(q, "closed");
+    stage_free(t);
+}
+
+/* ---- cancelled ------------------------------------------------------------------------------------------------------------ */
+
+static void cancel_ends_offers_claims_and_what_was_not_taken(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    struct core_totals totals;
+    hold(t, &s, &q, &r);
+    offers(s, 2, "claimed");
+    offers(s, 3, "waits");
+    hears(q, "claim 1 of s2");
+    closes(q, -7);
+    hears(s, "commit 1; recall closing; abort 3; abort 2");
+    hears(q, "abort claim 1; cancelled -7");
+    hears(r, "cancelled -7");
+    takes(r, 1); /* these crossed */
+    accepts(q, 1);
+    asks(q, 1);
+    hears(q, "");
+    offers(s, 4, "late");
+    hears(s, "abort 4");
+    leaves(s->peer);
+    leaves(q->peer);
+    leaves(r->peer);
+    core_totals(t->core, &totals);
+    assert_int_equal(totals.channels, 1);
+    assert_int_equal(totals.accepted, 1);
+    assert_int_equal(totals.dropped, 1);
+    stage_free(t);
+}
+
+static void cancel_drops_what_was_given_back(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s, *q, *r;
+    struct core_totals totals;
+    hold(t, &s, &q, &r);
+    offers(s, 2, "y");
+    hears(q, "claim 1 of s2");
+    accepts(q, 1);
+    (void)heard(q);
+    refuses(r, 1);
+    refuses(q, 1);
+    asks(q, 1);
+    hears(q, "claim 2 of nobody"); /* the other is in the queue */
+    closes(s, 0);
+    closes(r, -7); /* a cancel after the close */
+    hears(q, "abort claim 2; cancelled -7");
+    leaves(s->peer);
+    leaves(q->peer);
+    leaves(r->peer);
+    core_totals(t->core, &totals);
+    assert_int_equal(totals.accepted, 2);
+    assert_int_equal(totals.dropped, 2);
+    stage_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(element_comes_again_when_its_receivers_session_ends),
+        cmocka_unit_test(element_comes_as_if_new_when_its_receiver_unbinds),
+        cmocka_unit_test(element_that_was_taken_does_not_come_again),
+        cmocka_unit_test(offer_goes_on_when_its_claimers_session_ends),
+        cmocka_unit_test(senders_offers_end_with_its_session_and_receives_wait_again),
+        cmocka_unit_test(receive_whose_offer_has_gone_is_first_in_line),
+        cmocka_unit_test(senders_offers_are_aborted_when_it_unbinds),
+        cmocka_unit_test(calls_end_with_their_senders_session),
+        cmocka_unit_test(calls_of_a_silent_sender_end_with_its_session),
+        cmocka_unit_test(element_arrives_although_its_senders_session_ended),
+        cmocka_unit_test(whole_process_leaves_with_claims_on_its_own_offers),
+        cmocka_unit_test(close_ends_the_offers_that_wait),
+        cmocka_unit_test(close_waits_for_a_claim_and_for_its_element_to_be_taken),
+        cmocka_unit_test(claim_that_is_refused_after_the_close_aborts_the_offer),
+        cmocka_unit_test(close_waits_for_calls_to_come_back),
+        cmocka_unit_test(what_was_given_back_is_received_before_the_close),
+        cmocka_unit_test(close_waits_for_a_claim_on_what_was_given_back),
+        cmocka_unit_test(cancel_ends_offers_claims_and_what_was_not_taken),
+        cmocka_unit_test(cancel_drops_what_was_given_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
