@@ -42,9 +42,9 @@ static void say_void(struct binding *b, uint64_t claim, bool asks)
     say(b, (struct wire_control){ .what = WIRE_ABORT, .meet = { .claim = claim, .asks = asks } });
 }
 
-static void say_aborted(struct binding *b, uint64_t number, bool asks)
+static struct wire_control aborted(uint64_t number, bool asks)
 {
-    say(b, (struct wire_control){ .what = WIRE_ABORT, .meet = { .number = number, .asks = asks } });
+    return (struct wire_control){ .what = WIRE_ABORT, .meet = { .number = number, .asks = asks } };
 }
 
 static void say_commit(struct binding *b, uint64_t claim, uint64_t number)
@@ -220,7 +220,7 @@ static void offer_end(struct offer *o, enum ending how)
     rn_assert(o->receiver == NULL);
     offer_leave(&b->channel->line, o);
     offer_free(o);
-    say_aborted(b, number, how == AGAIN);
+    say(b, aborted(number, how == AGAIN));
     if (how == AGAIN)
         send_again(b, &operation, stamp);
 }
@@ -392,16 +392,18 @@ static struct offer *offer_of(struct binding *b, const struct wire_section *s, s
     return o;
 }
 
-/* An offer for which there is no place here: the channel is closed, or holds what it may hold while they wait. */
+/* An offer for which there is no place here: the channel is closed, or holds what it may hold while they wait.  Its sender
+ * is told so even if it was told of the close when it was bound: the offer may have crossed that, and waits for a verdict. */
 static bool turned_away(struct binding *b, const struct wire_section *s)
 {
     struct channel *ch = b->channel;
+    struct wire_control verdict = aborted(s->number, /* asks= */ !ch->closed);
     bool full = s->flags & WIRE_PATIENT &&
                 s->bytes > ch->attributes.capacity_bytes - ch->line.parked_bytes;
 
     if (!ch->closed && !full)
         return false;
-    say_aborted(b, s->number, /* asks= */ !ch->closed);
+    binding_control(b, &verdict);
     if (!ch->closed) {
         struct wire_operation operation = operation_of(b, s);
         send_again(b, &operation, line_stamp(&ch->line));

@@ -307,6 +307,24 @@ static void close_waits_for_a_claim_on_what_was_given_back(void **state)
     stage_free(t);
 }
 
+static void offer_of_one_that_was_bound_after_the_close_is_answered(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b, *r = receiver(t, 'r');
+    asks(a, 1);
+    asks(r, 1);
+    hears(a, "call 1"); /* so that the channel is still there */
+    closes(a, 0);
+    b = sender(t, 'b');
+    hears(b, "closed");
+    offers(b, 1, "x"); /* it has heard that it is bound, and the rest crossed */
+    hears(b, "abort 1");
+    returns(a, 1);
+    hears(r, "closed");
+    stage_free(t);
+}
+
 /* ---- cancelled ------------------------------------------------------------------------------------------------------------ */
 
 static void cancel_ends_offers_claims_and_what_was_not_taken(void **state)
@@ -386,6 +404,7 @@ int main(void)
         cmocka_unit_test(close_waits_for_calls_to_come_back),
         cmocka_unit_test(what_was_given_back_is_received_before_the_close),
         cmocka_unit_test(close_waits_for_a_claim_on_what_was_given_back),
+        cmocka_unit_test(offer_of_one_that_was_bound_after_the_close_is_answered),
         cmocka_unit_test(cancel_ends_offers_claims_and_what_was_not_taken),
         cmocka_unit_test(cancel_drops_what_was_given_back),
     };
