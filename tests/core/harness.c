@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *row_grow(void *at, size_t *cap, size_t n, size_t size)
-{
-    if (n < *cap)
-        return at;
-    *cap = *cap * 2 + 8;
-    at = realloc(at, *cap * size);
-    rn_assert(at != NULL);
-    return at;
-}
-
 static uint64_t next_random(void *arg)
 {
     struct world *w = arg;

@@ -10,23 +10,12 @@
 
 #include "broker/core/core.h"
 #include "tests/core/ending.h"
+#include "tests/core/row.h"
 
 #include <stddef.h>
 
 struct world;
 struct node;
-
-/* A growing row of things. */
-#define ROW(type)      \
-    struct {           \
-        type *at;      \
-        size_t n, cap; \
-    }
-void *row_grow(void *at, size_t *cap, size_t n, size_t size);
-#define row_add(row, ...)                                                       \
-    ((row)->at = row_grow((row)->at, &(row)->cap, (row)->n, sizeof *(row)->at), \
-     (row)->at[(row)->n++] = __VA_ARGS__)
-#define row_shift(row) (memmove((row)->at, (row)->at + 1, --(row)->n * sizeof *(row)->at))
 
 struct stored {
     uint64_t number, id, position;
