@@ -5,6 +5,7 @@
 
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
+#include "runtime/reach.h"
 
 void call_say(struct binding *b, struct wire_control c)
 {
@@ -67,6 +68,7 @@ void call_mute(struct binding *b)
         side_unask(b);
         return;
     }
+    rn_reached("call: a silent sender is not waited for");
     b->channel->line.calls -= b->held;
     line_leave(&b->place);
 }

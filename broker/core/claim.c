@@ -8,6 +8,7 @@
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 
@@ -136,6 +137,7 @@ void claim_unanswered(struct due *d)
         due_put(&ch->core->dues, d, until);
         return;
     }
+    rn_reached("claim: a silent receiver is passed over");
     say_void(b, o->claim, /* asks= */ false);
     offer_unclaim(o);
     call_mute(b);
@@ -198,8 +200,9 @@ int meet_claimed(struct binding *b, uint64_t claim, const char **why)
         return 0;
     if (claim == 0 || claim > b->last_claim)
         return broken(why, "a claim was answered that was never said");
+    rn_reached_if(o == NULL, "claim: an answer crosses the abort");
     if (o == NULL)
-        return 0; /* the Abort crossed on the way */
+        return 0;
     offer_unclaim(o);
     hand_over(b, o->sender != NULL ? accept(ch, o) : claim_back_end(&ch->line, o), claim);
     return 0;
@@ -230,6 +233,7 @@ static void give_back(struct binding *b, uint64_t claim)
     }
     if (r == NULL)
         return;
+    rn_reached("claim: an element is given back after its commit");
     run_queue_take(q, r);
     if (b->outbox.count == 0)
         hook_take(&b->turn);

@@ -7,6 +7,7 @@
 #include "broker/core/claim.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
+#include "runtime/reach.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static void deadline_passed(struct due *d)
     struct offer *o = due_entry(d, struct offer, deadline);
     struct channel *ch = o->sender->channel;
 
+    rn_reached_if(o->receiver != NULL, "meet: a deadline passes while its offer is claimed");
     offer_withdraw(o);
     channel_after(ch);
 }
@@ -135,6 +137,8 @@ static bool turned_away(struct binding *b, const struct wire_section *s)
 
     if (!ch->closed && !full)
         return false;
+    rn_reached_if(full, "meet: an offer finds no room");
+    rn_reached_if(ch->closed, "meet: an offer crosses the close");
     binding_control(b, &verdict);
     if (!ch->closed) {
         struct wire_operation operation = operation_of(b, s);
@@ -172,6 +176,7 @@ int meet_withdraw(struct binding *b, uint64_t number, const char **why)
 
     if (number == 0 || number >= b->next_number)
         return broken(why, "an offer was withdrawn that was never made");
+    rn_reached_if(o != NULL && o->receiver != NULL, "meet: a withdrawal meets a claim");
     if (o != NULL)
         offer_withdraw(o); /* else its verdict crossed on the way */
     return 0;
