@@ -75,6 +75,7 @@ struct binding {
     struct due silence;   /* OUT: looks whether its node is heard from, while calls are out */
     uint64_t grant_but;   /* OUT: what the calls that were not said yet are not for; 0: none */
     int64_t adjusted;     /* what we have changed `waiting` by, in all; see Ask */
+    uint64_t lacking;     /* by an Ask that crossed those changes so many fewer than none wait */
     uint64_t sole; /* waiting is 1, and this is its number; 0: not known, or on this side only */
     struct offer *claims; /* IN: uthash, by claim */
     uint64_t last_claim;  /* IN: the largest number that was used; so last_commit, of deliveries */

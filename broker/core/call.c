@@ -26,6 +26,8 @@ void call_adjust(struct binding *b, int change)
     b->sole = 0;
     if (change < 0)
         (void)side_answer(b, 1);
+    else if (b->lacking > 0)
+        b->lacking--;
     else if (b->waiting < UINT32_MAX)
         side_wait(b, b->waiting + 1);
 }

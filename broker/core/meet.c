@@ -32,6 +32,7 @@ int meet_ask(struct binding *b, const struct wire_control *c, const char **why)
         return 0; /* what says so crossed on the way */
     if (b->adjusted != c->ask.adjusted)
         b->sole = 0; /* it was before that */
+    b->lacking = waiting < 0 ? (uint64_t)-waiting : 0;
     side_wait(b, waiting < 0 ? 0 : waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX);
     if (b->direction == WIRE_IN) {
         meet_place(b);

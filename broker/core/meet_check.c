@@ -3,6 +3,11 @@
 #include "broker/core/meet.h"
 #include "runtime/assert.h"
 
+static void check_count(const struct binding *b)
+{
+    rn_assert(b->lacking == 0 || b->waiting == 0);
+}
+
 static void check_offer(const struct binding *b, const struct offer *o)
 {
     rn_assert(o->sender == b);
@@ -27,6 +32,7 @@ static void check_sender(const struct binding *b, struct line *sum)
         sum->n_parked += o->patient;
         sum->parked_bytes += o->patient ? o->run->s.bytes : 0;
     }
+    check_count(b);
     rn_assert(hook_linked(&b->place.hook) == asks);
     rn_assert(call_is_mute(b) || due_pending(&b->silence) == (b->held > 0));
     rn_assert(b->grant <= b->held);
@@ -46,6 +52,7 @@ static void check_claims(const struct binding *b, struct line *sum)
     }
     rn_assert(hook_linked(&b->asking) == (b->waiting > 0 && !b->ended && !call_is_mute(b)));
     rn_assert(!b->ended || b->claims == NULL);
+    check_count(b);
 }
 
 static void check_given(const struct binding *b)

@@ -1,6 +1,7 @@
 /* crowd.c - a core among model nodes whose operations meet.   SPDX-License-Identifier: MIT */
 #include "tests/core/crowd.h"
 
+#include "broker/core/binding.h"
 #include "runtime/assert.h"
 
 #include <errno.h>
@@ -445,6 +446,24 @@ static const char *stands(const struct crowd *c, const struct crowd_op *op)
     return NULL;
 }
 
+/* Home and node count the same, once all has been said. */
+static const char *counts(struct tie *t)
+{
+    const struct binding *b = binding_find(t->member->session, t->number);
+    uint64_t sole;
+    uint32_t n = tie_waiting(t, &sole);
+
+    if (!tie_open(t) || t->capacity != WIRE_RENDEZVOUS)
+        return NULL;
+    if (b->waiting != n)
+        return "home and node differ about how many wait";
+    if (b->adjusted != t->adjusted)
+        return "home and node differ about what the home has changed";
+    if (b->waiting == 1 && n == 1 && b->sole != sole && sole != 0)
+        return "the home does not know the only operation that waits";
+    return NULL;
+}
+
 const char *crowd_standstill(const struct crowd *c)
 {
     const char *fault;
@@ -454,6 +473,8 @@ const char *crowd_standstill(const struct crowd *c)
         for (size_t k = 0; k < m->ties.n && m->session != NULL; k++) {
             if (m->ties.at[k]->held.n > 0)
                 return "a claim stays held";
+            if ((fault = counts(m->ties.at[k])) != NULL)
+                return fault;
         }
         for (size_t k = 0; k < m->ops.n; k++) {
             if ((fault = stands(c, m->ops.at[k])) != NULL)

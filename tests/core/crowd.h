@@ -142,6 +142,9 @@ struct crowd_message *crowd_message_new(void);
 void tie_say(struct tie *t, struct wire_control c);
 void member_hear(struct tie *t, const struct wire_control *c);
 void member_take(struct tie *t, const struct wire_section *s); /* an element came */
+/* How many wait, of those that the home is asked for; if it is one that waits on the other side too, *sole is its number,
+ * else 0. */
+uint32_t tie_waiting(const struct tie *t, uint64_t *sole);
 void member_work(struct member *m); /* does all that follows from what has happened */
 
 /* ---- looking ---- */

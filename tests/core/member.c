@@ -261,8 +261,7 @@ static void work_in(struct tie *t)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------------ */
 
-/* How many wait; if it is one that waits on the other side too, *sole is its number, else 0. */
-static uint32_t waiting(const struct tie *t, uint64_t *sole)
+uint32_t tie_waiting(const struct tie *t, uint64_t *sole)
 {
     const struct member *m = t->member;
     uint32_t n = 0;
@@ -281,7 +280,7 @@ static uint32_t waiting(const struct tie *t, uint64_t *sole)
 static void ask(struct tie *t)
 {
     uint64_t sole;
-    uint32_t n = waiting(t, &sole);
+    uint32_t n = tie_waiting(t, &sole);
 
     if (n == t->asked && sole == t->sole)
         return;

@@ -375,6 +375,42 @@ static void fewer_than_none_are_none(void **state)
     stage_free(t);
 }
 
+static void receive_that_returns_after_fewer_than_none_is_none(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
+    offers(a, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of a1");
+    asks_crossing(r, 0, -1); /* none waits, and the claim makes it one less */
+    leaves(a->peer);
+    offers(b, 1, "x");
+    hears(r, "abort claim 1 asks");
+    asks(r, 1);
+    hears(r, "claim 2 of b1");
+    stage_free(t);
+}
+
+static void send_that_returns_after_fewer_than_none_is_none(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's'), *r = receiver(t, 'r');
+    asks(s, 1);
+    asks(r, 1);
+    hears(s, "call 1");
+    asks_crossing(s, 0, -1);
+    asks(r, 0);
+    comes(s, 1, "x"); /* one that began when the call came */
+    hears(s, "abort 1 asks");
+    asks(r, 1);
+    hears(s, "");
+    asks(s, 1);
+    hears(s, "call 1");
+    stage_free(t);
+}
+
 static void claim_that_was_refused_is_not_counted_until_its_node_asks(void **state)
 {
     (void)state;
@@ -691,6 +727,8 @@ int main(void)
         cmocka_unit_test(send_that_was_turned_away_counts_too),
         cmocka_unit_test(changes_that_cross_an_ask_add_up),
         cmocka_unit_test(fewer_than_none_are_none),
+        cmocka_unit_test(receive_that_returns_after_fewer_than_none_is_none),
+        cmocka_unit_test(send_that_returns_after_fewer_than_none_is_none),
         cmocka_unit_test(claim_that_was_refused_is_not_counted_until_its_node_asks),
         cmocka_unit_test(operation_that_waits_alone_on_both_sides_is_not_called_for_itself),
         cmocka_unit_test(receive_of_one_that_waits_alone_meets_others),
