@@ -1,0 +1,8 @@
+/* A select that would send and receive on one channel, and another like it.   SPDX-License-Identifier: MIT */
+#define NODES 2
+#define CHANNELS 1
+#define OPS 2
+#define OP_NODE      { 0, 1 }
+#define CASE_CHANNEL { 0, 0, 0, 0 }
+#define CASE_DIR     { 1, 0, 0, 1 }
+#include "rendezvous.pml"
