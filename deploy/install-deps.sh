@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler uthash-dev)
-test=(g++ clang clang-format libclang-rt-14-dev libcmocka-dev binutils diffutils procps iproute2)
+test=(g++ clang clang-format libclang-rt-14-dev libcmocka-dev binutils diffutils procps iproute2 spin)
 
 usage() {
   sed -n '4,6s/^# \{0,1\}//p' "$0"

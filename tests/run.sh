@@ -6,6 +6,7 @@
 #   --long        many more seeds, more fuzzing, repeated suites (hours)
 #   --only STAGE  this stage (again: and this one), of:
 #                   lint   who includes whom, formatting
+#                   model  the protocol of the rendezvous, every state of it
 #                   gcc    release build with gcc, all suites
 #                   clang  build with clang and slow checks, all suites
 #                   asan   the suites under AddressSanitizer and UBSan
@@ -15,12 +16,13 @@
 #                   fuzz   what decodes bytes from outside
 #
 # A line per stage while all is well; the failing log when not (all logs stay in build/logs).  The last line counts the
-# tests: the cases of each suite in each stage, scripts, simulated clusters in one, fuzzers.  Exit status 1: one failed.
+# tests: the cases of each suite in each stage, scripts, configurations and mutants of the model, simulated clusters in one,
+# fuzzers.  Exit status 1: one failed.
 set -uo pipefail
 export LC_ALL=C
 cd "${0%/*}/.." || exit 1
 
-stages=(lint gcc clang asan tsan e2e sim fuzz)
+stages=(lint model gcc clang asan tsan e2e sim fuzz)
 
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
@@ -30,7 +32,7 @@ rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all
 repeat=1
 
 usage() {
-  sed -n '4,15s/^# \{0,1\}//p' "$0"
+  sed -n '4,16s/^# \{0,1\}//p' "$0"
 }
 
 wrong_use() {
@@ -152,6 +154,19 @@ stage_lint() {
   one layers_test tests/lint/layers_test || status=1
   one format tests/lint/format || status=1
   return $status
+}
+
+stage_model() {
+  local long_model=() status=0 ok found bad
+  [[ $long == no ]] || long_model=(--long)
+  echo "== model: tests/model/check ${long_model[*]}" >>"$log"
+  tests/model/check "${long_model[@]}" >>"$log" 2>&1 || status=1
+  read -r ok found bad < <(awk '/ states$/ && $3 == "ok" { ok++ } $3 == "found" { found++ } $3 == "FAILED:" { bad++ }
+    END { print ok + 0, found + 0, bad + 0 }' "$log")
+  ((status == 0 || bad > 0)) || bad=1
+  count $((ok + found)) "$bad"
+  note=$(sed -n 's/^model: [0-9]* configurations, \([0-9]* states\), \([0-9]* mutants\) found$/ (\1, \2)/p' "$log")
+  ((bad == 0))
 }
 
 stage_gcc() {
