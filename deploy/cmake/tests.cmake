@@ -3,7 +3,8 @@
 #   tests/<room>/test_*.c   a cmocka program each, linked with what its room may use and no more      label <room>
 #   tests/sim               the simulator, and its own cmocka tests                                   label sim
 #   tests/e2e, tests/api    bash: whole processes, an installed library                               label e2e
-#   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz
+#   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
+#                           other .c files beside them are what they share
 #   examples/               those that end by themselves                                              label examples
 enable_testing()
 pkg_check_modules(cmocka cmocka)
@@ -114,12 +115,18 @@ endforeach()
 
 # ---- what decodes bytes from outside ----
 add_custom_target(fuzzers)
-sources_of(fuzzers GLOB tests/fuzz/fuzz_*.c)
+sources_of(fuzz_all GLOB tests/fuzz/*.c)
+set(fuzzers ${fuzz_all})
+list(FILTER fuzzers INCLUDE REGEX "/fuzz_[^/]*\\.c$")
+set(fuzz_shared ${fuzz_all})
+list(REMOVE_ITEM fuzz_shared ${fuzzers})
+add_library(fuzz_shared STATIC ${fuzz_shared})
+target_link_libraries(fuzz_shared PUBLIC rn_proto)
 foreach(source IN LISTS fuzzers)
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
-    target_link_libraries(${name} PRIVATE ${uses_all} m)
+    target_link_libraries(${name} PRIVATE fuzz_shared ${uses_all} m)
     add_dependencies(fuzzers ${name})
     if(RUNNEL_FUZZ)
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
