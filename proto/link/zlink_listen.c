@@ -1,6 +1,7 @@
 /* zlink_listen.c - the broker's endpoint over ZeroMQ: a ROUTER and the peers it has met.   SPDX-License-Identifier: MIT
  *
- * A peer is known by the identity that ZeroMQ chose for its connection, never by one that it claims. */
+ * A peer is known by the identity that ZeroMQ has for its connection.  It may have claimed that, which gains it nothing: it
+ * is not taken for who it is. */
 #include "proto/link/zlink_inside.h"
 
 #include <errno.h>
@@ -15,6 +16,14 @@ static int no_dial(struct link *l, const char *url, link_peer *peer)
 {
     (void)l, (void)url, (void)peer;
     return -EOPNOTSUPP;
+}
+
+/* Who sent that; NULL: no memory, or an identity that no node has: who speaks ZMTP 2.0 may claim one of any length. */
+static struct peer_entry *sender_of(struct zlink *z, zmq_msg_t *identity)
+{
+    size_t size = zmq_msg_size(identity);
+
+    return size <= PEER_IDENTITY_MAX ? peers_meet(&z->peers, zmq_msg_data(identity), size) : NULL;
 }
 
 static int listener_take(struct zlink *z, struct link_event *event)
@@ -36,7 +45,7 @@ static int listener_take(struct zlink *z, struct link_event *event)
             zmq_msg_close(&identity);
             continue;
         }
-        p = peers_meet(&z->peers, zmq_msg_data(&identity), zmq_msg_size(&identity));
+        p = sender_of(z, &identity);
         zmq_msg_close(&identity);
         if (p == NULL) {
             frame_unref(f);

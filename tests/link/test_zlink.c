@@ -5,6 +5,7 @@
 #include "proto/limits.h"
 #include "runtime/rn.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -174,6 +176,45 @@ static int frame_of_several_parts(void *arg)
     check(expect_frame(p.listener, number, sizeof number) != p.to_dialer);
     zmq_close(socket);
     zmq_ctx_term(context);
+    pair_close(&p);
+    return 0;
+}
+
+/* A client that is none of ours: it speaks ZMTP 2.0, where an identity may have any length, claims one of 300 bytes, sends a
+ * frame, and waits until it is hung up on. */
+static void claim_long_identity(const char *url)
+{
+    static const uint8_t greeting[12] = { 0xff, [8] = 1, [9] = 0x7f, 1, 5 /* DEALER */ },
+                         head[9] = { 2 /* long */, [7] = 300 >> 8, 300 & 0xff },
+                         frame[6] = { 0, 4, 8, 0, 0, 0 };
+    uint8_t all[sizeof greeting + sizeof head + 300 + sizeof frame];
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    to.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+    memset(all, 'i', sizeof all);
+    memcpy(all, greeting, sizeof greeting);
+    memcpy(all + sizeof greeting, head, sizeof head);
+    memcpy(all + sizeof all - sizeof frame, frame, sizeof frame);
+    check(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    check(write(fd, all, sizeof all) == sizeof all);
+    check(shutdown(fd, SHUT_WR) == 0);
+    while (read(fd, all, sizeof all) > 0)
+        continue;
+    close(fd);
+}
+
+static int long_identity(void *arg)
+{
+    struct pair p;
+
+    (void)arg;
+    pair_open(&p);
+    claim_long_identity(p.url);
+    for (uint32_t i = 1; i <= 3; i++) {
+        send_frame(p.dialer, p.to_listener, i, 4);
+        check(expect_frame(p.listener, i, 4) == p.to_dialer);
+    }
     pair_close(&p);
     return 0;
 }
@@ -541,6 +582,7 @@ int main(int argc, char **argv)
         FACT("zlink_carries_the_largest_frame", large_frames),
         FACT("received_frame_outlives_its_endpoint", received_frame_is_kept),
         FACT("message_of_several_parts_is_ignored", frame_of_several_parts),
+        FACT("frame_of_a_peer_with_an_identity_of_300_bytes_is_ignored", long_identity),
         FACT("frame_above_the_limit_breaks_the_connection", oversize),
         FACT("frames_sent_before_the_broker_is_there_arrive", dial_before_listen),
         FACT("dialer_is_told_when_the_listener_closes_after_its_last_frame", listener_goes),
