@@ -79,7 +79,8 @@ static int side_tell_answers(struct rn_node *n, struct side *side)
     if (said == 0)
         return rc;
     m->n_answers -= said;
-    memmove(m->answers, m->answers + said, m->n_answers * sizeof *m->answers);
+    if (m->n_answers > 0)
+        memmove(m->answers, m->answers + said, m->n_answers * sizeof *m->answers);
     return rc;
 }
 
