@@ -26,6 +26,50 @@ static struct hostile_binding *some_binding(struct hostile *h, struct input *in)
     return &h->of[take(in) % HOSTILE_BINDS];
 }
 
+/* One of which something can be said that makes sense; seldom any other, or when there is none. */
+static struct hostile_binding *fitting(struct hostile *h, struct input *in,
+                                       bool (*fits)(const struct hostile_binding *))
+{
+    uint8_t how = take(in);
+
+    for (unsigned i = 0; how < 224 && i < HOSTILE_BINDS; i++) {
+        struct hostile_binding *b = &h->of[(how + i) % HOSTILE_BINDS];
+        if (b->number != 0 && fits(b))
+            return b;
+    }
+    return &h->of[how % HOSTILE_BINDS];
+}
+
+static bool sends(const struct hostile_binding *b)
+{
+    return b->direction == WIRE_OUT && b->incarnation != 0;
+}
+
+static bool may_send(const struct hostile_binding *b)
+{
+    return sends(b) && (b->credit > 0 || b->meets);
+}
+
+static bool has_offered(const struct hostile_binding *b)
+{
+    return sends(b) && b->meets && b->sent > 0;
+}
+
+static bool was_recalled(const struct hostile_binding *b)
+{
+    return b->recall || (b->meets && b->credit > 0);
+}
+
+static bool has_elements(const struct hostile_binding *b)
+{
+    return b->direction == WIRE_IN && b->delivery > b->taken;
+}
+
+static bool was_claimed(const struct hostile_binding *b)
+{
+    return b->direction == WIRE_IN && b->claim > 0;
+}
+
 static struct hostile_binding *find(struct hostile *h, uint32_t number)
 {
     for (unsigned i = 0; i < HOSTILE_BINDS; i++)
@@ -57,6 +101,7 @@ void hostile_hear(struct hostile *h, const struct wire_control *c)
         b->credit += c->credit.elements;
         break;
     case WIRE_RECALL:
+        b->recall = true;
         b->recalled = c->recall.elements;
         break;
     case WIRE_CLAIM:
@@ -152,6 +197,7 @@ static void say_ask(struct hostile_binding *b, struct input *in, struct wire_con
 static void say_returned(struct hostile_binding *b, struct input *in, struct wire_control *c)
 {
     c->what = WIRE_RETURNED;
+    b->recall = false;
     if (b->direction == WIRE_OUT) {
         c->credit.elements = (uint32_t)nearly(in, b->credit);
         c->credit.bytes = nearly(in, 0);
@@ -244,30 +290,43 @@ static void say_wrong(struct input *in, struct wire_control *c)
         c->answer.sentence = "";
 }
 
-void hostile_control(struct hostile *h, struct input *in, struct wire_control *c)
+static void say_of_some(struct hostile *h, struct input *in, struct wire_control *c, uint8_t how)
 {
     struct hostile_binding *b = some_binding(h, in);
-    uint8_t how = take(in);
 
-    memset(c, 0, sizeof *c);
-    c->bind = how < 248 ? b->number : (uint32_t)take_any(in);
-    switch (how % 16) {
-    case 0:
-    case 1:
-        say_bind(h, in, c);
+    c->bind = b->number;
+    switch (how) {
+    case 5:
+        c->what = WIRE_UNBIND;
         break;
+    case 6:
+        say_close(in, c);
+        break;
+    case 11:
+        c->what = WIRE_COUNTS;
+        c->counts = (struct wire_counts){ take_any(in), take_any(in), take(in), take(in) };
+        break;
+    default:
+        say_ask(b, in, c);
+    }
+}
+
+static void say_of_fitting(struct hostile *h, struct input *in, struct wire_control *c, uint8_t how)
+{
+    static bool (*const fits[])(const struct hostile_binding *) = {
+        [2] = was_recalled, has_elements, has_elements, [7] = was_claimed,
+        was_claimed,        was_claimed,  has_offered,
+    };
+    struct hostile_binding *b = fitting(h, in, fits[how]);
+
+    c->bind = b->number;
+    switch (how) {
     case 2:
         say_returned(b, in, c);
         break;
     case 3:
     case 4:
         say_taken(b, in, c);
-        break;
-    case 5:
-        c->what = WIRE_UNBIND;
-        break;
-    case 6:
-        say_close(in, c);
         break;
     case 7:
     case 8:
@@ -276,29 +335,48 @@ void hostile_control(struct hostile *h, struct input *in, struct wire_control *c
     case 9:
         say_about_claim(b, in, c, WIRE_REFUSE);
         break;
-    case 10:
+    default:
         c->what = WIRE_WITHDRAW;
         c->number = nearly(in, b->sent);
+    }
+}
+
+void hostile_control(struct hostile *h, struct input *in, struct wire_control *c)
+{
+    uint8_t how = take(in);
+
+    memset(c, 0, sizeof *c);
+    switch (how % 16) {
+    case 0:
+    case 1:
+        say_bind(h, in, c);
         break;
-    case 11:
-        c->what = WIRE_COUNTS;
-        c->counts = (struct wire_counts){ take_any(in), take_any(in), take(in), take(in) };
+    case 2:
+    case 3:
+    case 4:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+        say_of_fitting(h, in, c, how % 16);
         break;
     case 12:
         if (how < 128)
             say_query(in, c);
         else
             say_report(h, in, c);
-        break;
+        return;
     case 13:
-        if (how > 200)
+        if (how > 200) {
             say_wrong(in, c);
-        else
-            say_ask(b, in, c);
-        break;
+            break;
+        }
+        /* fall through */
     default:
-        say_ask(b, in, c);
+        say_of_some(h, in, c, how % 16);
     }
+    if (how >= 248)
+        c->bind = (uint32_t)take_any(in);
 }
 
 /* ---- what it sends ------------------------------------------------------------------------------------------------- */
@@ -325,7 +403,7 @@ static void some_elements(struct wire_section *s, struct input *in, uint32_t cou
 
 void hostile_section(struct hostile *h, struct input *in, struct wire_section *s)
 {
-    struct hostile_binding *b = some_binding(h, in);
+    struct hostile_binding *b = fitting(h, in, may_send);
     uint8_t how = take(in);
     bool offer = how < 240 ? b->meets : how & 1;
 

@@ -24,6 +24,7 @@ struct hostile_binding {
     uint64_t claim;    /* the last that came */
     uint64_t delivery; /* so */
     uint64_t taken;
+    bool recall; /* one is not answered, of so many elements (IN) */
     uint32_t recalled;
 };
 
