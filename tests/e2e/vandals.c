@@ -421,6 +421,7 @@ static void prepare(struct vandal *v)
         v->shook &= !handshake;
     }
     if (v->spoils && v->held.n == 0 && one_in(v, 30)) {
+        bytes_fini(&v->held);
         v->held = piece;
         v->shook &= !handshake;
         return;
@@ -474,8 +475,9 @@ static void hear_all(struct vandal *v)
             hear(v, body, len);
         at += n;
     }
-    memmove(v->in.at, v->in.at + at, v->in.n - at);
     v->in.n -= at;
+    if (v->in.n > 0)
+        memmove(v->in.at, v->in.at + at, v->in.n);
 }
 
 /* ---- its life -------------------------------------------------------------------------------------------------------- */
