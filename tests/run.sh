@@ -11,9 +11,9 @@
 #                   clang  build with clang and slow checks, all suites
 #                   asan   the suites under AddressSanitizer and UBSan
 #                   tsan   the suites under ThreadSanitizer
-#                   e2e    whole processes, and the installed library, on the release build
+#                   e2e    whole processes, and the installed library, on the release build; spoilt sessions against it
 #                   sim    the simulator: whole clusters from a seed
-#                   fuzz   what decodes bytes from outside
+#                   fuzz   what decodes bytes from outside, and what acts on what they say
 #
 # A line per stage while all is well; the failing log when not (all logs stay in build/logs).  The last line counts the
 # tests: the cases of each suite in each stage, scripts, configurations and mutants of the model, simulated clusters in one,
@@ -27,7 +27,19 @@ stages=(lint model gcc clang asan tsan e2e sim fuzz)
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
 graphs=10000 graphs_seconds=40 graphs_floor=1000
-fuzz_seconds=60 fuzz_floor=5000 # all targets at once; executions of each
+fuzz_seconds=60 # all targets at once
+# What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
+fuzz_targets=(
+  "core       8000  8000000 1024"
+  "envelope  20000 10000000 4096"
+  "frame     40000 12000000 4096"
+  "name     200000 25000000  300"
+  "node       1000   400000  512"
+  "section  100000 30000000 1024"
+  "session   20000 12000000  512"
+  "shard      4000  2600000 1024"
+)
+vandals_seconds=15 vandals_floor=4000 vandals_mib=256 # sessions; memory of the broker
 rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 repeat=1
 
@@ -59,7 +71,8 @@ done
 if [[ $long == yes ]]; then
   sim_seeds=100000 sim_seconds=7200 sim_floor=100000 sim_from=$((RANDOM * 1000000 + 1))
   graphs=100000 graphs_seconds=3600 graphs_floor=10000
-  fuzz_seconds=1800 fuzz_floor=200000
+  fuzz_seconds=0 # as long as it takes
+  vandals_seconds=600 vandals_floor=150000
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
   repeat=5
 fi
@@ -181,7 +194,9 @@ stage_clang() {
 }
 
 stage_asan() {
-  build build/asan gcc asan && suites build/asan -LE e2e
+  build build/asan gcc asan && suites build/asan -LE e2e || return 1
+  [[ $long == no ]] || RUNNEL_BUILD=$PWD/build/asan one vandals "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0 \
+    tests/e2e/vandals.sh --seconds "$vandals_seconds" --floor "$((vandals_floor / 10))"
 }
 
 stage_tsan() {
@@ -194,8 +209,11 @@ stage_e2e() {
   suites build/release -L e2e || status=1
   RUNNEL_BUILD=$PWD/build/release one rounds tests/e2e/rounds.sh \
     --rounds "$rounds" --seconds "$rounds_seconds" --floor "$rounds_floor" --seed "$rounds_seed" || status=1
+  RUNNEL_BUILD=$PWD/build/release one vandals tests/e2e/vandals.sh \
+    --seconds "$vandals_seconds" --floor "$vandals_floor" --rss "$vandals_mib" || status=1
   ((status != 0)) || note+=$(awk '/^rounds: .* rounds, / { rounds += $3; sent += $5 } END {
     printf " (%d rounds of faults, %d sent, 0 lost, 0 doubled)", rounds, sent }' "$log")
+  ((status != 0)) || note+=$(sed -n 's/^vandals: \([0-9]* \)\(sessions\) in .* the broker at most \([0-9]* MiB\).*/ (\1spoilt \2, the broker at most \3)/p' "$log")
   return $status
 }
 
@@ -225,36 +243,41 @@ stage_sim() {
   return $status
 }
 
-fuzz() { # TARGET SECONDS
-  local name=${1##*/} work status=0 done_units corpus=()
+# Executions are what counts: in a long run so many of them, in a normal one as many as there is time for.
+fuzz() { # TARGET FLOOR LONG-RUN LONGEST-INPUT
+  local name=${1##*/} floor=$2 work status=0 done_units corpus=() much=("-max_total_time=$fuzz_seconds")
+  [[ $long == no ]] || floor=$3 much=("-runs=$3")
   work=$(mktemp -d "${TMPDIR:-/tmp}/runnel-fuzz.XXXXXX")
   [[ -d tests/fuzz/corpus/${name#fuzz_} ]] && corpus=("tests/fuzz/corpus/${name#fuzz_}")
-  "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0 "$1" -max_total_time="$2" -timeout=30 -print_final_stats=1 \
-    -artifact_prefix="$logs/" "$work" "${corpus[@]}" >"$logs/$name.log" 2>&1 || status=$?
+  "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0:quarantine_size_mb=32 "$1" "${much[@]}" -max_len="$4" \
+    -timeout=30 -rss_limit_mb=512 -malloc_limit_mb=16 -print_final_stats=1 -artifact_prefix="$logs/" "$work" "${corpus[@]}" \
+    >"$logs/$name.log" 2>&1 || status=$?
   rm -rf "$work"
   done_units=$(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$name.log")
-  if ((status == 0 && ${done_units:-0} < fuzz_floor)); then
-    echo "$name: only ${done_units:-0} executions in $2 s, fewer than $fuzz_floor" >>"$logs/$name.log"
+  if ((status == 0 && ${done_units:-0} < floor)); then
+    echo "$name: only ${done_units:-0} executions, fewer than $floor" >>"$logs/$name.log"
     status=1
   fi
   return $status
 }
 
 stage_fuzz() {
-  local targets pids=() pid target status=0
+  local found row name target pid pids=() status=0 units sum=0
   build build/fuzz clang fuzz fuzzers || return 1
-  mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x 2>/dev/null | sort)
-  if ((${#targets[@]} == 0)); then
-    echo "there is no fuzz target in tests/fuzz" >>"$log"
+  found=(tests/fuzz/fuzz_*.c)
+  if ((${#found[@]} != ${#fuzz_targets[@]})); then
+    echo "tests/fuzz has ${#found[@]} targets, tests/run.sh knows ${#fuzz_targets[@]}" >>"$log"
     count 0 1
     return 1
   fi
-  for target in "${targets[@]}"; do # all at once: they share the processors
-    fuzz "$target" "$fuzz_seconds" &
-    pids+=("$!:$target")
+  for row in "${fuzz_targets[@]}"; do # all at once: they share the processors
+    read -r name row <<<"$row"
+    # shellcheck disable=SC2086 # the columns of the row
+    fuzz "build/fuzz/fuzz/fuzz_$name" $row &
+    pids+=("$!:fuzz_$name")
   done
   for pid in "${pids[@]}"; do
-    target=${pid##*/}
+    target=${pid#*:}
     if wait "${pid%%:*}"; then
       count 1 0
     else
@@ -263,9 +286,11 @@ stage_fuzz() {
       count 0 1
       status=1
     fi
-    note+=" $target $(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$target.log")"
+    units=$(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$target.log")
+    sum=$((sum + ${units:-0}))
+    note+=" ${target#fuzz_} ${units:-0}"
   done
-  note=" (executions:$note)"
+  note=" ($sum executions:$note)"
   return $status
 }
 
