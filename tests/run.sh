@@ -39,7 +39,7 @@ fuzz_targets=(
   "session   20000 12000000  512"
   "shard      4000  2600000 1024"
 )
-vandals_seconds=15 vandals_floor=4000 vandals_mib=256 # sessions; memory of the broker
+vandals_seconds=15 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
 rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 repeat=1
 
@@ -250,7 +250,7 @@ fuzz() { # TARGET FLOOR LONG-RUN LONGEST-INPUT
   work=$(mktemp -d "${TMPDIR:-/tmp}/runnel-fuzz.XXXXXX")
   [[ -d tests/fuzz/corpus/${name#fuzz_} ]] && corpus=("tests/fuzz/corpus/${name#fuzz_}")
   "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0:quarantine_size_mb=32 "$1" "${much[@]}" -max_len="$4" \
-    -timeout=30 -rss_limit_mb=512 -malloc_limit_mb=16 -print_final_stats=1 -artifact_prefix="$logs/" "$work" "${corpus[@]}" \
+    -len_control=10 -timeout=30 -rss_limit_mb=512 -malloc_limit_mb=16 -print_final_stats=1 -artifact_prefix="$logs/" "$work" "${corpus[@]}" \
     >"$logs/$name.log" 2>&1 || status=$?
   rm -rf "$work"
   done_units=$(awk '/^stat::number_of_executed_units:/ { print $2 }' "$logs/$name.log")

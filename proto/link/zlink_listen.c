@@ -1,7 +1,8 @@
 /* zlink_listen.c - the broker's endpoint over ZeroMQ: a ROUTER and the peers it has met.   SPDX-License-Identifier: MIT
  *
  * A peer is known by the identity that ZeroMQ has for its connection.  It may have claimed that, which gains it nothing: it
- * is not taken for who it is. */
+ * is not taken for who it is.  Of two that claim the same one ZeroMQ ignores the second; it must not hand over
+ * (ZMQ_ROUTER_HANDOVER), for then libzmq 4.3.4 aborts now and then ("!_io_error"). */
 #include "proto/link/zlink_inside.h"
 
 #include <errno.h>
