@@ -163,18 +163,13 @@ static int bind_ask(rn_node *node, struct side *side, rn_time deadline)
 /* Makes local the handle, unless it is one already. */
 static int bind_attach(struct handle *h, rn_chan *local)
 {
-    if (h->attached)
+    if (handle_attached(h))
         return 0;
     handle_ref(h); /* the channel's, until its release */
     int rc = rn__chan_bind(local, &handle_ops, h);
-    if (rc < 0) {
+    if (rc < 0)
         handle_unref(h);
-        return rc;
-    }
-    rn__chan_lock(local);
-    h->attached = true;
-    rn__chan_unlock(local);
-    return 0;
+    return rc;
 }
 
 /* 0, an error, or 1: the session ended before the channel was a handle; try again under the next one. */
@@ -189,7 +184,7 @@ static int bind_once(rn_node *node, const struct statement *st, rn_chan *local, 
     if (rc == 0)
         rc = bind_ask(node, side, deadline);
     rn__chan_lock(local);
-    bool attached = h->attached;
+    bool attached = handle_attached(h);
     bool lost = !attached && h->over && rc == h->fatal;
     if (rc == 0 && !attached && h->over)
         lost = true;

@@ -68,6 +68,12 @@ static void check_store(const struct handle *h)
     rn_assert(h->taken_reported <= h->taken);
 }
 
+/* May it wait in a handle that has failed?  If it is tentative elsewhere: it has been knocked on, and ends by that. */
+static bool check_stays(const struct rn__op *op)
+{
+    return (atomic_load(&op->wait->claim) & RN__STATE) != RN__OPEN;
+}
+
 /* Side and queue agree about who waits: all but those that are tentative here and those that another case stands for. */
 static void check_waiting(const struct handle *h, enum rn_dir dir)
 {
@@ -80,19 +86,19 @@ static void check_waiting(const struct handle *h, enum rn_dir dir)
         rn_assert(p->op == NULL || p->op == op);
         if (p->twin || p->op != NULL)
             continue;
+        rn_assert(h->fatal == 0 || check_stays(op));
         waiting++;
         muted += p->muted;
     }
     rn_assert(side->waiting == waiting);
     rn_assert(side->muted == muted);
-    rn_assert(h->fatal == 0 || waiting == 0);
 }
 
 void handle_check(const struct handle *h)
 {
     check_ledger(h);
     check_store(h);
-    if (!h->attached)
+    if (!handle_attached(h))
         return;
     check_waiting(h, RN_IN);
     check_waiting(h, RN_OUT);

@@ -94,7 +94,8 @@ static enum decision decide(struct handle *h, const struct held_claim *c)
     bool lower = false;
     struct rn__op *op, *next;
 
-    if (meeting_ended(side) < 0 || side->unbind_due || node_fence(h->node) != 0)
+    if (!handle_attached(h) || meeting_ended(side) < 0 || side->unbind_due ||
+        node_fence(h->node) != 0)
         return REFUSED;
     for (op = rn__chan_first(h->chan, RN_RECV); op != NULL; op = next) {
         next = op->next;

@@ -107,6 +107,8 @@ static bool side_take(struct side *side, struct rn__op *op)
 static void side_end(struct side *side, int rc)
 {
     struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir)), *next;
+    if (!handle_attached(side->handle))
+        return; /* it is a local channel's */
     for (; op != NULL; op = next) {
         next = op->next;
         if (op_parcel(op)->op == NULL && side_take(side, op))
@@ -150,7 +152,7 @@ static void serve_receives(struct handle *h)
 
 void handle_serve_locked(struct handle *h)
 {
-    if (h->over)
+    if (h->over || !handle_attached(h))
         return;
     serve_sends(h);
     serve_receives(h);

@@ -90,7 +90,6 @@ struct handle {
     bool listed, in_turn, in_meets;
 
     /* Guarded by the channel's lock. */
-    bool attached; /* the channel's operations are ours */
     int fatal;     /* < 0: every operation gets it */
     int reason;    /* what rn_chan_err gives; 0 */
     bool over;     /* the home has no part in it any more: no answer will come */
@@ -120,6 +119,13 @@ extern const struct rn__chan_ops handle_ops;
 struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan);
 struct handle *handle_ref(struct handle *h);
 void handle_unref(struct handle *h);
+
+/* Are the channel's operations ours?  Before rn_bind has succeeded it is a local channel, and who waits in it is not our
+ * business.  */
+static inline bool handle_attached(const struct handle *h)
+{
+    return rn__chan_ops(h->chan) == &handle_ops && rn__chan_bound(h->chan) == h;
+}
 
 /* The handle behind a channel, with a reference; NULL: it is not bound.  Takes the channel's lock. */
 struct handle *handle_of(const rn_chan *c);

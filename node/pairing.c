@@ -226,7 +226,7 @@ void pairing_serve(struct handle *h)
 {
     int rc = meeting_ended(&h->side[RN_OUT]);
 
-    if (!handle_meets(h))
+    if (!handle_meets(h) || !handle_attached(h))
         return;
     if (rc < 0)
         pairing_take_back(h, rc);

@@ -29,7 +29,9 @@ static int tell(struct rn_node *n, const struct wire_control *c)
  * delivery has answered one.  Channel locked. */
 static int side_ask(struct rn_node *n, struct side *side)
 {
-    const struct rn__op *op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
+    const struct rn__op *op = side->waiting > 0
+                                  ? rn__chan_first(side->handle->chan, op_of_dir(side->dir))
+                                  : NULL;
     bool sized = side->dir == RN_OUT && !handle_meets(side->handle);
     uint64_t first = op != NULL && sized ? op_parcel(op)->buf.len : 0;
     uint64_t bytes = sized ? side->waiting_bytes : 0;

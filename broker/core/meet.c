@@ -134,7 +134,8 @@ static bool turned_away(struct binding *b, const struct wire_section *s)
     struct channel *ch = b->channel;
     struct wire_control verdict = call_aborted(s->number, /* asks= */ !ch->closed);
     bool full = s->flags & WIRE_PATIENT &&
-                s->bytes > ch->attributes.capacity_bytes - ch->line.parked_bytes;
+                (ch->line.n_parked >= MEET_PARKED_MAX ||
+                 s->bytes > ch->attributes.capacity_bytes - ch->line.parked_bytes);
 
     if (!ch->closed && !full)
         return false;

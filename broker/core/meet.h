@@ -13,6 +13,7 @@
 
 #include "broker/core/channel.h"
 
+#define MEET_PARKED_MAX 4096 /* offers that a channel keeps: an empty one takes memory, too */
 #define MEET_SILENCE_NS \
     INT64_C(1000000000) /* a node that is silent for so long is not waited for */
 

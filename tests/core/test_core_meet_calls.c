@@ -1,5 +1,6 @@
 /* test_core_meet_calls.c - a rendezvous: senders that wait to be called, how many wait, and operations that must not meet themselves.
  *   SPDX-License-Identifier: MIT */
+#include "broker/core/meet.h"
 #include "tests/core/stage.h"
 
 #include <setjmp.h>
@@ -335,6 +336,19 @@ static void send_that_was_turned_away_counts_too(void **state)
     asks(r, 4);
     hears(r, "claim 1 of s1");
     hears(s, "call 2");
+    stage_free(t);
+}
+
+static void empty_offers_are_not_kept_without_end(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's');
+    for (uint64_t i = 1; i <= MEET_PARKED_MAX; i++)
+        offers(s, i, "");
+    hears(s, "");
+    offers(s, MEET_PARKED_MAX + 1, "");
+    hears(s, "abort 4097 asks");
     stage_free(t);
 }
 
@@ -725,6 +739,7 @@ int main(void)
         cmocka_unit_test(ask_that_crosses_the_return_of_a_receive_is_counted_more),
         cmocka_unit_test(ask_that_crosses_the_return_of_a_send_is_counted_more),
         cmocka_unit_test(send_that_was_turned_away_counts_too),
+        cmocka_unit_test(empty_offers_are_not_kept_without_end),
         cmocka_unit_test(changes_that_cross_an_ask_add_up),
         cmocka_unit_test(fewer_than_none_are_none),
         cmocka_unit_test(receive_that_returns_after_fewer_than_none_is_none),

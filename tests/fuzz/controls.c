@@ -238,10 +238,12 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
     case WIRE_FAILED_:
         return alike(refused.code) && same_text(a->refused.sentence, b->refused.sentence);
     case WIRE_ASK:
-        return alike(ask.waiting) && alike(ask.first_bytes) && alike(ask.bytes) && alike(ask.weak);
+        return alike(ask.waiting) && alike(ask.first_bytes) && alike(ask.bytes) &&
+               alike(ask.weak) && alike(ask.adjusted) && alike(ask.sole);
     case WIRE_CREDIT:
     case WIRE_RETURNED:
-        return alike(credit.elements) && alike(credit.bytes) && alike(credit.first);
+        return alike(credit.elements) && alike(credit.bytes) && alike(credit.first) &&
+               alike(credit.but);
     case WIRE_RECALL:
     case WIRE_CLOSE:
     case WIRE_CLOSED_:
@@ -271,8 +273,7 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
     case WIRE_COMMIT:
     case WIRE_ABORT:
         return alike(meet.claim) && alike(meet.number) &&
-               same_operation(&a->meet.offer, &b->meet.offer) && alike(meet.own) &&
-               alike(meet.asks);
+               same_operation(&a->meet.offer, &b->meet.offer) && alike(meet.asks);
     case WIRE_UNBIND:
     case WIRE_UNBOUND:
     case WIRE_GOODBYE:

@@ -175,6 +175,7 @@ static void some_control(struct home_binding *b, struct wire_control *c)
         c->what = WIRE_CREDIT;
         c->credit.elements = (uint32_t)nearly(1 + how / 64u);
         c->credit.bytes = nearly(8 * (uint64_t)c->credit.elements);
+        c->credit.but = how & 16 && b->meets ? b->operation.number : 0;
         break;
     case 6:
         some_closing(c, WIRE_RECALL);
@@ -417,12 +418,15 @@ static const rn_codec box_codec = {
 static rn_node *node;
 static rn_chan *queue_out, *queue_in, *meet_out, *meet_in;
 
+/* NULL: it could not be bound. */
 static rn_chan *bound(const char *name, enum rn_dir dir, const rn_bind_opts *opts)
 {
     rn_chan *c = rn_chan_new(sizeof(void *), 0, NULL);
 
-    (void)rn_bind(node, name, dir, c, &box_codec, opts, rn_after(200 * RN_MS));
-    return c;
+    if (rn_bind(node, name, dir, c, &box_codec, opts, rn_after(200 * RN_MS)) == 0)
+        return c;
+    rn_chan_unref(c);
+    return NULL;
 }
 
 static rn_time some_deadline(void)
@@ -434,6 +438,8 @@ static rn_time some_deadline(void)
 
 static void send_one(rn_chan *c)
 {
+    if (c == NULL)
+        return;
     void *box = calloc(1, 8);
     int rc = rn_chan_send(c, &box, some_deadline());
 
@@ -445,7 +451,7 @@ static void receive_one(rn_chan *c)
 {
     void *box = NULL;
 
-    if (rn_chan_recv(c, &box, some_deadline()) == 0)
+    if (c != NULL && rn_chan_recv(c, &box, some_deadline()) == 0)
         free(box);
 }
 
@@ -473,17 +479,18 @@ static void end_one(uint8_t how)
     rn_chan *const all[] = { queue_out, queue_in, meet_out, meet_in };
     rn_chan *c = all[how % 4];
 
-    if (how < 64)
+    if (how >= 240)
+        rn_chan_unref(bound("meet", how & 1 ? RN_OUT : RN_IN, NULL));
+    else if (c == NULL)
+        return;
+    else if (how < 64)
         rn_chan_close(c);
     else if (how < 96)
         rn_chan_fail(c, -EIO);
     else if (how < 160)
         (void)rn_unbind(c, rn_after(100 * RN_MS));
-    else if (how < 240)
-        (void)rn_flush(c, rn_after(100 * RN_MS));
     else
-        (void)rn_bind(node, "meet", how & 1 ? RN_OUT : RN_IN, c, &box_codec, NULL,
-                      rn_after(100 * RN_MS));
+        (void)rn_flush(c, rn_after(100 * RN_MS));
 }
 
 static void work(void *arg)

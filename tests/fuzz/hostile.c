@@ -99,6 +99,7 @@ void hostile_hear(struct hostile *h, const struct wire_control *c)
         break;
     case WIRE_CREDIT:
         b->credit += c->credit.elements;
+        b->adjusted -= b->meets ? c->credit.elements : 0;
         break;
     case WIRE_RECALL:
         b->recall = true;
@@ -106,6 +107,10 @@ void hostile_hear(struct hostile *h, const struct wire_control *c)
         break;
     case WIRE_CLAIM:
         b->claim = c->meet.claim;
+        b->adjusted--;
+        break;
+    case WIRE_ABORT:
+        b->adjusted += c->meet.asks;
         break;
     default:
         break;
@@ -116,8 +121,10 @@ void hostile_get(struct hostile *h, const struct wire_section *s)
 {
     struct hostile_binding *b = find(h, s->bind);
 
-    if (b != NULL)
-        b->delivery = s->number + s->count - 1;
+    if (b == NULL)
+        return;
+    b->delivery = s->number + s->count - 1;
+    b->adjusted -= b->meets ? 0 : s->count;
 }
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
@@ -188,6 +195,9 @@ static void say_ask(struct hostile_binding *b, struct input *in, struct wire_con
     c->what = WIRE_ASK;
     c->ask.waiting = how < 250 ? how % 8 : (uint32_t)take_any(in);
     c->ask.weak = how >> 3 & 1;
+    c->ask.sole = b->meets && how & 16 ? 1 + how % 8u : 0;
+    if (b->meets || b->direction == WIRE_IN)
+        c->ask.adjusted = (int64_t)nearly(in, (uint64_t)b->adjusted);
     if (b->direction == WIRE_IN)
         return;
     c->ask.first_bytes = nearly(in, how % 3 * 8);
@@ -224,7 +234,6 @@ static void say_about_claim(struct hostile_binding *b, struct input *in, struct 
 
     c->what = what;
     c->meet.claim = nearly(in, b->claim - (how & 1));
-    c->meet.own = what == WIRE_REFUSE && how > 128 ? how % 4u : 0;
 }
 
 static void say_close(struct input *in, struct wire_control *c)

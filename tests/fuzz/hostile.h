@@ -26,6 +26,7 @@ struct hostile_binding {
     uint64_t taken;
     bool recall; /* one is not answered, of so many elements (IN) */
     uint32_t recalled;
+    int64_t adjusted; /* by what the broker has changed how many wait */
 };
 
 struct hostile {

@@ -266,6 +266,44 @@ static int failure_is_told_to_everybody(void *arg)
     return 0;
 }
 
+struct local_receiver {
+    rn_chan *chan;
+    struct thing got;
+};
+
+static void receive_locally(void *arg)
+{
+    struct local_receiver *w = *(struct local_receiver **)arg;
+    check_rc(rn_chan_recv(w->chan, &w->got, SOON), 0);
+}
+
+/* Who waits in it is not ended by a session that it never belonged to. */
+static int channel_whose_bind_was_given_up_stays_local(void *arg)
+{
+    (void)arg;
+    bool meets = round_now > 0;
+    const rn_bind_opts opts = { .capacity = meets ? RN_RENDEZVOUS : 20 };
+    cluster_open(100 * RN_US, 500 * RN_US);
+    rn_node *a = node_open("a");
+    struct local_receiver w = { .chan = rn_chan_new(sizeof(struct thing), 0, NULL) }, *waiter = &w;
+    cable("a", true);
+    check_rc(rn_bind(a, "queue", RN_IN, w.chan, &thing_codec, &opts, rn_after(20 * RN_MS)),
+             RN_ETIMEDOUT);
+    rn_group *g = rn_group_new();
+    check_rc(rn_group_go(g, receive_locally, &waiter, sizeof waiter), 0);
+    rn_sleep(rn_after(seed_now % 2 == 0 ? RN_MS : 3 * LEASE)); /* the session goes on, or ends */
+    cable("a", false);
+    rn_sleep(rn_after(LEASE));
+    check_rc(rn_chan_send(w.chan, &(struct thing){ .id = 7 }, SOON), 0);
+    check_rc(rn_group_wait(g, SOON), 0);
+    check(w.got.id == 7);
+    rn_group_free(g);
+    rn_chan_unref(w.chan);
+    node_close(a);
+    cluster_close();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct fact facts[] = {
@@ -274,6 +312,8 @@ int main(int argc, char **argv)
           4 },
         { "nobody_hangs_on_a_dead_broker", nobody_hangs_on_a_dead_broker, 2, 4 },
         { "failure_is_told_to_everybody", failure_is_told_to_everybody, 2, 8 },
+        { "channel_whose_bind_was_given_up_stays_local",
+          channel_whose_bind_was_given_up_stays_local, 2, 4 },
     };
     return facts_main(argc, argv, facts, RN_LEN(facts));
 }
