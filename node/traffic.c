@@ -275,7 +275,9 @@ void traffic_knocks(struct rn_node *n)
         first_ns = at_ns < first_ns ? at_ns : first_ns;
     }
     for (h = n->held; h != NULL; h = h->dirty_next) {
-        at_ns = h->in_meets ? INT64_MAX : handle_knocks(h, now_ns);
+        if (h->in_meets || !h->listed) /* the channel of one that is not listed may be gone */
+            continue;
+        at_ns = handle_knocks(h, now_ns);
         first_ns = at_ns < first_ns ? at_ns : first_ns;
     }
     n->yield_ns = first_ns;

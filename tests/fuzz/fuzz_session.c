@@ -29,8 +29,10 @@ static void say_control(struct end *e, uint8_t what)
         WIRE_ACCEPTED, WIRE_UNBIND,  WIRE_ASK,      WIRE_RECALL,
         WIRE_CLAIM,    WIRE_CLAIMED, WIRE_WITHDRAW, WIRE_CLOSE
     };
-    struct wire_control c = { .what = kinds[what % 8], .bind = what, .number = what };
+    struct wire_control c = { .what = kinds[what % 8], .bind = what };
 
+    if (c.what == WIRE_ACCEPTED || c.what == WIRE_WITHDRAW)
+        c.number = what;
     must(session_control(e->session, &c) == 0);
 }
 
