@@ -73,6 +73,17 @@ bool rn__outside_enter(void)
     return false;
 }
 
+void rn__outside_stay(void)
+{
+    if (rn__worker() != NULL || rn__outside_enter())
+        return;
+    /* None ends just now.  Counted nonetheless: outside_shut() waits for us, and evicts us where we wait. */
+    rn__lock(&ending);
+    ++*rn__visits();
+    atomic_fetch_add(&rn__sched.visitors, 1);
+    rn__unlock(&ending);
+}
+
 void rn__outside_leave(void)
 {
     if (rn__worker() != NULL || --*rn__visits() > 0)
@@ -259,6 +270,8 @@ static void sched_fini(void)
     rn__signal_fini();
     rn__lock(&ending);
     outside_shut();
+    /* Relaxed: nobody is inside to see it, and who comes next takes `ending`. */
+    atomic_fetch_add_explicit(&rn__sched.era, 1, memory_order_relaxed);
     services_fini();
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */

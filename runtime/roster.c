@@ -218,6 +218,20 @@ const char *rn__why_text(enum rn__why why)
         return "group wait";
     case RN__WHY_FOREVER:
         return "for ever";
+    case RN__WHY_MUTEX:
+        return "mutex";
+    case RN__WHY_RLOCK:
+        return "rwmutex (read)";
+    case RN__WHY_WLOCK:
+        return "rwmutex (write)";
+    case RN__WHY_COND:
+        return "condition";
+    case RN__WHY_WAITGROUP:
+        return "wait group";
+    case RN__WHY_SEM:
+        return "semaphore";
+    case RN__WHY_ONCE:
+        return "once";
     case RN__WHY_BOUND:
         return "bound chan";
     case RN__WHY_SIGNAL:

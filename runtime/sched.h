@@ -73,6 +73,9 @@ bool rn__running(void);
  * false: it has ended, do not touch it (and do not leave).  On a worker both do nothing.  Nests. */
 bool rn__outside_enter(void);
 void rn__outside_leave(void);
+/* The same for who goes on without a scheduler: if there is none, the next one does not end while he stays (and leaves).  Not
+ * around code of the user. */
+void rn__outside_stay(void);
 
 /* Parks the calling goroutine until rn__ready() is called on it, once: before or after. */
 void rn__park(void);

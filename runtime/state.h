@@ -41,6 +41,7 @@ struct rn__sched {
     _Atomic uint32_t
         visitors; /* plain threads inside, and RN__SHUT; futex of who ends the scheduler */
     struct rn__counters retired; /* of plain threads */
+    _Atomic uint64_t era; /* how many schedulers have ended; written while nobody is inside */
 };
 
 extern struct rn__sched rn__sched;

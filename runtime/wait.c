@@ -223,6 +223,7 @@ static bool plain_enter(struct rn__wait *w)
     if (plain.evicting && rn__claim(w, RN__BY_SHUTDOWN)) {
         in = false;
     } else {
+        atomic_store(&plain.seen, true);
         w->prev = NULL;
         w->next = plain.first;
         if (plain.first != NULL)
@@ -286,7 +287,9 @@ bool rn__wait_plain_seen(void)
 
 void rn__wait_plain_reset(void)
 {
-    atomic_store(&plain.seen, false);
+    rn__lock(&plain.lock);
+    atomic_store(&plain.seen, plain.first != NULL); /* in a lock, since before the scheduler */
+    rn__unlock(&plain.lock);
 }
 
 /* ---- goroutines ---- */

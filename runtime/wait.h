@@ -26,6 +26,13 @@ enum rn__why {
     RN__WHY_SLEEP,
     RN__WHY_GROUP,
     RN__WHY_FOREVER, /* a NULL channel, a select without cases */
+    RN__WHY_MUTEX,
+    RN__WHY_RLOCK, /* of a rwmutex: to read */
+    RN__WHY_WLOCK, /* to write */
+    RN__WHY_COND,
+    RN__WHY_WAITGROUP,
+    RN__WHY_SEM,
+    RN__WHY_ONCE,
     /* From here on something outside can end the wait: no deadlock. */
     RN__WHY_BOUND,  /* a channel that is bound to the network */
     RN__WHY_SIGNAL, /* one that is fed by signals */
@@ -129,7 +136,7 @@ int rn__check(void);
 void rn__wait_evict(bool on);
 /* The caller is in a call that can block; on a worker it does nothing. */
 void rn__wait_plain_mark(void);
-/* Has a plain thread been in a blocking call since the scheduler started? */
+/* Has a plain thread been in a blocking call since the scheduler started, or was in one then? */
 bool rn__wait_plain_seen(void);
 void rn__wait_plain_reset(void);
 

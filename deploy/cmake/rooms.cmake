@@ -73,7 +73,8 @@ add_library(rn_proto_pure INTERFACE)
 target_sources(rn_proto_pure INTERFACE ${PROJECT_SOURCE_DIR}/proto/name.c)
 
 # ---- the public headers ----
-file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/rn.h ${PROJECT_SOURCE_DIR}/node/runnel.h)
+file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/rn.h
+    ${PROJECT_SOURCE_DIR}/runtime/sync.h ${PROJECT_SOURCE_DIR}/node/runnel.h)
 foreach(header IN LISTS public_headers)
     get_filename_component(file ${header} NAME)
     configure_file(${header} ${PROJECT_BINARY_DIR}/include/runnel/${file} COPYONLY)

@@ -1,0 +1,270 @@
+/* mutex.c - one at a time; see sync.h.   SPDX-License-Identifier: MIT
+ *
+ * To lock is to set LOCKED, whoever is first.  Who waits stays in the line until he has the lock: an unlock wakes the first
+ * (WOKEN), who tries again and, if another was faster, waits on in his place.  Meanwhile unlocks wake nobody else, so a
+ * goroutine that locks often goes on at the speed of an uncontended lock.
+ *
+ * Nobody starves: who has waited for STARVED_NS is given the lock, LOCKED as it is, by the next unlock that looks at the line.
+ * That is each while nobody is WOKEN, and else every BARGES_MAXth, for who was woken may not run before others give way.
+ *
+ * Spinning (SPINNING: somebody does, so nobody need be woken) is short, and only where the owner can run meanwhile. */
+#include "runtime/line.h"
+
+#include "runtime/assert.h"
+#include "runtime/sched.h"
+
+#define LOCKED     UINT64_C(4)
+#define SPINNING   UINT64_C(8)
+#define WOKEN      UINT64_C(16)
+#define BARGE      UINT64_C(256) /* counts unlocks since the line was last looked at */
+#define BARGES_MAX UINT64_C(64)
+#define BARGES     (~(BARGE - 1))
+#define WAITERS    RN__LINE_WAITERS
+#define OF_LINE    (WOKEN | BARGES)
+
+#define SPIN_ROUNDS 4
+#define STARVED_NS  RN_MS
+
+enum { BY_TRY, BY_GIFT }; /* outcomes of the claim */
+
+_Static_assert(sizeof(struct rn__line) == sizeof(rn_mutex), "the size is the contract's");
+
+static struct rn__line *line_of(rn_mutex *m)
+{
+    return (struct rn__line *)(void *)m;
+}
+
+static bool try_lock(struct rn__line *m)
+{
+    /* Acquire: what was written before the last unlock is seen. */
+    return !(atomic_fetch_or_explicit(&m->word, LOCKED, memory_order_acquire) & LOCKED);
+}
+
+/* ---- locking ------------------------------------------------------------------------------------ */
+
+/* true: locked.  Else *said: we have announced ourselves. */
+static bool spin(struct rn__line *m, bool *said)
+{
+    *said = false;
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        uint64_t seen = atomic_load_explicit(&m->word, memory_order_relaxed);
+
+        if (!(seen & LOCKED)) {
+            /* Acquire as in try_lock(). */
+            if (atomic_compare_exchange_strong_explicit(&m->word, &seen,
+                                                        (seen | LOCKED) & ~(*said ? SPINNING : 0),
+                                                        memory_order_acquire, memory_order_relaxed))
+                return true;
+            continue;
+        }
+        if (!rn__line_spin())
+            break;
+        /* Relaxed: it only saves waking another. */
+        if (!*said && (seen & WAITERS) && !(seen & (WOKEN | SPINNING)))
+            *said = atomic_compare_exchange_strong_explicit(
+                &m->word, &seen, seen | SPINNING, memory_order_relaxed, memory_order_relaxed);
+    }
+    return false;
+}
+
+static void line_unlock(struct rn__line *m, uint64_t clear, uint64_t add)
+{
+    rn__line_unlock(m, clear | (m->first == NULL ? OF_LINE : 0), add);
+}
+
+/* The line is locked, and is not any more.  true: the lock is ours and we are not in the line; false: we are to wait in it.
+ * mine: bits that speak of us. */
+static bool take_or_stay(struct rn__line *m, struct rn__waiter *w, uint64_t mine)
+{
+    w->woken = false;
+    while (!try_lock(m)) {
+        uint64_t seen = w->queued ? atomic_load_explicit(&m->word, memory_order_relaxed)
+                                  : rn__line_append(m, w);
+
+        /* Only while it is locked: then whoever unlocks sees us.  Release as in rn__line_unlock(). */
+        while (seen & LOCKED)
+            if (atomic_compare_exchange_weak_explicit(&m->word, &seen,
+                                                      seen & ~(RN__LINE_LOCKED | mine),
+                                                      memory_order_release, memory_order_relaxed))
+                return false;
+    }
+    if (w->queued)
+        rn__line_remove(m, w);
+    line_unlock(m, mine, 0);
+    return true;
+}
+
+/* We were told to try: true, the lock is ours; false, we wait on. */
+static bool try_again(struct rn__line *m, struct rn__waiter *w)
+{
+    rn__line_lock(m, OF_LINE);
+    if (!w->queued) { /* it was given to us meanwhile */
+        line_unlock(m, 0, 0);
+        return true;
+    }
+    rn_assert(w->woken);
+    rn__wait_init(&w->wait);
+    return take_or_stay(m, w, WOKEN);
+}
+
+static void give_up(struct rn__line *m, struct rn__waiter *w)
+{
+    rn__line_lock(m, OF_LINE);
+    if (w->queued)
+        rn__line_remove(m, w);
+    line_unlock(m, 0, 0);
+}
+
+/* For how the wait is told to the dump, and ended. */
+struct manner {
+    enum rn__why why;
+    const void *object;
+    rn_time deadline;
+    bool cancellable;
+};
+
+static int lock_waiting(struct rn__line *m, const struct manner *how)
+{
+    struct rn__waiter w;
+    bool said, locked;
+    int rc;
+
+    if (spin(m, &said))
+        return 0;
+    rn__waiter_init(&w);
+    w.since = rn_now();
+    rn__line_lock(m, OF_LINE);
+    locked = take_or_stay(m, &w, said ? SPINNING : 0);
+    while (!locked) {
+        rc = how->cancellable
+                 ? rn__wait_park(&w.wait, how->why, how->object, how->deadline)
+                 : rn__wait_park_shielded(&w.wait, how->why, how->object, how->deadline);
+        if (rc < 0) {
+            give_up(m, &w);
+            return rc;
+        }
+        locked = rc == BY_GIFT || try_again(m, &w);
+    }
+    return 0;
+}
+
+static __attribute__((noinline)) void lock_slow(struct rn__line *m, enum rn__why why,
+                                                const void *object)
+{
+    struct manner how = { why, object, RN_FOREVER, false };
+    int rc;
+
+    /* Again after -ESHUTDOWN: the scheduler has ended, and a plain thread waits on without one. */
+    do {
+        rn__line_enter();
+        rc = lock_waiting(m, &how);
+        rn__line_leave();
+    } while (rc < 0);
+}
+
+void rn__mutex_lock_for(rn_mutex *m, enum rn__why why, const void *object)
+{
+    if (!try_lock(line_of(m)))
+        lock_slow(line_of(m), why, object);
+}
+
+void rn_mutex_lock(rn_mutex *m)
+{
+    rn__wait_plain_mark();
+    rn__mutex_lock_for(m, RN__WHY_MUTEX, m);
+}
+
+int rn_mutex_trylock(rn_mutex *m)
+{
+    rn__wait_plain_mark();
+    return try_lock(line_of(m));
+}
+
+int rn_mutex_lock_until(rn_mutex *m, rn_time deadline)
+{
+    struct manner how = { RN__WHY_MUTEX, m, deadline, true };
+    int rc = rn__line_enter_checked();
+
+    if (rc < 0)
+        return rc;
+    if (!try_lock(line_of(m)))
+        rc = rn__deadline_passed(deadline) ? RN_ETIMEDOUT : lock_waiting(line_of(m), &how);
+    rn__line_leave();
+    return rc;
+}
+
+/* ---- unlocking ------------------------------------------------------------------------------------ */
+
+/* Has somebody in the line to be woken, or to be looked after? */
+static bool line_matters(uint64_t word)
+{
+    if (!(word & WAITERS))
+        return false;
+    return !(word & (WOKEN | SPINNING)) || word / BARGE >= BARGES_MAX;
+}
+
+/* The line is locked: who is to have the lock next, claimed if he was not woken before; NULL: nobody. */
+static struct rn__waiter *next_of(struct rn__line *m, uint64_t word, bool *starved)
+{
+    rn_time now = rn_now();
+    struct rn__waiter *w = m->first;
+
+    for (; w != NULL; w = rn__line_after(m, w)) {
+        *starved = now - w->since > STARVED_NS;
+        if ((word & WOKEN) ? w->woken : rn__claim(&w->wait, *starved ? BY_GIFT : BY_TRY))
+            return w;
+    }
+    return NULL;
+}
+
+/* Unlocks, or gives the lock on. */
+static void pass_on(struct rn__line *m)
+{
+    uint64_t clear = LOCKED | BARGES, set = 0, word;
+    struct rn__waiter *w;
+    bool starved = false, wake;
+
+    rn__line_enter();
+    word = rn__line_lock(m, OF_LINE);
+    w = next_of(m, word, &starved);
+    wake = w != NULL && !w->woken;
+    if (w != NULL && starved) {
+        rn__line_remove(m, w);
+        clear = BARGES | WOKEN; /* but not LOCKED */
+    } else if (wake) {
+        w->woken = true;
+        set = WOKEN;
+    }
+    line_unlock(m, clear | set, set);
+    if (wake)
+        rn__wake(&w->wait);
+    rn__line_leave();
+}
+
+static __attribute__((noinline)) void unlock_slow(struct rn__line *m, uint64_t seen)
+{
+    while (!line_matters(seen)) {
+        uint64_t next = (seen & ~LOCKED) + (seen & WAITERS ? BARGE : 0);
+
+        if (!(seen & LOCKED))
+            rn_panic("rn_mutex_unlock: unlock of unlocked mutex");
+        /* Release pairs with the acquire of the next who locks it. */
+        if (atomic_compare_exchange_weak_explicit(&m->word, &seen, next, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+    }
+    if (!(seen & LOCKED))
+        rn_panic("rn_mutex_unlock: unlock of unlocked mutex");
+    pass_on(m);
+}
+
+void rn_mutex_unlock(rn_mutex *m)
+{
+    uint64_t seen = atomic_load_explicit(&line_of(m)->word, memory_order_relaxed);
+
+    /* Release as in unlock_slow(). */
+    if (seen != LOCKED ||
+        !atomic_compare_exchange_strong_explicit(&line_of(m)->word, &seen, 0, memory_order_release,
+                                                 memory_order_relaxed))
+        unlock_slow(line_of(m), seen);
+}

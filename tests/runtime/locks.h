@@ -1,0 +1,137 @@
+/* locks.h - what the tests of sync.h share.   SPDX-License-Identifier: MIT */
+#ifndef TESTS_RUNTIME_LOCKS_H
+#define TESTS_RUNTIME_LOCKS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/fiber.h"
+#include "runtime/line.h"
+#include "tests/runtime/inside.h"
+
+#define SIM_SEEDS 50
+
+#ifdef RN__TSAN
+#define SLOWER 10 /* so much less is done */
+#else
+#define SLOWER 1
+#endif
+
+/* How many wait in a lock's line. */
+static inline int in_line(void *lock)
+{
+    struct rn__line *l = lock;
+    int n = 0;
+
+    if (!(atomic_load(&l->word) & RN__LINE_WAITERS))
+        return 0;
+    rn__line_enter();
+    rn__line_lock(l, 0);
+    for (struct rn__waiter *w = l->first; w != NULL; w = rn__line_after(l, w))
+        n++;
+    rn__line_unlock(l, 0, 0);
+    rn__line_leave();
+    return n;
+}
+
+/* Starts fn(&arg) in g and waits until it is the n-th in the lock's line. */
+#define start_waiting(g, fn, arg, lock, n)                           \
+    do {                                                             \
+        check_equal(rn_group_go((g), (fn), &(arg), sizeof(arg)), 0); \
+        wait_until(in_line(lock) == (n));                            \
+    } while (0)
+
+static inline void sim_with_seeds(int (*fn)(void *), void *arg)
+{
+    for (uint64_t seed = 0; seed < SIM_SEEDS; seed++)
+        assert_int_equal(rn_sim(seed, fn, arg), 0); /* what fails prints the seed */
+}
+
+/* With 1, 2 and 8 workers, and what RN_TEST_WORKERS says; in simulations. */
+static inline void run_everywhere(int (*fn)(void *), void *arg)
+{
+    static const int workers[] = { 1, 2, 8 };
+
+    run_inside(fn, arg);
+    for (int i = 0; i < RN_LEN(workers); i++)
+        assert_int_equal(rn_main(workers[i], fn, arg), 0);
+    sim_with_seeds(fn, arg);
+}
+
+/* ---- programs that do not end well --------------------------------------------------------- */
+
+/* Runs fn inside a child; its end, and what it said. */
+static inline int end_of(int (*fn)(void *), char *text, size_t size)
+{
+    size_t len = 0;
+    int fds[2], status;
+    ssize_t n;
+    pid_t pid;
+
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        signal(SIGABRT, SIG_DFL);
+        dup2(fds[1], STDERR_FILENO);
+        close(fds[0]);
+        close(fds[1]);
+        exit(rn_main(inside_workers(), fn, NULL));
+    }
+    close(fds[1]);
+    while (len < size - 1 && (n = read(fds[0], text + len, size - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* It panics with that sentence. */
+static inline void panics(int (*fn)(void *), const char *sentence)
+{
+    static char text[32768];
+    int status = end_of(fn, text, sizeof text);
+
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || strstr(text, sentence) == NULL)
+        fail_msg("no panic \"%s\" but status %#x and: %s", sentence, (unsigned)status, text);
+}
+
+/* It ends with Go's report, in which all these words stand (the list ends with NULL). */
+static inline void deadlocks(int (*fn)(void *), const char *const *words)
+{
+    static char text[32768];
+    int status = end_of(fn, text, sizeof text);
+
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 ||
+        strstr(text, "all goroutines are asleep - deadlock!") == NULL)
+        fail_msg("no deadlock report but status %#x and: %s", (unsigned)status, text);
+    for (; *words != NULL; words++)
+        if (strstr(text, *words) == NULL)
+            fail_msg("no \"%s\" in: %s", *words, text);
+}
+
+/* ---- under ThreadSanitizer: does it see a race there? ------------------------------------------ */
+
+#ifdef RN__TSAN
+static inline void races(int (*fn)(void *), bool expected)
+{
+    static char text[65536];
+    int status;
+
+    setenv("RN_TEST_WORKERS", "2", 1);
+    status = end_of(fn, text, sizeof text);
+    unsetenv("RN_TEST_WORKERS");
+    if ((strstr(text, "ThreadSanitizer: data race") != NULL) != expected)
+        fail_msg("expected %s race; status %#x and: %s", expected ? "a" : "no", (unsigned)status,
+                 text);
+}
+#endif
+
+#endif
