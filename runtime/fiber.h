@@ -35,12 +35,16 @@
 #define rn__tsan_self()        __tsan_get_current_fiber()
 #define rn__tsan_free(fiber)   __tsan_destroy_fiber(fiber)
 #define rn__tsan_switch(fiber) __tsan_switch_to_fiber((fiber), 0)
+#define rn__tsan_acquire(addr) __tsan_acquire(addr)
+#define rn__tsan_release(addr) __tsan_release(addr)
 #define RN__NO_TSAN            __attribute__((no_sanitize("thread"), noinline))
 #else
 #define rn__tsan_new()         NULL
 #define rn__tsan_self()        NULL
 #define rn__tsan_free(fiber)   ((void)(fiber))
 #define rn__tsan_switch(fiber) ((void)(fiber))
+#define rn__tsan_acquire(addr) ((void)(addr))
+#define rn__tsan_release(addr) ((void)(addr))
 #define RN__NO_TSAN            __attribute__((noinline))
 #endif
 
