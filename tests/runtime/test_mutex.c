@@ -252,6 +252,62 @@ static void those_who_have_waited_a_millisecond_get_it_in_order(void **state)
     run_everywhere(in_order, NULL);
 }
 
+/* ---- simulations ----------------------------------------------------------------------------------- */
+
+static uint64_t trace;
+
+static void traced_fn(void *arg)
+{
+    struct turn *t = arg;
+
+    for (int i = 0; i < 20; i++) {
+        if (rn_mutex_lock_until(&t->o->m, rn_after((int64_t)(rn__rand64() % (2 * RN_MS)))) < 0)
+            rn_mutex_lock(&t->o->m);
+        trace = (trace ^ (uint64_t)t->who) * UINT64_C(0x100000001b3);
+        trace ^= (uint64_t)rn_now() * UINT64_C(0x9e3779b97f4a7c15);
+        if (rn__rand64() % 2)
+            check_equal(rn_sleep(rn_after((int64_t)(rn__rand64() % RN_MS))), 0);
+        rn_mutex_unlock(&t->o->m);
+    }
+}
+
+static int in_traced(void *arg)
+{
+    struct ordered o = { .n = 0 };
+    rn_group *g = rn_group_new();
+
+    (void)arg;
+    for (int i = 0; i < 8; i++) {
+        struct turn t = { &o, i };
+
+        check_equal(rn_group_go(g, traced_fn, &t, sizeof t), 0);
+    }
+    check_equal(rn_group_wait(g, RN_FOREVER), 0);
+    rn_group_free(g);
+    return 0;
+}
+
+static uint64_t trace_of(uint64_t seed)
+{
+    trace = 0;
+    assert_int_equal(rn_sim(seed, in_traced, NULL), 0);
+    return trace;
+}
+
+static void same_seed_gives_it_to_the_same_at_the_same_time(void **state)
+{
+    uint64_t last = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < SIM_SEEDS; seed++) {
+        uint64_t first = trace_of(seed);
+
+        assert_true(first == trace_of(seed));
+        assert_true(first != last);
+        last = first;
+    }
+}
+
 /* ---- deadlines and cancellation ------------------------------------------------------------------- */
 
 struct tried {
@@ -303,8 +359,9 @@ static int in_ends(void *arg)
     start_waiting(g, tries_fn, never, &m, 1);
     start_waiting(g, cancelled_fn, p, &m, 2);
     rn_group_cancel(g);
-    wait_until(in_line(&m) == 1);
+    wait_until(rcs[1] != 1);
     check_equal(rcs[1], RN_ECANCELED);
+    check_equal(in_line(&m), 1);
     rn_mutex_unlock(&m);
     check_equal(rn_group_wait(g, RN_FOREVER), 0);
     rn_group_free(g);
@@ -690,6 +747,7 @@ int main(void)
         cmocka_unit_test(who_holds_it_long_and_often_lets_others_have_it),
         cmocka_unit_test(hog_that_never_gives_way_hands_it_over),
         cmocka_unit_test(those_who_have_waited_a_millisecond_get_it_in_order),
+        cmocka_unit_test(same_seed_gives_it_to_the_same_at_the_same_time),
         cmocka_unit_test(only_lock_until_ends_by_deadline_and_cancellation),
         cmocka_unit_test(whoever_gives_up_loses_no_wake_up),
         cmocka_unit_test(may_be_freed_by_whoever_unlocks_last),
