@@ -1,6 +1,6 @@
 /* rn.h - goroutines, channels, select and cancellation for C.   SPDX-License-Identifier: MIT
  *
- * Installed as <runnel/rn.h>; channels that reach other processes are in <runnel/runnel.h>.
+ * Installed as <runnel/rn.h>; locks are in <runnel/sync.h>, channels that reach other processes in <runnel/runnel.h>.
  *
  * Conventions, which hold wherever nothing else is said:
  *

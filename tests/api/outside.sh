@@ -7,10 +7,14 @@ install_runnel
 
 compile cc "$here/ten.c" "$work/ten_c"
 compile c++ "$here/ten.cc" "$work/ten_cc"
+compile cc "$here/locks.c" "$work/locks_c"
+compile c++ "$here/locks.c" "$work/locks_cc" -x c++
 compile cc "$here/remote.c" "$work/remote_c"
 compile c++ "$here/remote.c" "$work/remote_cc" -x c++
 "$work/ten_c" || fail "the program in C does not work"
 "$work/ten_cc" || fail "the program in C++ does not work"
+"$work/locks_c" || fail "the program with locks in C does not work"
+"$work/locks_cc" || fail "the program with locks in C++ does not work"
 
 broker_start
 for language in c cc; do
