@@ -199,6 +199,8 @@ void pairing_section(struct handle *h, struct frame *frame, const struct wire_se
         rn_reached("claiming: an element comes for a receive that has yielded");
         return;
     }
+    if (node_fence(h->node) == RN_ESESSION)
+        return; /* the home may have given it to another by now: the receive ends with the session */
     claim_ends(h, p);
     p->data = section_element(s, &at, &p->len);
     p->frame = frame_ref(frame);
