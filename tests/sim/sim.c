@@ -4,11 +4,13 @@
  *                                      runs seeds S, S+1, ... (at most N, at most T seconds); fails when fewer than the
  *                                      floor were run
  *   sim --seed S                       replays one, told what it is like
+ *   sim --stuck T ...                  a seed that takes T seconds of the processor will never end
  *   sim --local ...                    the same programs on local channels, without a broker: the oracle must agree there
  *
  * The broker's shard and core, the sessions, the nodes and their bindings are the real ones; the network is
  * memlink, time and interleaving are rn_sim's.  What must hold is in oracle.c. */
 #include "tests/sim/reach.h"
+#include "tests/sim/watch.h"
 #include "tests/sim/world.h"
 
 #include "runtime/rn.h"
@@ -109,23 +111,21 @@ static void report(double seconds)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: sim --seeds N [--from S] [--seconds T] [--floor N] [--local] | "
-                    "sim --seed S [--local]\n");
+    fprintf(stderr,
+            "usage: sim --seeds N [--from S] [--seconds T] [--floor N] [--stuck T] [--local] | "
+            "sim --seed S [--stuck T] [--local]\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' },
-        { "from", required_argument, NULL, 'f' },
-        { "seconds", required_argument, NULL, 't' },
-        { "floor", required_argument, NULL, 'l' },
-        { "seed", required_argument, NULL, 's' },
-        { "local", no_argument, NULL, 'L' },
-        { NULL, 0, NULL, 0 },
+        { "seeds", required_argument, NULL, 'n' },   { "from", required_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' }, { "floor", required_argument, NULL, 'l' },
+        { "seed", required_argument, NULL, 's' },    { "local", no_argument, NULL, 'L' },
+        { "stuck", required_argument, NULL, 'k' },   { NULL, 0, NULL, 0 },
     };
-    uint64_t seeds = 0, from = 1, floor = 0;
+    uint64_t seeds = 0, from = 1, floor = 0, stuck = WATCH_SECONDS;
     double seconds = 1e9, started = now();
     bool one = false, local = false;
     int option;
@@ -139,6 +139,8 @@ int main(int argc, char **argv)
             seconds = strtod(optarg, NULL);
         else if (option == 'l')
             floor = strtoull(optarg, NULL, 10);
+        else if (option == 'k')
+            stuck = strtoull(optarg, NULL, 10);
         else if (option == 'L')
             local = true;
         else
@@ -150,8 +152,11 @@ int main(int argc, char **argv)
         usage();
     if (one)
         seeds = 1;
-    for (uint64_t i = 0; i < seeds && now() - started < seconds; i++)
+    watch_begin("sim", local ? "sim --local " : "sim ");
+    for (uint64_t i = 0; i < seeds && now() - started < seconds; i++) {
+        watch_seed(from + i, (unsigned)stuck);
         run_seed(from + i, local, one);
+    }
     report(now() - started);
     if (!one && !local)
         reach_report("sim");
