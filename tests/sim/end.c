@@ -8,8 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVER_NS (120 * RN_SEC) /* longer than any freeze */
+
+/* What one operation was told is so for all: soon the handle has failed, when its link has found the time. */
+static void check_fails(const struct end *e)
+{
+    rn_time until = rn_after(OVER_NS);
+
+    while (!end_is_over(rn_chan_err(e->chan))) {
+        if (rn_now() > until)
+            sim_fail("an operation failed over its session, and its handle goes on");
+        rn_sleep(rn_after(RN_MS));
+    }
+}
+
 void end_check_over(struct world *w, const struct end *e, int node)
 {
+    check_fails(e);
     world_check_refusal(w, node);
     if (rn_chan_err(e->chan) == RN_EHOMELOST && e->home == oracle_home(w->oracle))
         sim_fail("a handle has failed over its home, which lives");
@@ -127,7 +142,7 @@ struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
     least = !opts.autoclose ? 0 : opts.senders_min > 0 ? opts.senders_min : 1;
     snprintf(name, sizeof name, "channel.%d", channel);
     for (;;) {
-        struct end e = { .home = oracle_home(w->oracle) };
+        struct end e = { .home = oracle_home(w->oracle), .channel = channel, .node = node };
 
         e.chan = bind_once(w, name, node, dir, &opts);
         if (e.chan != NULL)
@@ -225,18 +240,22 @@ uint32_t element_id(const rn_bytes *b)
 
 /* ---- operations ---- */
 
-rn_time op_deadline(struct world *w)
+rn_time op_deadline(struct world *w, enum rn_op op)
 {
-    if (!w->config.deadlines || sim_chance(w, 60))
+    bool impatient = w->config.impatient && op == RN_SEND;
+
+    if (!w->config.deadlines || (!impatient && sim_chance(w, 60)))
         return RN_FOREVER;
     if (sim_chance(w, 30))
         return RN_NOWAIT;
+    if (sim_chance(w, 20)) /* so long that a cut is noticed meanwhile */
+        return rn_after(sim_time(w, w->config.lease_ns / 2));
     return rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
 }
 
-int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op)
+static int perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op,
+                   rn_time deadline)
 {
-    rn_time deadline = op_deadline(w);
     rn_case cases[3] = { { e->chan, b, op, 0 }, { NULL, NULL, RN_RECV, 0 }, { e->chan, b, op, 0 } };
     int i;
 
@@ -250,4 +269,16 @@ int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op)
     if (i == 0 || i == 2)
         return cases[i].rc;
     return i == 1 ? RN_ETIMEDOUT : i;
+}
+
+int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op, rn_time deadline)
+{
+    struct cut_watch watch = cut_watch(w, e->node, deadline);
+    int rc = perform(w, e, b, op, deadline);
+
+    bool answered = w->config.channel[e->channel].capacity == 0 ||
+                    (op == RN_SEND && w->config.confirm);
+
+    cut_check(w, &watch, op, !answered, rc);
+    return rc;
 }

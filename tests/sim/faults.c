@@ -32,21 +32,39 @@ static void cut(struct world *w, struct sim_node *n)
     bool to = sim_chance(w, 60), from = !to || sim_chance(w, 60), lossy = sim_chance(w, 50);
 
     w->faults[to && from ? FAULT_PARTITION : FAULT_ONE_WAY]++;
-    if (to)
+    if (to) {
         memnet_partition(w->net, "broker", n->name, true, lossy);
-    if (from)
+        cut_set(w, n, CUT_TO, true);
+    }
+    if (from) {
         memnet_partition(w->net, n->name, "broker", true, lossy);
+        cut_set(w, n, CUT_FROM, true);
+    }
     rn_sleep(rn_after(cut_length(w)));
+    cut_set(w, n, CUT_TO, false);
+    cut_set(w, n, CUT_FROM, false);
     memnet_partition(w->net, "broker", n->name, false, false);
     memnet_partition(w->net, n->name, "broker", false, false);
 }
 
-static void freeze(struct world *w, enum sim_fault kind, const char *name)
+static void freeze(struct world *w, struct sim_node *n)
 {
-    w->faults[kind]++;
-    memnet_freeze(w->net, name, true);
+    w->faults[FAULT_FREEZE]++;
+    memnet_freeze(w->net, n->name, true);
+    cut_set(w, n, CUT_FROZEN, n->node != NULL); /* else there may be nothing to freeze */
     rn_sleep(rn_after(cut_length(w)));
-    memnet_freeze(w->net, name, false);
+    cut_set(w, n, CUT_FROZEN, false);
+    memnet_freeze(w->net, n->name, false);
+}
+
+static void broker_sleeps(struct world *w)
+{
+    w->faults[FAULT_SLEEP]++;
+    memnet_freeze(w->net, "broker", true);
+    cut_set_asleep(w, w->shard != NULL);
+    rn_sleep(rn_after(cut_length(w)));
+    cut_set_asleep(w, false);
+    memnet_freeze(w->net, "broker", false);
 }
 
 static void crash(struct world *w, struct sim_node *n)
@@ -58,6 +76,7 @@ static void crash(struct world *w, struct sim_node *n)
     w->faults[FAULT_CRASH]++;
     n->node = NULL;
     rn__node_crash(node);
+    cut_set(w, n, CUT_FROZEN, false); /* the next one is not */
     rn_sleep(rn_after(sim_time(w, 2 * w->config.lease_ns) + RN_MS));
     world_node_start(w, n);
 }
@@ -73,6 +92,7 @@ static void leave(struct world *w, struct sim_node *n)
     w->faults[FAULT_LEAVE]++;
     n->node = NULL;
     rc = rn_node_close(node, rn_after(sim_time(w, 4 * w->config.delay_max_ns)), NULL);
+    cut_set(w, n, CUT_FROZEN, false);
     if (rc != 0 && rc != RN_ETIMEDOUT)
         sim_fail("closing node %s: %s", n->name, rn_strerror(rc));
     rn_sleep(rn_after(sim_time(w, w->config.lease_ns / 4) + RN_MS));
@@ -88,6 +108,7 @@ static void lose_home(struct world *w)
         return;
     w->faults[FAULT_HOME_LOST]++;
     w->shard = NULL;
+    cut_set_asleep(w, false);
     oracle_home_lost(w->oracle);
     memnet_kill(w->net, "broker");
     rn_chan_recv(w->shard_done, &rc, RN_FOREVER);
@@ -128,11 +149,11 @@ static void something(struct world *w)
         break;
     case 5:
         if (any)
-            freeze(w, FAULT_FREEZE, n->name);
+            freeze(w, n);
         break;
     case 6:
         if (any)
-            freeze(w, FAULT_SLEEP, "broker");
+            broker_sleeps(w);
         break;
     case 7:
         if (c->crashes && sim_chance(w, 50))

@@ -54,7 +54,8 @@ struct channel {
     uint64_t calls;       /* receives that have not returned */
     uint64_t sent, begun; /* of all time: sends that gave 0, receives that were called */
     bool cancelled, failed;
-    bool closed; /* a receiver was told so */
+    bool closed;       /* a receiver was told so, ... */
+    bool shut, reason; /* a sender has closed it; ... and a receiver was told a reason */
 };
 
 struct vector {
@@ -268,6 +269,11 @@ enum closing oracle_closes(const struct oracle *o, uint64_t incarnation)
     return t.parted + t.perhaps >= t.least ? CLOSES_PERHAPS : CLOSES_NOT;
 }
 
+void oracle_shut(struct oracle *o, int channel, unsigned home)
+{
+    channel_at(o, channel, home)->shut = true;
+}
+
 uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
                        bool alone)
 {
@@ -358,6 +364,7 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason)
     struct stream *stream = stream_of(o, h->incarnation);
 
     ch->closed = true;
+    ch->reason |= reason != 0;
     if (!ch->cancelled && ch->outstanding > ch->calls)
         suspect(o,
                 "channel %d is closed and drained, but %llu elements have not come (%llu in hand)",
@@ -441,13 +448,38 @@ static void check_deaths(struct oracle *o)
     }
 }
 
-void oracle_finish(struct oracle *o)
+/* Counts who has got what.  What comes again was in a session that has ended: so nobody may take it in that session once
+ * somebody else has it. */
+static void count_receipts(const struct oracle *o)
 {
     const struct receipt *receipts = o->receipts.data;
 
-    for (size_t i = 0; i < o->receipts.len; i++)
+    for (size_t i = 0; i < o->receipts.len; i++) {
+        struct element *e = element_at(o, receipts[i].element);
+
         if (!handle_at(o, receipts[i].handle)->ended)
-            element_at(o, receipts[i].element)->live_receipts++;
+            e->live_receipts++;
+        else if (e->live_receipts > 0)
+            sim_fail(
+                "element %u was taken in a session that had ended: it had come in another before",
+                receipts[i].element);
+    }
+}
+
+/* Somebody has failed it before anybody has closed it. */
+static void check_reasons(const struct oracle *o)
+{
+    const struct channel *ch = o->channels.data;
+
+    for (size_t i = 0; i < o->channels.len; i++)
+        if (ch[i].failed && !ch[i].shut && !ch[i].cancelled && ch[i].closed && !ch[i].reason)
+            sim_fail("channel %zu was failed, and ended as if it had been closed",
+                     i % (size_t)o->n_channels);
+}
+
+void oracle_finish(struct oracle *o)
+{
+    count_receipts(o);
     for (uint32_t i = 0; i < o->elements.len; i++) {
         const struct element *e = element_at(o, i);
 
@@ -464,6 +496,8 @@ void oracle_finish(struct oracle *o)
     check_deaths(o);
     if (o->ended == 0 && o->suspicion[0] != '\0')
         sim_fail("%s", o->suspicion);
+    if (o->ended == 0)
+        check_reasons(o);
     if (o->ended == 0 && !o->may_reorder)
         check_order(o);
 }

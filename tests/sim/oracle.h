@@ -57,6 +57,8 @@ void oracle_may_leave(struct oracle *o);
 /* All senders have gone, and this incarnation is open.  Does it close by itself, when enough time has passed? */
 enum closing { CLOSES_NOT, CLOSES_PERHAPS, CLOSES_SURELY };
 enum closing oracle_closes(const struct oracle *o, uint64_t incarnation);
+/* A sender has closed the channel, perhaps before another could fail it. */
+void oracle_shut(struct oracle *o, int channel, unsigned home);
 
 /* ---- receiving ---- */
 /* Handles that receive: a receipt belongs to one, and its session may end.  `alone`: it is the channel's only receiver, and
@@ -85,7 +87,8 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason);
  * receives were called. */
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
-/* The end: nothing lost, nothing doubled but what a session's end allows, per-sender order where no session ended. */
+/* The end: nothing lost, nothing doubled but what a session's end allows - and then the older session had the element
+ * first -, per-sender order where no session ended, and the reason of a failure has come to somebody. */
 void oracle_finish(struct oracle *o);
 
 struct oracle_counts {

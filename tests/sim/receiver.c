@@ -135,7 +135,7 @@ static bool receive(struct receiver *r)
     int rc;
 
     oracle_calls(w->oracle, r->handle);
-    rc = op_perform(w, &r->end, &b, RN_RECV);
+    rc = op_perform(w, &r->end, &b, RN_RECV, op_deadline(w, RN_RECV));
     oracle_returns(w->oracle, r->handle);
     if (rc == 0)
         took(r, &b);

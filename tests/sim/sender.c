@@ -76,7 +76,6 @@ static void rebind(struct sender *s)
 
     rn_chan_ref(before.chan);
     rc = unbind(s);
-
     s->end = before;
     if (end_is_over(rc))
         doubt(s);
@@ -114,16 +113,18 @@ static void went_well(struct sender *s, uint32_t id)
         rebind(s);
 }
 
-/* Tries to send the order-th element.  false: the channel has ended. */
+/* Tries to send the order-th element.  false: the channel has ended.  The last waits for ever: so there must be a slot
+ * for it, whatever became of those before. */
 static bool send(struct sender *s, uint32_t order)
 {
     struct world *w = s->w;
     uint32_t id = oracle_try(w->oracle, s->end.sender, s->job->sender, order);
+    bool last = order + 1 == w->config.channel[s->job->channel].elements;
     rn_bytes b;
     int rc;
 
     element_make(w, s->job->channel, id, &b);
-    rc = op_perform(w, &s->end, &b, RN_SEND);
+    rc = op_perform(w, &s->end, &b, RN_SEND, last ? RN_FOREVER : op_deadline(w, RN_SEND));
     if (rc == 0) {
         went_well(s, id);
         return true;
@@ -149,11 +150,14 @@ static void close_early(struct sender *s)
     if (!w->config.early_close || !sim_chance(w, 30))
         return;
     oracle_by_hand(w->oracle, s->end.incarnation);
+    if (w->config.autoclose) /* that may have been first */
+        oracle_shut(w->oracle, s->job->channel, s->end.home);
     if (w->config.fails && sim_chance(w, 50)) {
         w->faults[FAULT_FAIL]++;
         oracle_failed(w->oracle, s->job->channel, s->end.home);
         rn_chan_fail(s->end.chan, FAIL_REASON);
     } else {
+        oracle_shut(w->oracle, s->job->channel, s->end.home);
         rn_chan_close(s->end.chan);
     }
 }

@@ -1,7 +1,7 @@
 /* sim_graphs.c - random graphs of processes, channels and selects.   SPDX-License-Identifier: MIT
  *
- *   sim_graphs --seeds N [--from S] [--seconds T] [--floor N]   as sim
- *   sim_graphs --seed S                                         replays one
+ *   sim_graphs --seeds N [--from S] [--seconds T] [--floor N] [--stuck T]   as sim
+ *   sim_graphs --seed S                                                     replays one
  *
  * Goroutines in several processes select over whatever channels they can reach: local ones, and named ones of capacity 0
  * and more, which live at one of two brokers.  The graph is drawn from the seed; each is run twice, over brokers and as
@@ -16,6 +16,7 @@
 #include "runtime/sched.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/reach.h"
+#include "tests/sim/watch.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -33,6 +34,8 @@
 #define ROUNDS    24
 #define LONG_NS   (2 * RN_SEC) /* who could meet does so within half of this */
 #define FRAMES    200          /* between two operations that are performed, on the average */
+#define FROZEN_NS (12 * RN_SEC)
+#define UPSET_NS  (5 * RN_SEC) /* after a process was frozen or thawed */
 
 /* ---- the graph ---- */
 
@@ -41,6 +44,7 @@ struct graph {
     int processes, brokers, channels, workers, rounds;
     int64_t delay_max_ns;
     bool breaks;
+    bool freezes; /* of one process at a time, as if it were not there */
     struct {
         int broker;  /* -1: local */
         int process; /* if local: whose */
@@ -83,6 +87,7 @@ static void graph_draw(struct graph *g, uint64_t seed)
     }
     for (int i = 0; i < g->workers; i++)
         g->process_of[i] = below(&rng, g->processes);
+    g->freezes = !g->breaks && g->processes > 1 && below(&rng, 4) == 0;
 }
 
 static void graph_describe(const struct graph *g)
@@ -91,7 +96,9 @@ static void graph_describe(const struct graph *g)
             "seed %" PRIu64
             ": %d processes, %d brokers, %d goroutines x %d rounds, delay <= %" PRId64 " us%s\n",
             g->seed, g->processes, g->brokers, g->workers, g->rounds, g->delay_max_ns / RN_US,
-            g->breaks ? ", breaks" : "");
+            g->breaks    ? ", breaks"
+            : g->freezes ? ", freezes"
+                         : "");
     for (int i = 0; i < g->channels; i++)
         fprintf(stderr, "  channel %d: capacity %" PRId64 ", %s %d\n", i, g->channel[i].capacity,
                 g->channel[i].broker < 0 ? "local of process" : "at broker",
@@ -133,6 +140,8 @@ struct run {
     int64_t receives[CHANNELS];   /* called */
     int64_t sends[CHANNELS];      /* returned 0 */
     uint64_t performed, timeouts, missed, doubts;
+    int frozen;           /* the process, or -1 */
+    rn_time frozen_since; /* or thawed */
     bool finished;
 };
 
@@ -225,6 +234,23 @@ static bool waits_long(const struct worker *w)
     return w->waits && rn_now() - w->since >= LONG_NS / 2;
 }
 
+/* Has a process just been frozen or thawed?  Those that the home waits for are passed over after a second each. */
+static bool is_upset(const struct run *r)
+{
+    return r->graph->freezes && !r->local && rn_now() - r->frozen_since < UPSET_NS;
+}
+
+static bool is_frozen(const struct worker *w)
+{
+    return w->run->frozen == w->run->graph->process_of[w->index];
+}
+
+/* May the answers of the home be late, or never come? */
+static bool has_faults(const struct run *r)
+{
+    return r->graph->breaks || (r->graph->freezes && !r->local);
+}
+
 static void check_case(const struct worker *w, int i)
 {
     const struct run *r = w->run;
@@ -232,7 +258,11 @@ static void check_case(const struct worker *w, int i)
     int64_t capacity = r->graph->channel[channel].capacity;
     bool long_ago = rn_now() - r->held_since[channel] >= LONG_NS / 2;
 
+    if (is_upset(r) || is_frozen(w))
+        return;
     if (capacity > 0) {
+        if (has_faults(r))
+            return; /* who is frozen keeps what it holds */
         if (long_ago && w->op[i] == RN_SEND && r->held[channel] < capacity)
             sim_fail("goroutine %d could have sent: channel %d holds %" PRId64, w->index, channel,
                      r->held[channel]);
@@ -243,7 +273,7 @@ static void check_case(const struct worker *w, int i)
     }
     for (int k = 0; k < r->graph->workers; k++) {
         const struct worker *v = &r->worker[k];
-        if (v == w || !waits_long(v))
+        if (v == w || !waits_long(v) || is_frozen(v))
             continue;
         for (int j = 0; j < v->n; j++)
             if (v->on[j] == channel && v->op[j] != w->op[i])
@@ -303,11 +333,11 @@ static void settle(struct worker *w, int k, const rn_case *cases, const int64_t 
                                              : FATE_NOT_SENT);
         } else if (rc == 0) {
             element_came(r, w->on[i], values[i]);
-        } else if (!r->graph->breaks) {
+        } else if (!has_faults(r)) {
             r->receives
                 [w->on[i]]--; /* no send has met it; unless it has yielded, its link being down */
         }
-        if (k == i && rc != 0 && (rc != RN_EUNKNOWN || !r->graph->breaks))
+        if (k == i && rc != 0 && (rc != RN_EUNKNOWN || !has_faults(r)))
             sim_fail("case on channel %d gave %s", w->on[i], rn_strerror(rc));
         r->doubts += k == i && rc == RN_EUNKNOWN;
     }
@@ -340,6 +370,35 @@ static void work(void *arg)
         r->performed += k >= 0;
         r->timeouts += k < 0 && is_long;
         r->missed += k < 0 && !is_long;
+    }
+}
+
+static void freeze(struct run *r, int process, bool on)
+{
+    for (int i = 0; i < r->graph->brokers; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "node%d.%d", process, i);
+        memnet_freeze(r->net, name, on);
+    }
+    r->frozen = on ? process : -1;
+    r->frozen_since = rn_now();
+}
+
+static void freezer(void *arg)
+{
+    struct run *r = *(struct run **)arg;
+    uint64_t rng = r->graph->seed;
+
+    while (!r->finished) {
+        int process = below(&rng, r->graph->processes);
+
+        freeze(r, process, true);
+        for (int i = 0; i < FROZEN_NS / RN_SEC && !r->finished; i++)
+            rn_sleep(rn_after(RN_SEC));
+        freeze(r, process, false);
+        for (int i = 0; i < 1 + below(&rng, 5) && !r->finished; i++)
+            rn_sleep(rn_after(RN_SEC));
     }
 }
 
@@ -549,6 +608,8 @@ static int run_graph(void *arg)
     }
     if (r->graph->breaks && !r->local && rn_group_go(faults, breaker, &r, sizeof r) != 0)
         abort();
+    if (r->graph->freezes && !r->local && rn_group_go(faults, freezer, &r, sizeof r) != 0)
+        abort();
     if (rn_group_wait(workers, rn_after(3600 * RN_SEC)) != 0) {
         rn_dump(2);
         sim_fail("the program did not end within an hour of virtual time");
@@ -562,7 +623,7 @@ static int run_graph(void *arg)
         total.frames += after.sent - before.sent;
         /* Every operation that waits, and every sign of life, has its few frames. */
         uint64_t events = r->performed + r->missed + 8 * r->timeouts + 16;
-        if (!r->graph->breaks && after.sent - before.sent > FRAMES * events)
+        if (!has_faults(r) && after.sent - before.sent > FRAMES * events)
             sim_fail("%" PRIu64 " frames for %" PRIu64 " operations", after.sent - before.sent,
                      r->performed + r->missed + r->timeouts);
     }
@@ -579,7 +640,7 @@ static void run_seed(uint64_t seed, bool describe)
     if (describe)
         graph_describe(&graph);
     for (int local = 1; local >= 0; local--) {
-        run = (struct run){ .graph = &graph, .local = local };
+        run = (struct run){ .graph = &graph, .local = local, .frozen = -1 };
         if (rn_sim(seed, run_graph, &run) != 0)
             sim_fail("rn_sim failed");
         free(run.elements);
@@ -603,18 +664,22 @@ static _Noreturn void usage(void)
 {
     fprintf(
         stderr,
-        "usage: sim_graphs --seeds N [--from S] [--seconds T] [--floor N] | sim_graphs --seed S\n");
+        "usage: sim_graphs --seeds N [--from S] [--seconds T] [--floor N] [--stuck T] | sim_graphs --seed S\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' },   { "from", required_argument, NULL, 'f' },
-        { "seconds", required_argument, NULL, 't' }, { "floor", required_argument, NULL, 'l' },
-        { "seed", required_argument, NULL, 's' },    { NULL, 0, NULL, 0 },
+        { "seeds", required_argument, NULL, 'n' },
+        { "from", required_argument, NULL, 'f' },
+        { "seconds", required_argument, NULL, 't' },
+        { "floor", required_argument, NULL, 'l' },
+        { "seed", required_argument, NULL, 's' },
+        { "stuck", required_argument, NULL, 'k' },
+        { NULL, 0, NULL, 0 },
     };
-    uint64_t seeds = 0, from = 1, floor = 0;
+    uint64_t seeds = 0, from = 1, floor = 0, stuck = WATCH_SECONDS;
     double seconds = 1e9, started = now();
     bool one = false;
     int option;
@@ -628,6 +693,8 @@ int main(int argc, char **argv)
             seconds = strtod(optarg, NULL);
         else if (option == 'l')
             floor = strtoull(optarg, NULL, 10);
+        else if (option == 'k')
+            stuck = strtoull(optarg, NULL, 10);
         else
             usage();
         one |= option == 's';
@@ -636,8 +703,11 @@ int main(int argc, char **argv)
         usage();
     if (one)
         seeds = 1;
-    for (uint64_t i = 0; i < seeds && now() - started < seconds; i++)
+    watch_begin("sim_graphs", "sim_graphs ");
+    for (uint64_t i = 0; i < seeds && now() - started < seconds; i++) {
+        watch_seed(from + i, (unsigned)stuck);
         run_seed(from + i, one);
+    }
     printf("sim_graphs: %" PRIu64 " graphs in %.1f s, each over brokers and locally: %" PRIu64
            " selects performed, %" PRIu64 " timed out, %" PRIu64 " missed, %" PRIu64
            " in doubt; %" PRIu64 " frames, %" PRIu64 " breaks\n",

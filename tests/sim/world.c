@@ -88,6 +88,7 @@ static void configure_faults(struct sim_config *c, uint64_t *rng)
 static void configure_program(struct sim_config *c, uint64_t *rng)
 {
     c->deadlines = one_in(rng, 2);
+    c->impatient = c->deadlines && one_in(rng, 2);
     c->selects = one_in(rng, 2);
     c->shared_handles = one_in(rng, 3);
     c->shared_senders = one_in(rng, 4);
@@ -117,7 +118,7 @@ static void configure_channel(struct sim_config *c, int i, uint64_t *rng)
     c->channel[i].elements = (uint32_t)(large ? ONE_OF(rng, 1, 4, 10)
                                               : ONE_OF(rng, 1, 10, 40, 100));
     c->channel[i].element_max = (uint32_t)size;
-    c->channel[i].think_ns = ONE_OF(rng, 0, 0, 50 * RN_US, 5 * RN_MS);
+    c->channel[i].think_ns = ONE_OF(rng, 0, 0, 0, 50 * RN_US, 5 * RN_MS, 300 * RN_MS);
     if (one_in(rng, 4))
         c->channel[i].capacity = 0;
 }
@@ -160,6 +161,7 @@ static void describe_traits(const struct sim_config *c)
         { c->again, "frames come again" },
         { c->storm, "storm" },
         { c->deadlines, "deadlines" },
+        { c->impatient, "impatient senders" },
         { c->selects, "selects" },
         { c->shared_handles, "shared receivers" },
         { c->shared_senders, "shared senders" },
@@ -242,6 +244,14 @@ rn_node *world_node(struct world *w, int i)
     return w->nodes[i].node;
 }
 
+static bool any_fault(const struct world *w)
+{
+    for (int i = 0; i <= FAULT_CLOCK_JUMP; i++)
+        if (w->faults[i] > 0)
+            return true;
+    return false;
+}
+
 void world_check_refusal(struct world *w, int i)
 {
     static const char *const expected[] = {
@@ -261,6 +271,8 @@ void world_check_refusal(struct world *w, int i)
         known |= strncmp(why, expected[k], strlen(expected[k])) == 0;
     if (!known)
         sim_fail("node %s was told: %s", w->nodes[i].name, why);
+    if (why[0] != '\0' && !any_fault(w))
+        sim_fail("node %s was told, though nothing has gone wrong: %s", w->nodes[i].name, why);
 }
 
 /* A receiver's codec: that of rn_bytes, which now and then refuses. */

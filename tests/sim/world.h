@@ -54,6 +54,7 @@ struct sim_config {
 
     /* the program */
     bool deadlines;      /* operations give up now and then */
+    bool impatient;      /* ... and no send waits for ever */
     bool selects;        /* operations go through rn_select */
     bool shared_handles; /* several goroutines receive on one handle */
     bool shared_senders; /* several goroutines send on one handle */
@@ -80,9 +81,20 @@ struct sim_config {
     } channel[SIM_CHANNELS_MAX];
 };
 
+/* Ways in which frames do not pass between a node and the broker. */
+enum sim_cut {
+    CUT_TO,     /* none arrive at the node */
+    CUT_FROM,   /* none arrive from it */
+    CUT_FROZEN, /* its link stands still */
+    CUT_KINDS
+};
+
 struct sim_node {
     char name[16];
-    rn_node *node; /* NULL while it is dead */
+    rn_node *node;             /* NULL while it is dead */
+    int64_t cut_ns[CUT_KINDS]; /* rn__boottime() when that began; 0: it is not so */
+    int64_t seen_ns,
+        frozen_ns; /* rn_now() of the last account; how long it was frozen until then */
 };
 
 struct world {
@@ -97,7 +109,9 @@ struct world {
     rn_chan *shard_done;
     struct sim_node nodes[SIM_NODES_MAX + 1]; /* the last is the keeper: few faults touch it */
 
-    bool finishing;                                                       /* no more faults */
+    int64_t asleep_ns;  /* as cut_ns, of the broker */
+    int64_t one_way_ns; /* how long nodes were cut off in one direction, as of their last account */
+    bool finishing;     /* no more faults */
     int senders_left[SIM_CHANNELS_MAX], receivers_left[SIM_CHANNELS_MAX]; /* goroutines */
     int next_sender;
     uint64_t faults[FAULT_KINDS];
@@ -130,6 +144,29 @@ rn_node *world_node(struct world *w, int i);
 /* Sessions end because of faults, not because one side finds the other breaking the protocol: fails if that was the last
  * that node i was told. */
 void world_check_refusal(struct world *w, int i);
+
+/* ---- cut.c: what was cut off, and what follows for operations ---- */
+void cut_set(struct world *w, struct sim_node *n, enum sim_cut cut, bool on);
+void cut_set_asleep(struct world *w, bool on);
+
+/* An operation on that node, which began at begun_ns, waited for, and returned; see cut_check(). */
+struct cut_watch {
+    int node;
+    rn_time deadline, begun;
+    int64_t begun_ns; /* rn__boottime() */
+    int64_t excuse_ns;
+    bool down; /* it had no connection, and could get none */
+};
+struct cut_watch cut_watch(struct world *w, int node, rn_time deadline);
+
+/* Fails if
+ *   - it took an element or used credit (leased: not by an answer of the home, which may have been long on its way) in the
+ *     last quarter of a lease: nothing of what a node sends after it was cut off is
+ *     acknowledged, so its lease is counted from before that;
+ *   - a send is in doubt, though its element cannot have left;
+ *   - it had a deadline, and returned much later: an answer that does not come is waited for a second, of the home or by the
+ *     home, unless what should give up is frozen, or hears and is not heard. */
+void cut_check(struct world *w, const struct cut_watch *watch, enum rn_op op, bool leased, int rc);
 
 /* ---- faults.c ---- */
 /* A goroutine that injects faults until w->finishing; there may be several. */
