@@ -5,7 +5,7 @@
 #   tests/e2e, tests/api    bash: whole processes, an installed library                               label e2e
 #   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
 #                           other .c files beside them are what they share
-#   examples/               those that end by themselves                                              label examples
+#   examples/               each program, as tests/examples/check.sh says                             label examples
 enable_testing()
 pkg_check_modules(cmocka cmocka)
 if(RUNNEL_TESTS STREQUAL AUTO AND NOT cmocka_FOUND)
@@ -182,9 +182,11 @@ foreach(script IN LISTS scripts)
     test_properties(${name} e2e ${timeout_script})
 endforeach()
 
-# ---- examples that need no broker ----
-if(TARGET tutorial)
-    add_test(NAME example_tutorial COMMAND tutorial)
-    test_properties(example_tutorial examples ${timeout_default})
-    set_tests_properties(example_tutorial PROPERTIES PASS_REGULAR_EXPRESSION "0 1 2 3 4 5 6 7 8 9 closed")
-endif()
+# ---- examples: the programs; what each prints is in check.sh ----
+foreach(source IN LISTS examples)
+    get_filename_component(name ${source} NAME_WE)
+    if(NOT name IN_LIST example_modules)
+        add_test(NAME example_${name} COMMAND bash ${PROJECT_SOURCE_DIR}/tests/examples/check.sh $<TARGET_FILE:${name}>)
+        test_properties(example_${name} examples ${timeout_default})
+    endif()
+endforeach()
