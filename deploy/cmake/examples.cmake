@@ -1,4 +1,4 @@
-# examples.cmake - examples/: programs, and modules for runnel-node; bench/: programs; all against librunnel alone.
+# examples.cmake - examples/: programs, and modules for runnel-node; bench/: measurements; all against librunnel alone.
 # SPDX-License-Identifier: MIT
 set(example_modules wordcount_lines wordcount_worker wordcount_collect)
 
@@ -14,7 +14,7 @@ foreach(source IN LISTS examples)
     target_link_libraries(${name} PRIVATE librunnel)
 endforeach()
 
-# ---- measurements: a program per primitive ----
+# ---- measurements: a program each, see docs/HACKING.md ----
 sources_of(benchmarks GLOB bench/*.c)
 foreach(source IN LISTS benchmarks)
     get_filename_component(name ${source} NAME_WE)

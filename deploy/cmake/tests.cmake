@@ -6,6 +6,7 @@
 #   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
 #                           other .c files beside them are what they share
 #   examples/               each program, as tests/examples/check.sh says                             label examples
+#   bench/                  the measurements, with tiny counts                                        label bench
 enable_testing()
 pkg_check_modules(cmocka cmocka)
 if(RUNNEL_TESTS STREQUAL AUTO AND NOT cmocka_FOUND)
@@ -190,3 +191,19 @@ foreach(source IN LISTS examples)
         test_properties(example_${name} examples ${timeout_default})
     endif()
 endforeach()
+
+# ---- measurements, with a thousandth of their counts: they check what they compute, and it is not the time that counts ----
+foreach(source IN LISTS benchmarks)
+    get_filename_component(name ${source} NAME_WE)
+    if(name MATCHES "^serve_(.*)$")
+        add_test(NAME bench_${name}
+                 COMMAND bench_load ${CMAKE_MATCH_1} 10 1000 $<TARGET_FILE:bench_${name}> 2)
+    elseif(NOT name MATCHES "^(load|stalled)$") # the first serves the servers, the other needs a broker: tests/e2e/stalled.sh
+        add_test(NAME bench_${name} COMMAND bench_${name} 2 1000)
+    else()
+        continue()
+    endif()
+    list(APPEND abandons bench_${name})
+    test_properties(bench_${name} bench ${timeout_default})
+endforeach()
+set_tests_properties(bench_deadlock PROPERTIES PASS_REGULAR_EXPRESSION "all goroutines are asleep")
