@@ -172,9 +172,13 @@ static void something(struct world *w)
     }
 }
 
+#define FAULTS_NS (1800 * RN_SEC) /* half of what the program has */
+
 void faults_run(struct world *w)
 {
-    while (!w->finishing) {
+    rn_time until = rn_after(FAULTS_NS); /* a program that they keep from ending ends then */
+
+    while (!w->finishing && rn_now() < until) {
         rn_sleep(rn_after(sim_time(w, 20 * w->config.delay_max_ns + 5 * RN_MS)));
         if (!w->finishing)
             something(w);
