@@ -13,20 +13,22 @@
 #                   tsan   the suites under ThreadSanitizer
 #                   e2e    whole processes, and the installed library, on the release build; spoilt sessions against it
 #                   sim    the simulator: whole clusters from a seed
+#                   mutants  faults put into the core, the session and the node: the simulator finds them
 #                   fuzz   what decodes bytes from outside, and what acts on what they say
 #
 # A line per stage while all is well; the failing log when not (all logs stay in build/logs).  The last line counts the
 # tests: the cases of each suite in each stage, scripts, configurations and mutants of the model, simulated clusters in one,
-# fuzzers.  Exit status 1: one failed.
+# mutants of the code, fuzzers.  Exit status 1: one failed.
 set -uo pipefail
 export LC_ALL=C
 cd "${0%/*}/.." || exit 1
 
-stages=(lint model gcc clang asan tsan e2e sim fuzz)
+stages=(lint model gcc clang asan tsan e2e sim mutants fuzz)
 
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
 graphs=10000 graphs_seconds=40 graphs_floor=1000
+mutants_seconds=90 mutants_floor=6
 fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(
@@ -44,7 +46,7 @@ rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all
 repeat=1
 
 usage() {
-  sed -n '4,16s/^# \{0,1\}//p' "$0"
+  sed -n '4,17s/^# \{0,1\}//p' "$0"
 }
 
 wrong_use() {
@@ -71,6 +73,7 @@ done
 if [[ $long == yes ]]; then
   sim_seeds=100000 sim_seconds=7200 sim_floor=100000 sim_from=$((RANDOM * 1000000 + 1))
   graphs=100000 graphs_seconds=3600 graphs_floor=10000
+  mutants_seconds=0 mutants_floor=0 # all of them
   fuzz_seconds=0 # as long as it takes
   vandals_seconds=600 vandals_floor=150000
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
@@ -240,6 +243,16 @@ stage_sim() {
     build/release/tests/sim_graphs --from 1 --seeds "$graphs" --seconds "$graphs_seconds" --floor "$graphs_floor" || status=1
   all_reached || status=1
   note=$(sed -n 's/^sim: \([0-9]* seeds\) in .*: \([0-9]* sent\).*/ (\1, \2/p; s/^sim_graphs: \([0-9]* graphs\) in .*/; \1)/p' "$log" | tr -d '\n')
+  return $status
+}
+
+# Each commit begins elsewhere in the list, so that all have their turn.
+stage_mutants() {
+  local status=0 from
+  from=$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1)))
+  tests/mutants/run --from "$from" --seconds "$mutants_seconds" --floor "$mutants_floor" >>"$log" 2>&1 || status=1
+  count "$(grep -c '^found ' "$log")" "$(grep -cE '^(survived|stale|broken|invalid) ' "$log")"
+  note=$(sed -n 's/^mutants: \(.*\)/ (\1)/p' "$log")
   return $status
 }
 
