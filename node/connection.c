@@ -217,7 +217,7 @@ void node_frame(struct rn_node *n, struct frame *frame)
                view.session == session_id(n->session)) {
         rc = session_input(n->session, &view, rn__boottime(), &why);
         if (rc == SESSION_HAND_ON)
-            rc = traffic_input(n, &view, frame);
+            rc = incoming_frame(n, &view, frame);
         else if (rc == SESSION_GAP)
             node_broken(n);
         if (rc < 0) {

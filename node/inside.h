@@ -1,7 +1,7 @@
 /* inside.h - struct rn_node, for the files that make up the link goroutine.   SPDX-License-Identifier: MIT
  *
  * life.c (open, close), loop.c (the link goroutine), request.c (what it is asked), connection.c (sessions), traffic.c (what
- * comes in and goes out), node.c and error.c (what operators share with it), bind.c and query.c (who asks). */
+ * goes out), incoming.c (what comes in), node.c and error.c (what operators share with it), bind.c and query.c (who asks). */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
@@ -153,9 +153,6 @@ void node_run(void *node); /* the link goroutine */
 void node_opened(struct rn_node *n, int rc);
 
 /* ---- traffic.c ---- */
-/* A frame of the session, already taken note of by it.  0, or < 0: the broker broke the protocol or there is no memory;
- * the session cannot go on. */
-int traffic_input(struct rn_node *n, const struct frame_view *view, struct frame *frame);
 /* Puts what the session has to send on the link.  0, or < 0: the connection is of no more use. */
 int traffic_pump(struct rn_node *n);
 /* Collects what marked handles have to say and sends it with the data, as far as the window allows.  The same. */
@@ -169,8 +166,15 @@ void traffic_gather(struct rn_node *n);
 /* Sends Bind for a pending side, if there is a session. */
 void traffic_bind(struct rn_node *n, struct side *side);
 void traffic_query(struct rn_node *n, struct query *q);
+/* Tells what was taken; 0 or -ENOMEM.  Channel locked. */
+int traffic_taken(struct rn_node *n, struct side *side);
 /* The handle leaves the node's tables when no side of it is bound any more. */
 void traffic_delist(struct rn_node *n, struct handle *h, int rc);
 void traffic_reply(struct side *side, int rc);
+
+/* ---- incoming.c ---- */
+/* A frame of the session, already taken note of by it.  0, or < 0: the broker broke the protocol or there is no memory;
+ * the session cannot go on. */
+int incoming_frame(struct rn_node *n, const struct frame_view *view, struct frame *frame);
 
 #endif
