@@ -9,8 +9,9 @@
 #   --go            the same in Go beside it (from Debian's package golang-go), and a table of both
 #
 # Prints "name/workers value unit", one a line.  In each round all that is to be compared runs once, one after the other, so
-# that what the machine does besides meets all alike; the ratio to Go is the median of the rounds' ratios.  Exit status 1:
-# one failed.
+# that what the machine does besides meets all alike; the ratio to Go is the median of the rounds' ratios.  NAME_cpu is what
+# the process took of all CPUs from beginning to end: on a busy machine that moves by a few percent where the rest doubles.
+# Exit status 1: one failed.
 set -uo pipefail
 export LC_ALL=C
 cd "${0%/*}/.." || exit 1
@@ -125,15 +126,18 @@ run() { # NAME COMMAND...
   esac
 }
 
+TIMEFORMAT='%U %S'
 failed=0
 one() { # ROUND NAME WORKERS SIDE
   local command=("$build/bench/$2" "$3")
   [[ $4 == ours ]] || command=(env GOMAXPROCS="$3" "$build/bench/in-go" "$2")
-  if ! run "$2" "${command[@]}" >"$work/out" 2>"$work/err"; then
+  local cpu
+  if ! cpu=$({ time run "$2" "${command[@]}" >"$work/out" 2>"$work/err"; } 2>&1); then
     echo "bench/run.sh: $2 failed ($4, $3 workers): $(tail -n 1 "$work/err")" >&2
     failed=1
     return
   fi
+  awk -v name="$2" '{ print name "_cpu", $1 + $2, "s" }' <<<"$cpu" >>"$work/out"
   sed "s/^/$1 $3 $4 /" "$work/out" >>"$work/results" # round workers side name value unit
 }
 
