@@ -63,6 +63,7 @@ done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/bench.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 
 # ---- building ----
 build_ours() {
