@@ -51,7 +51,8 @@ static void freeze(struct world *w, struct sim_node *n)
 {
     w->faults[FAULT_FREEZE]++;
     memnet_freeze(w->net, n->name, true);
-    cut_set(w, n, CUT_FROZEN, n->node != NULL); /* else there may be nothing to freeze */
+    if (n->node != NULL || n->ending) /* else there is nothing to freeze */
+        cut_set(w, n, CUT_FROZEN, true);
     rn_sleep(rn_after(cut_length(w)));
     cut_set(w, n, CUT_FROZEN, false);
     memnet_freeze(w->net, n->name, false);
@@ -75,7 +76,9 @@ static void crash(struct world *w, struct sim_node *n)
         return;
     w->faults[FAULT_CRASH]++;
     n->node = NULL;
+    n->ending = true;
     rn__node_crash(node);
+    n->ending = false;
     cut_set(w, n, CUT_FROZEN, false); /* the next one is not */
     rn_sleep(rn_after(sim_time(w, 2 * w->config.lease_ns) + RN_MS));
     world_node_start(w, n);
@@ -91,7 +94,9 @@ static void leave(struct world *w, struct sim_node *n)
         return;
     w->faults[FAULT_LEAVE]++;
     n->node = NULL;
+    n->ending = true;
     rc = rn_node_close(node, rn_after(sim_time(w, 4 * w->config.delay_max_ns)), NULL);
+    n->ending = false;
     cut_set(w, n, CUT_FROZEN, false);
     if (rc != 0 && rc != RN_ETIMEDOUT)
         sim_fail("closing node %s: %s", n->name, rn_strerror(rc));

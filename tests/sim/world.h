@@ -92,6 +92,7 @@ enum sim_cut {
 struct sim_node {
     char name[16];
     rn_node *node;             /* NULL while it is dead */
+    bool ending;               /* it is not dead yet, and may stand still */
     int64_t cut_ns[CUT_KINDS]; /* rn__boottime() when that began; 0: it is not so */
     int64_t seen_ns,
         frozen_ns; /* rn_now() of the last account; how long it was frozen until then */
