@@ -67,8 +67,9 @@ struct cut_watch cut_watch(struct world *w, int node, rn_time deadline)
         return watch;
     watch.begun_ns = rn__boottime();
     watch.excuse_ns = excuse(w, n);
-    watch.down = n->node != NULL && !rn__node_up(n->node) && since_ns != 0 &&
-                 watch.begun_ns - since_ns > arrived_ns;
+    if (n->node != NULL && !rn__node_up(n->node) && since_ns != 0 &&
+        watch.begun_ns - since_ns > arrived_ns)
+        watch.down = n->node;
     return watch;
 }
 
@@ -92,6 +93,14 @@ static void check_deadline(struct world *w, struct sim_node *n, const struct cut
                  (long long)(late_ns / RN_MS));
 }
 
+/* Has it had no connection all the time?  What was late in coming - the broker's answer to its last attempt - can have made
+ * one, which is then gone again after a second at the earliest. */
+static bool still_down(const struct sim_node *n, const struct cut_watch *watch)
+{
+    return watch->down != NULL && n->node == watch->down && !rn__node_up(n->node) &&
+           rn__boottime() - watch->begun_ns < RN_SEC;
+}
+
 void cut_check(struct world *w, const struct cut_watch *watch, enum rn_op op, bool leased, int rc)
 {
     struct sim_node *n = &w->nodes[watch->node];
@@ -101,7 +110,7 @@ void cut_check(struct world *w, const struct cut_watch *watch, enum rn_op op, bo
         return;
     if (rc == 0 && leased && since_ns != 0)
         check_lease(w, n, since_ns);
-    if (op == RN_SEND && rc == RN_EUNKNOWN && watch->down && since_ns != 0 &&
+    if (op == RN_SEND && rc == RN_EUNKNOWN && still_down(n, watch) && since_ns != 0 &&
         since_ns < watch->begun_ns)
         sim_fail("a send on %s is in doubt, though nothing can have left the node", n->name);
     if (watch->deadline != RN_FOREVER)

@@ -156,7 +156,7 @@ struct cut_watch {
     rn_time deadline, begun;
     int64_t begun_ns; /* rn__boottime() */
     int64_t excuse_ns;
-    bool down; /* it had no connection, and could get none */
+    const rn_node *down; /* it had no connection, and could get none; else NULL */
 };
 struct cut_watch cut_watch(struct world *w, int node, rn_time deadline);
 
