@@ -82,9 +82,9 @@ static int a_send_returns_after_a_receive_was_called(void *arg)
     return 0;
 }
 
-static int many_senders_and_receivers_meet_one_to_one(void *arg)
+/* Three handles that send and three that receive, two goroutines on each, and so many elements from or to each goroutine. */
+static int meet_one_to_one(int each)
 {
-    (void)arg;
     open_both();
     int sends = 0, sent = 0, receives = 0, received = 0;
     rn_chan *handles[6];
@@ -93,15 +93,15 @@ static int many_senders_and_receivers_meet_one_to_one(void *arg)
         bool out = i < 3;
         rn_node *node = i % 2 == 0 ? a : b;
         handles[i] = bound(node, "meet", out ? RN_OUT : RN_IN, &meets);
-        struct party p = { handles[i], 40, out ? &sends : &receives, out ? &sent : &received,
+        struct party p = { handles[i], each, out ? &sends : &receives, out ? &sent : &received,
                            &receives };
         /* Two goroutines on each handle. */
         check_rc(rn_group_go(g, out ? send_many : receive_many, &p, sizeof p), 0);
         check_rc(rn_group_go(g, out ? send_many : receive_many, &p, sizeof p), 0);
     }
-    check_rc(rn_group_wait(g, SOON), 0);
+    check_rc(rn_group_wait(g, rn_after(3600 * RN_SEC)), 0);
     rn_group_free(g);
-    check(sent == 240 && received == 240);
+    check(sent == 6 * each && received == 6 * each);
     for (uint32_t i = 1; i <= things_made(); i++)
         check(thing_fate(i)->came == 1 && thing_fate(i)->handed_over == 1);
     for (int i = 0; i < 6; i++)
@@ -111,6 +111,18 @@ static int many_senders_and_receivers_meet_one_to_one(void *arg)
 }
 
 /* ---- deadlines ---- */
+
+static int many_senders_and_receivers_meet_one_to_one(void *arg)
+{
+    (void)arg;
+    return meet_one_to_one(40);
+}
+
+static int a_hundred_thousand_elements_meet_one_to_one(void *arg)
+{
+    (void)arg;
+    return meet_one_to_one(16667);
+}
 
 static int a_send_that_nobody_receives_times_out_and_sent_nothing(void *arg)
 {
@@ -595,6 +607,7 @@ int main(int argc, char **argv)
     const struct fact facts[] = {
         FACT(a_send_returns_after_a_receive_was_called, 1, SEEDS),
         FACT(many_senders_and_receivers_meet_one_to_one, 1, SEEDS),
+        FACT(a_hundred_thousand_elements_meet_one_to_one, 1, 1),
         FACT(a_send_that_nobody_receives_times_out_and_sent_nothing, 1, SEEDS),
         FACT(a_link_that_is_down_makes_a_send_unknown, 1, SEEDS),
         FACT(a_cancelled_send_takes_its_element_back, 1, SEEDS),
