@@ -44,13 +44,20 @@ static void on_bound(struct side *side, const struct wire_control *c)
     traffic_reply(side, rc);
 }
 
+/* What is refused or has failed is an error, also when the broker says that all is well. */
+static int refusal_error(const struct wire_control *c)
+{
+    int rc = node_error(c->refused.code, 0);
+    return rc < 0 ? rc : -EPROTO;
+}
+
 static void on_refused(struct rn_node *n, struct side *side, const struct wire_control *c)
 {
     node_note_error(n, c->refused.sentence);
     HASH_DEL(n->sides, side);
     side_state(side, SIDE_NONE);
     struct handle *h = handle_ref(side->handle);
-    traffic_reply(side, node_error(c->refused.code, 0));
+    traffic_reply(side, refusal_error(c));
     traffic_delist(n, h, -ESHUTDOWN);
     handle_unref(h);
 }
@@ -69,7 +76,7 @@ static void on_failed(struct rn_node *n, struct side *side, const struct wire_co
     HASH_DEL(n->sides, side);
     side_state(side, SIDE_OVER);
     struct handle *h = handle_ref(side->handle);
-    int rc = node_error(c->refused.code, 0);
+    int rc = refusal_error(c);
     traffic_reply(side, rc);
     handle_fail(h, rc); /* the other direction is unbound */
     traffic_delist(n, h, rc);
