@@ -291,7 +291,7 @@ void match_settle(struct channel *ch)
 int match_ask(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct core *core = b->channel->core;
-    uint64_t seen = (uint64_t)-c->ask.adjusted;
+    uint64_t seen = -(uint64_t)c->ask.adjusted;
 
     if (b->ended) {
         rn_reached("match: an ask crosses the end");

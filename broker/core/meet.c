@@ -25,12 +25,15 @@ static int broken(const char **why, const char *rule)
 int meet_ask(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct channel *ch = b->channel;
-    int64_t waiting = c->ask.weak ? 0 : c->ask.waiting + (b->adjusted - c->ask.adjusted);
+    int64_t unseen, waiting;
 
-    (void)why;
     if (b->ended || (b->direction == WIRE_OUT && ch->closed))
         return 0; /* what says so crossed on the way */
-    if (b->adjusted != c->ask.adjusted)
+    if (__builtin_sub_overflow(b->adjusted, c->ask.adjusted, &unseen) || unseen > UINT32_MAX ||
+        unseen < -(int64_t)UINT32_MAX)
+        return broken(why, "an ask that has seen changes which were not made");
+    waiting = c->ask.weak ? 0 : c->ask.waiting + unseen;
+    if (unseen != 0)
         b->sole = 0; /* it was before that */
     b->lacking = waiting < 0 ? (uint64_t)-waiting : 0;
     side_wait(b, waiting < 0 ? 0 : waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX);

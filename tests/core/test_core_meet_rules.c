@@ -253,6 +253,19 @@ static void calls_and_elements_must_be_there_to_be_returned(void **state)
     stage_free(t);
 }
 
+static void an_ask_sees_only_what_was_changed(void **state)
+{
+    (void)state;
+    struct stage *t = stage_new();
+    struct end *s = sender(t, 's');
+    struct wire_control ask = { .what = WIRE_ASK, .ask = { .waiting = 1 } };
+    ask.ask.adjusted = INT64_MIN;
+    broken_by(tells(s, ask), s, "an ask that has seen changes which were not made");
+    ask.ask.adjusted = INT64_MAX;
+    broken_by(tells(s, ask), s, "an ask that has seen changes which were not made");
+    stage_free(t);
+}
+
 static void only_what_was_said_may_be_answered(void **state)
 {
     (void)state;
@@ -320,6 +333,7 @@ int main(void)
         cmocka_unit_test(both_cases_of_a_select_are_claimed_and_one_is_refused),
         cmocka_unit_test(offer_must_be_as_the_specification_says),
         cmocka_unit_test(calls_and_elements_must_be_there_to_be_returned),
+        cmocka_unit_test(an_ask_sees_only_what_was_changed),
         cmocka_unit_test(only_what_was_said_may_be_answered),
         cmocka_unit_test(controls_of_a_rendezvous_have_a_direction),
         cmocka_unit_test(controls_of_a_rendezvous_are_for_one),
