@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-#define UP_NS (1 * RN_SEC) /* an acknowledged frame sent so recently means: the link is up */
-
 struct rn_node *node_ref(struct rn_node *n)
 {
     /* Relaxed: who makes a reference has one already. */
@@ -109,7 +107,7 @@ int node_fence(struct rn_node *n)
 
 int64_t node_up_until(const struct rn_node *n)
 {
-    return atomic_load(&n->up) ? atomic_load(&n->confirmed_ns) + UP_NS : 0;
+    return atomic_load(&n->up) ? atomic_load(&n->confirmed_ns) + NODE_UP_NS : 0;
 }
 
 void node_doubt(struct rn_node *n, int change)

@@ -65,7 +65,8 @@ const uint8_t *node_instance(const struct rn_node *n);
  * lease (the link goroutine will serve all handles when it has been renewed); RN_ESESSION after its end. */
 int node_fence(struct rn_node *n);
 
-/* The link counts as up until then (rn__boottime()): 1 s after the newest frame was sent that was acknowledged. */
+#define NODE_UP_NS RN_SEC
+/* The link counts as up until then (rn__boottime()): NODE_UP_NS after the newest frame was sent that was acknowledged. */
 int64_t node_up_until(const struct rn_node *n);
 /* Operations in doubt: while there are any, signs of life are given more often. */
 void node_doubt(struct rn_node *n, int change);

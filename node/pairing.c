@@ -18,8 +18,6 @@
 
 #include <stdlib.h>
 
-#define UP_NS RN_SEC /* without an answer for so long the link counts as not up */
-
 /* without an answer for so long the link counts as not up */
 
 void pairing_init(struct pairing *m)
@@ -149,7 +147,7 @@ int64_t meeting_until(struct handle *h, struct parcel *p, int64_t now_ns)
         p->knocked_ns = now_ns;
     if (up_ns == 0)
         return 0;
-    return up_ns > p->knocked_ns + UP_NS ? up_ns : p->knocked_ns + UP_NS;
+    return up_ns > p->knocked_ns + NODE_UP_NS ? up_ns : p->knocked_ns + NODE_UP_NS;
 }
 
 int64_t pairing_knocks(struct handle *h, int64_t now_ns)

@@ -79,8 +79,7 @@ static int side_tell_answers(struct rn_node *n, struct side *side)
     if (said == 0)
         return rc;
     m->n_answers -= said;
-    if (m->n_answers > 0)
-        memmove(m->answers, m->answers + said, m->n_answers * sizeof *m->answers);
+    memmove(m->answers, m->answers + said, m->n_answers * sizeof *m->answers);
     return rc;
 }
 
