@@ -29,6 +29,8 @@
 #define CACHE_MAX             256
 #define STACK_MAX             (SIZE_MAX / 16) /* so that no sum of ours overflows */
 #define BATCH                 64
+#define PROTECT_MAX \
+    28000 /* of two mappings each; what vm.max_map_count leaves (65530) is for stacks without */
 
 enum guard_kind { GUARD_MADVISE, GUARD_PROTECT, GUARD_NONE };
 
@@ -36,7 +38,8 @@ static struct {
     struct rn__lock lock;
     struct rn__stack_cache cache; /* guarded by lock */
     _Atomic int guard; /* enum guard_kind; only grows; relaxed, each thread may find out itself */
-    _Atomic uint64_t mapped; /* relaxed: a statistic */
+    _Atomic unsigned protected; /* guards asked of mprotect since the program began */
+    _Atomic uint64_t mapped;    /* relaxed: a statistic */
 } stacks;
 
 static size_t page_size(void)
@@ -56,13 +59,30 @@ size_t rn__stack_guard_size(void)
     return page_size();
 }
 
+/* Emulators (qemu-user) answer 0 to an advice that they do not know.  So a system call that reads the first such page must
+ * fail: relaxed, each thread may find out itself. */
+static bool guard_holds(const char *page)
+{
+    static _Atomic bool known;
+
+    if (!atomic_load_explicit(&known, memory_order_relaxed)) {
+        if (access(page, F_OK) == 0 || errno != EFAULT)
+            return false;
+        atomic_store_explicit(&known, true, memory_order_relaxed);
+    }
+    return true;
+}
+
 /* Not inlined, so that errno is looked up on the thread that made the call. */
 static __attribute__((noinline)) bool guard_madvise(char *page)
 {
     int kind = GUARD_MADVISE;
 
-    if (madvise(page, page_size(), MADVISE_GUARD_INSTALL) == 0)
-        return true;
+    if (madvise(page, page_size(), MADVISE_GUARD_INSTALL) == 0) {
+        if (guard_holds(page))
+            return true;
+        errno = EINVAL;
+    }
     if (errno == EINVAL) /* this kernel does not have it; all else may pass */
         atomic_compare_exchange_strong(&stacks.guard, &kind, GUARD_PROTECT);
     return false;
@@ -74,7 +94,8 @@ static bool guard_install(char *page)
 
     if (kind == GUARD_MADVISE && guard_madvise(page))
         return true;
-    if (kind <= GUARD_PROTECT && mprotect(page, page_size(), PROT_NONE) == 0)
+    if (kind <= GUARD_PROTECT && atomic_fetch_add(&stacks.protected, 1) < PROTECT_MAX &&
+        mprotect(page, page_size(), PROT_NONE) == 0)
         return true;
     if (atomic_exchange(&stacks.guard, GUARD_NONE) != GUARD_NONE)
         dprintf(2, "runnel: the kernel has no more guard pages to give (vm.max_map_count): "
