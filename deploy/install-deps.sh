@@ -3,14 +3,16 @@
 #
 #   deploy/install-deps.sh [build]    what building and running needs
 #   deploy/install-deps.sh test       and what the tests need
-#   deploy/install-deps.sh --list [build|test]    only prints the packages that are missing
+#   deploy/install-deps.sh cross      and what building for aarch64 and running that needs
+#   deploy/install-deps.sh --list [build|test|cross]    only prints the packages that are missing
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler uthash-dev)
 test=(g++ clang clang-format libclang-rt-14-dev libcmocka-dev binutils diffutils procps iproute2 spin)
+cross=(gcc-aarch64-linux-gnu qemu-user)
 
 usage() {
-  sed -n '4,6s/^# \{0,1\}//p' "$0"
+  sed -n '4,7s/^# \{0,1\}//p' "$0"
 }
 
 say() {
@@ -51,7 +53,7 @@ what=build
 list=no
 for arg in "$@"; do
   case $arg in
-  build | test) what=$arg ;;
+  build | test | cross) what=$arg ;;
   --list) list=yes ;;
   -h | --help) usage && exit 0 ;;
   *)
@@ -68,7 +70,8 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 fi
 
 wanted=("${build[@]}")
-[[ $what == test ]] && wanted+=("${test[@]}")
+[[ $what == build ]] || wanted+=("${test[@]}")
+[[ $what != cross ]] || wanted+=("${cross[@]}")
 mapfile -t packages < <(missing "${wanted[@]}")
 if [[ $list == yes ]]; then
   ((${#packages[@]} == 0)) || printf '%s\n' "${packages[@]}"

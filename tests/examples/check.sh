@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs one example and checks what it prints: exactly, or what must hold whoever is scheduled first.
 # SPDX-License-Identifier: MIT
-#   check.sh PROGRAM
+#   check.sh [EMULATOR...] PROGRAM
 set -uo pipefail
 export LC_ALL=C
-program=${1:?the example, by its path}
+program=${*: -1} # the example, by its path
+emulated=("$@")
 work=$(mktemp -d "${TMPDIR:-/tmp}/runnel-example.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -16,7 +17,7 @@ fail() {
 
 run() { # STATUS [ARGUMENTS...]
   local status=0
-  "$program" "${@:2}" >"$work/out" 2>"$work/err" </dev/null || status=$?
+  "${emulated[@]}" "${@:2}" >"$work/out" 2>"$work/err" </dev/null || status=$?
   ((status == $1)) || fail "ended with status $status, not $1"
 }
 

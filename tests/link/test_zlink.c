@@ -420,15 +420,25 @@ static int child_main(void *arg)
 
 static pid_t child_start(const char *url, int *out)
 {
-    char *argv[] = { (char *)self, "child", (char *)url, NULL };
+    /* A program for another machine is started by what runs it there. */
+    char emulator[256], *words, *argv[16];
     posix_spawn_file_actions_t actions;
-    int fds[2];
+    int fds[2], argc = 0;
     pid_t pid;
+
+    snprintf(emulator, sizeof emulator, "%s", getenv("EMULATOR") ? getenv("EMULATOR") : "");
+    for (char *word = strtok_r(emulator, " ", &words); word && argc < 12;
+         word = strtok_r(NULL, " ", &words))
+        argv[argc++] = word;
+    argv[argc++] = (char *)self;
+    argv[argc++] = "child";
+    argv[argc++] = (char *)url;
+    argv[argc] = NULL;
 
     check(pipe(fds) == 0);
     check(posix_spawn_file_actions_init(&actions) == 0);
     check(posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO) == 0);
-    check(posix_spawn(&pid, self, &actions, NULL, argv, environ) == 0);
+    check(posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(fds[1]);
     *out = fds[0];
