@@ -33,6 +33,8 @@ struct frame {
     uint64_t d8_15[8];
     uint64_t fpcr, unused;
 };
+_Static_assert(sizeof(struct frame) == 176 && offsetof(struct frame, d8_15) == 96,
+               "as ctx_aarch64.S has it");
 
 static void frame_init(struct frame *f, void (*entry)(void *arg), void *arg)
 {
