@@ -247,6 +247,14 @@ static inline void rn_stats_read(rn_stats *out) { rn_stats_read_v(out, sizeof *o
  * signals, rn_block and plain threads work but are not deterministic. */
 int rn_sim(uint64_t seed, int (*fn)(void *arg), void *arg);
 
+/* Looks for a seed under which fn fails: rn_sim with n seeds, from `first` on, each in a child process, until one does not
+ * end with 0.  It may also crash, panic, exit, be deadlocked, or not end within a minute (then it is told SIGQUIT: a
+ * dump, and killed).  What that child printed, what became of it and the command that replays it go to standard error;
+ * the output of all others is thrown away.  0: none failed, 1: one did; -EBUSY: a scheduler runs; or the system's error.
+ * From the environment: RN_SEED=N runs that one alone, in this process, for a debugger; RN_SEEDS=N is instead of n;
+ * RN_SEED_SECONDS=N instead of the minute. */
+int rn_sim_seeds(uint64_t first, uint64_t n, int (*fn)(void *arg), void *arg);
+
 #ifdef __cplusplus
 }
 #endif
