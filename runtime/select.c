@@ -124,12 +124,15 @@ static int wait_all(struct selection *s, rn_time deadline)
     rn__wait_init_again(&w, s->ops[0].id);
     w.ops = s->ops;
     w.n_ops = s->n;
+    /* In the random order: of several cases on one channel a peer meets the one that is first in its line. */
     for (int i = 0; i < s->n; i++) {
-        s->ops[i].wait = &w;
-        rn__op_enqueue(&s->ops[i]);
-        if (s->ops[i].chan->external)
+        struct rn__op *op = &s->ops[s->order[i]];
+
+        op->wait = &w;
+        rn__op_enqueue(op);
+        if (op->chan->external)
             why = RN__WHY_SIGNAL;
-        else if (s->ops[i].ops != NULL && why == RN__WHY_SELECT)
+        else if (op->ops != NULL && why == RN__WHY_SELECT)
             why = RN__WHY_BOUND;
     }
     unlock_all(s);

@@ -13,7 +13,16 @@
 
 #include <cmocka.h>
 
+#include "runtime/fiber.h" /* RN__TSAN */
 #include "runtime/rn.h"
+
+#define SIM_SEEDS 50
+
+#ifdef RN__TSAN
+#define SLOWER 10 /* so much less is done */
+#else
+#define SLOWER 1
+#endif
 
 #define check(cond)                                                   \
     do {                                                              \
@@ -46,6 +55,23 @@ static inline int inside_workers(void)
 static inline void run_inside(int (*fn)(void *arg), void *arg)
 {
     assert_int_equal(rn_main(inside_workers(), fn, arg), 0);
+}
+
+static inline void sim_with_seeds(int (*fn)(void *), void *arg)
+{
+    for (uint64_t seed = 0; seed < SIM_SEEDS; seed++)
+        assert_int_equal(rn_sim(seed, fn, arg), 0); /* what fails prints the seed */
+}
+
+/* With 1, 2 and 8 workers, and what RN_TEST_WORKERS says; in simulations. */
+static inline void run_everywhere(int (*fn)(void *), void *arg)
+{
+    static const int workers[] = { 1, 2, 8 };
+
+    run_inside(fn, arg);
+    for (int i = 0; i < RN_LEN(workers); i++)
+        assert_int_equal(rn_main(workers[i], fn, arg), 0);
+    sim_with_seeds(fn, arg);
 }
 
 #endif

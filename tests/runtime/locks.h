@@ -11,17 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/fiber.h"
 #include "runtime/line.h"
 #include "tests/runtime/inside.h"
-
-#define SIM_SEEDS 50
-
-#ifdef RN__TSAN
-#define SLOWER 10 /* so much less is done */
-#else
-#define SLOWER 1
-#endif
 
 /* How many wait in a lock's line. */
 static inline int in_line(void *lock)
@@ -46,23 +37,6 @@ static inline int in_line(void *lock)
         check_equal(rn_group_go((g), (fn), &(arg), sizeof(arg)), 0); \
         wait_until(in_line(lock) == (n));                            \
     } while (0)
-
-static inline void sim_with_seeds(int (*fn)(void *), void *arg)
-{
-    for (uint64_t seed = 0; seed < SIM_SEEDS; seed++)
-        assert_int_equal(rn_sim(seed, fn, arg), 0); /* what fails prints the seed */
-}
-
-/* With 1, 2 and 8 workers, and what RN_TEST_WORKERS says; in simulations. */
-static inline void run_everywhere(int (*fn)(void *), void *arg)
-{
-    static const int workers[] = { 1, 2, 8 };
-
-    run_inside(fn, arg);
-    for (int i = 0; i < RN_LEN(workers); i++)
-        assert_int_equal(rn_main(workers[i], fn, arg), 0);
-    sim_with_seeds(fn, arg);
-}
 
 /* ---- programs that do not end well --------------------------------------------------------- */
 

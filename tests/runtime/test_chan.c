@@ -4,25 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "runtime/chan.h"
-#include "tests/runtime/inside.h"
+#include "tests/runtime/channels.h"
 
 enum { MANY = 20000 };
-
-/* Until so many operations of a kind wait in c: those whose goroutines sleep there or are about to. */
-static void await_waiting(rn_chan *c, enum rn_op kind, size_t n)
-{
-    for (;;) {
-        size_t waiting;
-
-        rn__chan_lock(c);
-        waiting = rn__chan_waiting(c, kind);
-        rn__chan_unlock(c);
-        if (waiting == n)
-            return;
-        rn_yield();
-    }
-}
 
 /* ---- elements ------------------------------------------------------------------------ */
 

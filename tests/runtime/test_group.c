@@ -8,9 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/chan.h"
 #include "runtime/sched.h"
-#include "tests/runtime/inside.h"
+#include "tests/runtime/channels.h"
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
@@ -194,11 +193,7 @@ static int in_levels(void *arg)
     (void)arg;
     check_equal(rn_chan_send(full, NULL, RN_NOWAIT), 0);
     check_equal(rn_group_go(g, levels_fn, both, sizeof both), 0);
-    for (size_t n = 0; n == 0; rn_yield()) {
-        rn__chan_lock(c);
-        n = rn__chan_waiting(c, RN_RECV);
-        rn__chan_unlock(c);
-    }
+    await_waiting(c, RN_RECV, 1);
     rn_group_cancel(g);
     rn_group_cancel(g);
     check_equal(rn_group_go(g, levels_fn, both, sizeof both), RN_ECANCELED);
@@ -231,11 +226,7 @@ static int in_shielded(void *arg)
 
     (void)arg;
     check_equal(rn_group_go(g, shielded_fn, &c, sizeof c), 0);
-    for (size_t n = 0; n == 0; rn_yield()) {
-        rn__chan_lock(c);
-        n = rn__chan_waiting(c, RN_RECV);
-        rn__chan_unlock(c);
-    }
+    await_waiting(c, RN_RECV, 1);
     rn_group_cancel(g);
     check_equal(rn_group_wait(g, rn_after(2 * RN_MS)), RN_ETIMEDOUT);
     check_equal(rn_chan_send(c, NULL, RN_NOWAIT), 0);

@@ -6,23 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/chan.h"
 #include "runtime/sched.h"
 #include "runtime/state.h"
-#include "runtime/fiber.h"
-#include "tests/runtime/inside.h"
-
-static void await_waiting(rn_chan *c, enum rn_op kind, size_t n)
-{
-    size_t waiting = n + 1;
-
-    while (waiting != n) {
-        rn__chan_lock(c);
-        waiting = rn__chan_waiting(c, kind);
-        rn__chan_unlock(c);
-        rn_yield();
-    }
-}
+#include "tests/runtime/channels.h"
 
 /* ---- rn_main ------------------------------------------------------------------------------ */
 

@@ -3,18 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "runtime/chan.h"
-#include "tests/runtime/inside.h"
-
-static size_t waiting(rn_chan *c, enum rn_op kind)
-{
-    size_t n;
-
-    rn__chan_lock(c);
-    n = rn__chan_waiting(c, kind);
-    rn__chan_unlock(c);
-    return n;
-}
+#include "tests/runtime/channels.h"
 
 /* ---- results --------------------------------------------------------------------------- */
 
