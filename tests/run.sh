@@ -173,6 +173,7 @@ stage_lint() {
   one layers tests/lint/layers || status=1
   one layers_test tests/lint/layers_test || status=1
   one format tests/lint/format || status=1
+  one go_tests tests/lint/go_tests || status=1
   return $status
 }
 

@@ -36,6 +36,7 @@ static int in_order(void *arg)
     return 0;
 }
 
+/* Go: fifo.go. */
 static void elements_arrive_once_and_in_order(void **state)
 {
     static size_t caps[] = { 0, 1, 2, 7, 128 };
@@ -110,6 +111,7 @@ static int in_signals(void *arg)
     return 0;
 }
 
+/* Go: zerosize.go. */
 static void elemsize_zero_counts_signals(void **state)
 {
     (void)state;
@@ -379,6 +381,7 @@ static int in_null(void *arg)
     return 0;
 }
 
+/* Go: select3.go. */
 static void null_channel_is_never_ready(void **state)
 {
     (void)state;

@@ -44,6 +44,7 @@ static int in_results(void *arg)
     return 0;
 }
 
+/* Go: select.go, select4.go. */
 static void index_and_result_are_those_of_the_chosen_case(void **state)
 {
     (void)state;
@@ -76,6 +77,7 @@ static int in_fair(void *arg)
     return 0;
 }
 
+/* Go: TestSelectFairness. */
 static void ready_cases_are_chosen_fairly(void **state)
 {
     (void)state;
@@ -225,6 +227,7 @@ static int in_exactly_one(void *arg)
     return 0;
 }
 
+/* Go: doubleselect.go. */
 static void exactly_one_case_is_performed(void **state)
 {
     static size_t caps[] = { 0, 1, 5 };

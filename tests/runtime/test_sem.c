@@ -53,7 +53,7 @@ static int in_hammer(void *arg)
     return 0;
 }
 
-/* Go: TestWeighted. */
+/* Go: TestWeighted, TestSemaphore. */
 static void never_more_are_taken_than_there_are(void **state)
 {
     (void)state;

@@ -147,24 +147,28 @@ static int in_order(void *arg)
     return 0;
 }
 
+/* Go: TestSleep. */
 static void sleep_lasts_as_long_as_was_said(void **state)
 {
     (void)state;
     run_sim(in_sleep);
 }
 
+/* Go: TestAfter. */
 static void timer_delivers_once_and_at_its_time(void **state)
 {
     (void)state;
     run_sim(in_timer);
 }
 
+/* Go: TestTicker, TestTick, TestNewTickerLtZeroDuration. */
 static void ticker_keeps_its_rhythm_and_drops_what_nobody_took(void **state)
 {
     (void)state;
     run_sim(in_ticker);
 }
 
+/* Go: TestReset. */
 static void after_func_fires_once_unless_stopped_or_reset(void **state)
 {
     (void)state;
