@@ -7,7 +7,8 @@
 #include "runtime/chan.h"
 
 #include "runtime/assert.h"
-#include "runtime/sched.h"
+#include "runtime/group.h"
+#include "runtime/state.h"
 #include "runtime/timer.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     if (elemsize > ELEMSIZE_MAX || __builtin_mul_overflow(elemsize, cap, &bytes) ||
         bytes > SIZE_MAX / 2)
         return NULL;
-    c = malloc(sizeof *c + bytes);
+    c = aligned_alloc(_Alignof(rn_chan), (sizeof *c + bytes + 63) & ~(size_t)63);
     if (c == NULL)
         return NULL;
     memset(c, 0, sizeof *c);
@@ -44,7 +45,7 @@ rn_chan *rn_chan_ref(rn_chan *c)
     return c;
 }
 
-static char *slot(rn_chan *c, size_t i)
+static inline char *slot(rn_chan *c, size_t i)
 {
     size_t at = c->head + i;
 
@@ -60,7 +61,7 @@ void rn_chan_unref(rn_chan *c)
     /* Release what we did with it; acquire, for the last, what all others did. */
     if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
         return;
-    if (c->sendq.first != NULL || c->recvq.first != NULL)
+    if (c->senders != NULL || c->receivers != NULL)
         rn_panic("rn_chan_unref: the last reference goes while an operation waits in the channel");
     if (c->timer != NULL)
         rn__timer_stop(c->timer);
@@ -90,54 +91,89 @@ void rn__chan_unlock(rn_chan *c)
 
 /* ---- queues; the lock is held ---- */
 
-static struct rn__waitq *queue_of(rn_chan *c, enum rn_op kind)
+static inline struct rn__op **queue_of(rn_chan *c, enum rn_op kind)
 {
-    return kind == RN_SEND ? &c->sendq : &c->recvq;
+    return kind == RN_SEND ? &c->senders : &c->receivers;
 }
 
-static void queue_remove(struct rn__waitq *q, struct rn__op *op)
+static inline size_t *count_of(rn_chan *c, enum rn_op kind)
 {
-    if (op->prev != NULL)
-        op->prev->next = op->next;
-    else
-        q->first = op->next;
+    return kind == RN_SEND ? &c->n_senders : &c->n_receivers;
+}
+
+static inline void queue_remove(rn_chan *c, struct rn__op *op)
+{
+    struct rn__op **first = queue_of(c, op->kind);
+
     if (op->next != NULL)
         op->next->prev = op->prev;
     else
-        q->last = op->prev;
-    q->count--;
+        (*first)->prev = op->prev;
+    if (op != *first)
+        op->prev->next = op->next;
+    else
+        *first = op->next;
+    --*count_of(c, op->kind);
     op->queued = false;
+}
+
+static inline void queue_append(rn_chan *c, struct rn__op *op)
+{
+    struct rn__op **first = queue_of(c, op->kind);
+
+    op->next = NULL;
+    if (*first != NULL) {
+        op->prev = (*first)->prev;
+        op->prev->next = op;
+    } else {
+        *first = op;
+    }
+    (*first)->prev = op;
+    ++*count_of(c, op->kind);
+    op->queued = true;
 }
 
 struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind)
 {
-    return queue_of(c, kind)->first;
+    return *queue_of(c, kind);
 }
 
 size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
 {
-    return kind == RN_SEND ? c->sendq.count : c->recvq.count;
+    return kind == RN_SEND ? c->n_senders : c->n_receivers;
+}
+
+static inline void op_claim_sole(rn_chan *c, struct rn__op *op)
+{
+    /* Relaxed: whoever looks at it has the lock, as we have. */
+    atomic_store_explicit(&op->wait->claim, RN__FIRED, memory_order_relaxed);
+    queue_remove(c, op);
 }
 
 bool rn__op_claim(rn_chan *c, struct rn__op *op)
 {
-    bool won = rn__claim(op->wait, op->index);
+    bool won;
 
+    if (op->wait->sole) {
+        op_claim_sole(c, op);
+        return true;
+    }
+    won = rn__claim(op->wait, op->index);
     if (won || !rn__is_tentative(op->wait))
-        queue_remove(queue_of(c, op->kind), op);
+        queue_remove(c, op);
     return won;
 }
 
 bool rn__op_fire(rn_chan *c, struct rn__op *op)
 {
     if (op->queued)
-        queue_remove(queue_of(c, op->kind), op);
+        queue_remove(c, op);
     return rn__tentative_fire(op->wait);
 }
 
 struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
 {
-    struct rn__op *op = queue_of(c, kind)->first, *next;
+    struct rn__op *op = *queue_of(c, kind), *next;
 
     for (; op != NULL; op = next) {
         next = op->next;
@@ -162,17 +198,7 @@ void rn__op_complete(struct rn__op *op, int rc)
 
 void rn__op_enqueue(struct rn__op *op)
 {
-    struct rn__waitq *q = queue_of(op->chan, op->kind);
-
-    op->next = NULL;
-    op->prev = q->last;
-    if (q->last != NULL)
-        q->last->next = op;
-    else
-        q->first = op;
-    q->last = op;
-    q->count++;
-    op->queued = true;
+    queue_append(op->chan, op);
     if (op->ops != NULL)
         op->ops->queued(op->chan, op);
 }
@@ -181,7 +207,7 @@ void rn__op_dequeue(struct rn__op *op)
 {
     if (!op->queued)
         return;
-    queue_remove(queue_of(op->chan, op->kind), op);
+    queue_remove(op->chan, op);
     if (op->ops != NULL)
         op->ops->unqueued(op->chan, op);
 }
@@ -194,14 +220,14 @@ void rn__chan_abandon(struct rn__wait *w)
         if (!op->queued) /* no worker runs any more: this does not change, and the channel may be gone */
             continue;
         rn__chan_lock(op->chan);
-        queue_remove(queue_of(op->chan, op->kind), op);
+        queue_remove(op->chan, op);
         rn__chan_unlock(op->chan);
     }
 }
 
 /* ---- attempts on local channels; the lock is held ---- */
 
-static void copy(void *to, const void *from, size_t size)
+static inline void copy(void *to, const void *from, size_t size)
 {
     if (size == sizeof(int64_t))
         memcpy(to, from, sizeof(int64_t));
@@ -209,19 +235,29 @@ static void copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-static void give(rn_chan *c, void *to, const void *from)
+static inline void give(rn_chan *c, void *to, const void *from)
 {
     if (to != NULL)
         copy(to, from, c->elemsize);
 }
 
-static int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
+static inline struct rn__op *claim(rn_chan *c, enum rn_op kind)
+{
+    struct rn__op *op = kind == RN_SEND ? c->senders : c->receivers;
+
+    if (op == NULL || !op->wait->sole)
+        return op != NULL ? rn__chan_claim(c, kind) : NULL;
+    op_claim_sole(c, op);
+    return op;
+}
+
+static inline int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
 {
     struct rn__op *receiver;
 
     if (c->closed)
         return RN_ECLOSED;
-    receiver = c->recvq.first != NULL ? rn__chan_claim(c, RN_RECV) : NULL;
+    receiver = claim(c, RN_RECV);
     if (receiver != NULL) {
         give(c, receiver->elem, elem);
         *peer = receiver;
@@ -234,7 +270,7 @@ static int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
     return 0;
 }
 
-static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
+static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
 {
     struct rn__op *sender;
 
@@ -242,7 +278,7 @@ static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
         give(c, elem, slot(c, 0));
         c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
         c->count--;
-        sender = c->sendq.first != NULL ? rn__chan_claim(c, RN_SEND) : NULL;
+        sender = claim(c, RN_SEND);
         if (sender != NULL) {
             copy(slot(c, c->count), sender->elem, c->elemsize);
             c->count++;
@@ -250,7 +286,7 @@ static int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
         }
         return 0;
     }
-    sender = c->sendq.first != NULL ? rn__chan_claim(c, RN_SEND) : NULL;
+    sender = claim(c, RN_SEND);
     if (sender == NULL)
         return c->closed ? RN_ECLOSED : RN__NOT_READY;
     give(c, elem, sender->elem);
@@ -383,7 +419,9 @@ static int op_perform(struct rn__op *op, rn_time deadline)
     return rc;
 }
 
-static int operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
+/* All that is not the common case. */
+static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op kind,
+                                             rn_time deadline)
 {
     struct rn__op op = { .chan = c, .elem = elem, .kind = kind };
     int rc;
@@ -397,14 +435,104 @@ static int operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
     return rc;
 }
 
+/* ---- the common case: a goroutine that is not cancelled, and a local channel ---- */
+
+/* Who operates, or NULL: let operate() find out what it is. */
+static inline struct rn__g *operator_of(const rn_chan *c, const struct rn__worker *w)
+{
+    struct rn__g *g = w != NULL ? w->current : NULL;
+
+    if (g == NULL || c == NULL)
+        return NULL;
+    /* Relaxed, as it is looked at again and again.  When the scheduler stops the root has been cancelled before. */
+    if (g->group == NULL && !atomic_load_explicit(&rn__sched.root_cancelled, memory_order_relaxed))
+        return g;
+    return rn__stopping() || rn__g_cancelled(g) ? NULL : g;
+}
+
+/* Locks, if it is a local one. */
+static inline bool lock_local(rn_chan *c)
+{
+    rn__lock(&c->lock);
+    /* Relaxed: it is written under the lock. */
+    if (atomic_load_explicit(&c->ops, memory_order_relaxed) == NULL)
+        return true;
+    rn__unlock(&c->lock);
+    return false;
+}
+
+static inline void complete_here(struct rn__worker *w, struct rn__op *peer)
+{
+    struct rn__g *g = peer->wait->g;
+
+    peer->rc = 0;
+    rn__bump(peer->kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
+    if (g != NULL)
+        rn__ready_here(w, g);
+    else
+        rn__wake(peer->wait);
+}
+
+/* Waits; the channel is locked and is unlocked. */
+static __attribute__((noinline)) int wait_local(struct rn__worker *w, rn_chan *c, void *elem,
+                                                enum rn_op kind, rn_time deadline)
+{
+    struct rn__op op = { .chan = c, .elem = elem, .kind = kind, .deadline = deadline };
+    struct rn__wait wait;
+    int rc, performed;
+
+    if (rn__wait_is_sole(w->current, deadline) && !c->external) {
+        rn__wait_init_sole(&wait, w->current, &op);
+        op.wait = &wait;
+        queue_append(c, &op);
+        rn__wait_park_sole(w, &wait, kind == RN_SEND ? RN__WHY_SEND : RN__WHY_RECV, c, &c->lock);
+        return op.rc;
+    }
+    if (rn__deadline_passed(deadline)) {
+        rn__unlock(&c->lock);
+        return RN_ETIMEDOUT;
+    }
+    rc = op_wait(&op, deadline, &performed);
+    rn_assert(rc != RN__RETRY); /* only what is negotiated is tried anew */
+    return rc;
+}
+
 int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
 {
-    return operate(c, (void *)elem, RN_SEND, deadline);
+    struct rn__worker *w = rn__worker();
+    struct rn__op *peer = NULL;
+    int rc;
+
+    if (operator_of(c, w) == NULL || !lock_local(c))
+        return operate(c, (void *)elem, RN_SEND, deadline);
+    rc = send_local(c, elem, &peer);
+    if (rc == RN__NOT_READY)
+        return wait_local(w, c, (void *)elem, RN_SEND, deadline);
+    rn__unlock(&c->lock);
+    if (rc == 0)
+        rn__bump(&w->counters.sends);
+    if (peer != NULL)
+        complete_here(w, peer);
+    return rc;
 }
 
 int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
 {
-    return operate(c, elem, RN_RECV, deadline);
+    struct rn__worker *w = rn__worker();
+    struct rn__op *peer = NULL;
+    int rc;
+
+    if (operator_of(c, w) == NULL || !lock_local(c))
+        return operate(c, elem, RN_RECV, deadline);
+    rc = recv_local(c, elem, &peer);
+    if (rc == RN__NOT_READY)
+        return wait_local(w, c, elem, RN_RECV, deadline);
+    rn__unlock(&c->lock);
+    if (rc == 0)
+        rn__bump(&w->counters.recvs);
+    if (peer != NULL)
+        complete_here(w, peer);
+    return rc;
 }
 
 int rn__chan_offer(rn_chan *c, const void *elem)
@@ -543,7 +671,7 @@ void rn__chan_set_external(rn_chan *c)
 static bool idle_locked(const rn_chan *c)
 {
     return atomic_load(&c->ops) == NULL && !c->closed && c->count == 0 && c->timer == NULL &&
-           c->sendq.first == NULL && c->recvq.first == NULL;
+           c->senders == NULL && c->receivers == NULL;
 }
 
 bool rn__chan_idle(rn_chan *c)

@@ -36,11 +36,6 @@ struct rn__op {
         *ops; /* the table it was prepared under; NULL: local, or not prepared */
 };
 
-struct rn__waitq {
-    struct rn__op *first, *last;
-    size_t count;
-};
-
 /* What a bound channel does.  Those marked (locked) are called with the channel's lock held, and must not park. */
 struct rn__chan_ops {
     /* Before any lock, on the operator's stack; may run user code.  0, or an error that is the operation's result. */
@@ -67,17 +62,21 @@ struct rn__chan_ops {
     void (*release)(rn_chan *c);
 };
 
+/* What each operation looks at comes first, in one cache line. */
 struct rn_chan {
     struct rn__lock lock;
-    _Atomic uint32_t refs;
+    bool closed;                            /* guarded by lock, as all below but the constants */
+    bool external;                          /* fed from outside: its waiters are no deadlock */
     const struct rn__chan_ops *_Atomic ops; /* written once, under the lock */
-    void *bound;                            /* the table's own; as ops */
-    struct rn__waitq sendq, recvq;          /* guarded by lock, as all below but the constants */
+    struct rn__op *senders, *receivers;     /* who waits; the first one's prev is the last */
     size_t count, head;                     /* of the buffer */
-    bool closed;
-    bool external;            /* fed from outside: its waiters are no deadlock */
+    size_t cap;                             /* constant */
+    size_t elemsize;                        /* constant */
+
+    _Alignas(64) void *bound;      /* the table's own; as ops */
+    size_t n_senders, n_receivers; /* how many wait */
+    _Atomic uint32_t refs;
     int reason;               /* closed with, or 0 */
-    size_t elemsize, cap;     /* constant */
     void (*drop)(void *elem); /* constant */
     struct rn__timer *timer;  /* constant: feeds it, stopped and freed at the last unref; or NULL */
     _Alignas(16) char buffer[];

@@ -184,6 +184,7 @@ static int sched_init(unsigned n, enum rn__mode mode)
     for (unsigned i = 0; i < n; i++) {
         rn__sched.workers[i].index = i;
         rn__sched.workers[i].rng = mode == RN__MODE_SIM ? rn__sim_seed() + i : rn__rand64();
+        rn__runq_init(&rn__sched.workers[i].queue);
         rn__timers_init(&rn__sched.workers[i].timers);
     }
     rc = services_init();

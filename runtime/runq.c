@@ -1,55 +1,35 @@
 /* runq.c - see runq.h.   SPDX-License-Identifier: MIT */
 #include "runtime/runq.h"
 
+#include "runtime/lock.h"
+
 #include <stddef.h>
 
-bool rn__runq_push(struct rn__runq *q, struct rn__g *g)
-{
-    /* Acquire pairs with the thieves' release: they have read the slot that is written now. */
-    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed); /* our own */
+/* THIEF_ALWAYS: without rn__fence_others() the owner always exchanges. */
+enum { THIEF_NONE, THIEF_NOW, THIEF_ALWAYS };
 
-    if (tail - head >= RN__RUNQ_SIZE)
-        return false;
-    /* Relaxed: published by the store of the tail. */
-    atomic_store_explicit(&q->ring[tail % RN__RUNQ_SIZE], g, memory_order_relaxed);
-    atomic_store(&q->tail, tail + 1);
-    return true;
+void rn__runq_init(struct rn__runq *q)
+{
+    *q = (struct rn__runq){ .thief = rn__fence_others() ? THIEF_NONE : THIEF_ALWAYS };
 }
 
-struct rn__g *rn__runq_pop(struct rn__runq *q)
+struct rn__g *rn__runq_steal_next(struct rn__runq *from)
 {
-    uint32_t head = atomic_load_explicit(&q->head, memory_order_acquire);
+    struct rn__g *g = NULL;
 
-    for (;;) {
-        uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed); /* our own */
-        struct rn__g *g;
-
-        if (head == tail)
-            return NULL;
-        g = atomic_load_explicit(&q->ring[head % RN__RUNQ_SIZE], memory_order_relaxed);
-        if (atomic_compare_exchange_weak_explicit(&q->head, &head, head + 1, memory_order_acq_rel,
-                                                  memory_order_acquire))
-            return g;
-    }
-}
-
-struct rn__g *rn__runq_set_next(struct rn__runq *q, struct rn__g *g)
-{
-    /* Only we put anything there.  Release: a thief sees what g wrote. */
-    if (atomic_load_explicit(&q->next, memory_order_relaxed) == NULL) {
-        atomic_store_explicit(&q->next, g, memory_order_release);
+    if (atomic_load(&from->next) == NULL)
         return NULL;
-    }
-    return atomic_exchange(&q->next, g);
-}
-
-struct rn__g *rn__runq_take_next(struct rn__runq *q)
-{
-    /* Relaxed look: the exchange decides. */
-    if (atomic_load_explicit(&q->next, memory_order_relaxed) == NULL)
+    if (atomic_load_explicit(&from->thief, memory_order_relaxed) == THIEF_ALWAYS)
+        return atomic_exchange(&from->next, NULL);
+    if (atomic_exchange(&from->thief, THIEF_NOW) != THIEF_NONE)
         return NULL;
-    return atomic_exchange(&q->next, NULL);
+    /* After this fence the owner has either seen us, or said before that he is at it; and if he is not now, all that he does
+     * from here on sees us.  Acquire: what he did to the slot before. */
+    if (rn__fence_others() && atomic_load_explicit(&from->taking, memory_order_acquire) == 0)
+        g = atomic_exchange(&from->next, NULL);
+    /* Release pairs with the owner's acquire. */
+    atomic_store_explicit(&from->thief, THIEF_NONE, memory_order_release);
+    return g;
 }
 
 /* Copies up to half of the ring into slots of `to` behind its tail, and takes them; how many. */
@@ -94,9 +74,4 @@ struct rn__g *rn__runq_steal(struct rn__runq *from, struct rn__runq *to)
     if (n > 0)
         atomic_store(&to->tail, tail + n);
     return atomic_load_explicit(&to->ring[(tail + n) % RN__RUNQ_SIZE], memory_order_relaxed);
-}
-
-bool rn__runq_ring_empty(const struct rn__runq *q)
-{
-    return atomic_load(&q->head) == atomic_load(&q->tail);
 }

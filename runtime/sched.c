@@ -14,8 +14,7 @@
 
 #include <sched.h>
 
-#define POLL_EVERY    64u /* picks */
-#define COMMON_EVERY  61u
+#define LOOK_EVERY    64u  /* picks */
 #define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
 
 struct rn__sched rn__sched = { .visitors = RN__SHUT };
@@ -90,39 +89,84 @@ static void ring_push(struct rn__worker *w, struct rn__g *g)
 {
     if (!rn__runq_push(&w->queue, g))
         common_push(g);
-    rn__wake_one();
+    if (rn__sched.n_workers > 1) {
+        /* It is seen by who goes to sleep after this, or we see who sleeps. */
+        atomic_thread_fence(memory_order_seq_cst);
+        rn__wake_one();
+    }
 }
 
-/* g can run: here, next, when a goroutine of this worker made it so (it is what that one talks to). */
-void rn__make_runnable(struct rn__g *g)
+/* g can run: here, next, as a goroutine of this worker made it so (it is what that one talks to). */
+static void run_next(struct rn__worker *w, struct rn__g *g)
 {
-    struct rn__worker *w = rn__worker();
-
     /* Relaxed: for the dump. */
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
     if (rn__sched.mode == RN__MODE_SIM) {
         rn__sim_push(g);
-        if (w == NULL)
-            rn__poll_break();
-    } else if (w == NULL) {
+        return;
+    }
+    g = rn__runq_set_next(&w->queue, g);
+    if (g != NULL)
+        ring_push(w, g);
+}
+
+void rn__make_runnable(struct rn__g *g)
+{
+    struct rn__worker *w = rn__worker();
+
+    if (w != NULL) {
+        run_next(w, g);
+        return;
+    }
+    atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
+    if (rn__sched.mode == RN__MODE_SIM) {
+        rn__sim_push(g);
+        rn__poll_break();
+    } else {
         common_push(g);
         rn__wake_one();
-    } else {
-        g = rn__runq_set_next(&w->queue, g);
-        if (g != NULL)
-            ring_push(w, g);
     }
+}
+
+/* true: it is parked, and ours to make runnable.  false: it has not left its stack yet, and will see this. */
+static bool wakes(struct rn__g *g)
+{
+    /* Only one may wake it, so 2 stays until that one, who is the caller, has changed it.  Acquire pairs with the release in
+     * rn__arrive(): its stack has been left.  Else sequentially consistent, with the exchange there. */
+    if (atomic_load_explicit(&g->token, memory_order_acquire) != 2 &&
+        atomic_exchange(&g->token, 1) != 2)
+        return false;
+    /* Relaxed: nobody wakes it again before it has run, and the queue hands this on. */
+    atomic_store_explicit(&g->token, 0, memory_order_relaxed);
+    return true;
+}
+
+void rn__ready_here(struct rn__worker *w, struct rn__g *g)
+{
+    if (wakes(g))
+        run_next(w, g);
 }
 
 void rn__ready(struct rn__g *g)
 {
-    /* Sequentially consistent; pairs with the exchange in rn__arrive().  1: it has not left its stack yet and will
-     * see this. */
-    if (atomic_exchange(&g->token, 1) == 2) {
-        /* Relaxed, here and below: nobody wakes it again before it has run, and the queue hands this on. */
-        atomic_store_explicit(&g->token, 0, memory_order_relaxed);
+    if (wakes(g))
         rn__make_runnable(g);
+}
+
+/* The next of this worker's own queue; NULL also when there is more to it. */
+static inline struct rn__g *pick_quickly(struct rn__worker *w)
+{
+    if (w->looks == 0)
+        return NULL;
+    w->looks--;
+    if (!rn__runq_has_next(&w->queue)) {
+        w->handed_on = 0;
+        return rn__runq_pop(&w->queue);
     }
+    /* A pair that is alone here stays: put into the ring, it would be drawn apart by a worker woken for it. */
+    if (++w->handed_on >= HANDED_ON_MAX && !rn__runq_ring_empty(&w->queue))
+        return NULL;
+    return rn__runq_swap_next(&w->queue, NULL);
 }
 
 /* ---- switching -------------------------------------------------------------------------------------- */
@@ -140,9 +184,15 @@ void rn__arrive(void)
     switch (how) {
     case RN__LEFT_NOTHING:
         break;
+    case RN__LEFT_UNLOCKING:
+        /* Relaxed: who wakes it comes by the lock. */
+        atomic_store_explicit(&left->token, 2, memory_order_relaxed);
+        rn__unlock(w->left_lock);
+        break;
     case RN__LEFT_PARKED:
         if (!atomic_compare_exchange_strong(&left->token, &none, 2)) {
-            atomic_store_explicit(&left->token, 0, memory_order_relaxed); /* woken before it left */
+            /* Woken before it left.  Relaxed as in wakes(). */
+            atomic_store_explicit(&left->token, 0, memory_order_relaxed);
             rn__make_runnable(left);
         }
         break;
@@ -214,6 +264,23 @@ void rn__park(void)
     rn__leave(RN__LEFT_PARKED);
 }
 
+bool rn__park_unlocking(struct rn__worker *w, struct rn__g *g, struct rn__lock *l)
+{
+    struct rn__g *next = pick_quickly(w);
+
+    if (next == NULL)
+        return false;
+    rn__bump(&w->counters.parks);
+    atomic_store_explicit(&g->state, RN__G_WAITING, memory_order_relaxed);
+    atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
+    w->left = g;
+    w->left_how = RN__LEFT_UNLOCKING;
+    w->left_lock = l;
+    rn__switch(w, g, next, false);
+    rn__arrive();
+    return true;
+}
+
 void rn_yield(void)
 {
     struct rn__g *g = rn__self();
@@ -270,7 +337,8 @@ struct rn__g *rn__pick_sim(void)
 {
     struct rn__g *g = rn__sim_pick();
 
-    if (++rn__sched.workers[0].tick % POLL_EVERY == 0 && atomic_load(&rn__sched.external_real) > 0)
+    if (++rn__sched.workers[0].sim_picks % LOOK_EVERY == 0 &&
+        atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now(); /* also while somebody always runs */
     if (atomic_load(&rn__sched.workers[0].timers.first_when) <= rn__sim_now()) {
         if (g != NULL)
@@ -281,30 +349,33 @@ struct rn__g *rn__pick_sim(void)
     return g;
 }
 
-/* What this worker has at hand.  Now and then it looks further, so that nothing that is due waits for a busy queue. */
+/* Now and then, so that nothing that is due waits for a busy queue.  Gives one of the common queue, or NULL. */
+static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
+{
+    w->looks = LOOK_EVERY;
+    timers_run(rn_now());
+    if (atomic_load(&rn__sched.external_real) > 0)
+        rn__poll_now();
+    return common_take(w);
+}
+
 struct rn__g *rn__pick_near(struct rn__worker *w)
 {
     struct rn__g *g;
 
     if (rn__sched.mode == RN__MODE_SIM)
         return rn__pick_sim();
-    w->tick++;
-    if (w->tick % POLL_EVERY == 0) {
-        timers_run(rn_now());
-        if (atomic_load(&rn__sched.external_real) > 0)
-            rn__poll_now();
-    }
-    if (w->tick % COMMON_EVERY == 0 && (g = common_take(w)) != NULL)
+    if (w->looks == 0 && (g = look(w)) != NULL)
         return g;
-    g = rn__runq_take_next(&w->queue);
-    /* A pair that is alone here stays: put into the ring, it would be drawn apart by a worker woken for it. */
-    if (g != NULL && (++w->handed_on < HANDED_ON_MAX || rn__runq_ring_empty(&w->queue)))
+    g = pick_quickly(w);
+    if (g != NULL || !rn__runq_has_next(&w->queue))
         return g;
+    /* A pair has had its turns: behind the others. */
     w->handed_on = 0;
+    g = rn__runq_swap_next(&w->queue, NULL);
     if (g != NULL)
         ring_push(w, g);
-    g = rn__runq_pop(&w->queue);
-    return g;
+    return rn__runq_pop(&w->queue);
 }
 
 static struct rn__g *steal(struct rn__worker *w, bool next_too)
@@ -319,7 +390,7 @@ static struct rn__g *steal(struct rn__worker *w, bool next_too)
             continue;
         g = rn__runq_steal(&victim->queue, &w->queue);
         if (g == NULL && next_too)
-            g = rn__runq_take_next(&victim->queue);
+            g = rn__runq_steal_next(&victim->queue);
         if (g != NULL) {
             rn__bump(&w->counters.steals);
             return g;

@@ -38,15 +38,17 @@ struct rn__worker {
     struct rn__g *
         current; /* who runs; NULL: the scheduler itself.  The worker's own, read by its signal handlers */
     struct rn__g *left; /* who has just been switched away from, and ... */
-    int left_how;       /* ... what is to become of it (enum in sched.c) */
-    struct rn__runq queue;
-    unsigned tick;      /* of picks */
-    unsigned handed_on; /* picks in a row from the run-next slot */
+    int left_how;       /* ... what is to become of it (enum in state.h), ... */
+    unsigned looks;     /* so many picks until it looks further than its queue; a simulation's: 0 */
+    struct rn__lock *left_lock; /* ... and the lock that it left with */
+    unsigned handed_on;         /* picks in a row from the run-next slot */
+    struct rn__counters counters;
+    _Alignas(64) struct rn__runq queue;
+    unsigned sim_picks;
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;
     struct rn__registry registry;
-    struct rn__counters counters;
     unsigned index;
     pthread_t thread;
     _Atomic int64_t started_ns; /* 0: not yet */
@@ -79,8 +81,13 @@ void rn__outside_stay(void);
 
 /* Parks the calling goroutine until rn__ready() is called on it, once: before or after. */
 void rn__park(void);
+/* The same for the caller g, with a lock, which is released when it has left its stack; so nobody who needs that lock to
+ * find it comes too early, and to ready it is cheap.  false: there is nobody at hand to switch to; nothing has happened. */
+bool rn__park_unlocking(struct rn__worker *w, struct rn__g *g, struct rn__lock *l);
 /* Makes a goroutine runnable that parks or is about to.  Any thread. */
 void rn__ready(struct rn__g *g);
+/* The same, by the worker itself. */
+void rn__ready_here(struct rn__worker *w, struct rn__g *g);
 
 /* How many goroutines wait for what no goroutine here does: `waits` for the rule of deadlocks; `real` of them, services
  * included, for descriptors and threads, for which also a simulation must wait. */
@@ -111,6 +118,12 @@ void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg);
 /* How many user goroutines there are; and all. */
 uint64_t rn__live(void);
 uint64_t rn__all(void);
+/* Adds one to a counter that only its own worker writes: no read-modify-write is needed. */
+static inline void rn__bump(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
 enum rn__count { RN__COUNT_SENDS, RN__COUNT_RECVS, RN__COUNT_SELECTS };
 /* Counts an operation; plain threads too. */
 void rn__count(enum rn__count what);

@@ -6,7 +6,13 @@
 
 #include "runtime/sched.h"
 
-enum rn__left_how { RN__LEFT_NOTHING, RN__LEFT_PARKED, RN__LEFT_YIELDED, RN__LEFT_ENDED };
+enum rn__left_how {
+    RN__LEFT_NOTHING,
+    RN__LEFT_PARKED,
+    RN__LEFT_UNLOCKING, /* parked, see rn__park_unlocking() */
+    RN__LEFT_YIELDED,
+    RN__LEFT_ENDED
+};
 enum rn__mode { RN__MODE_MAIN, RN__MODE_BACKGROUND, RN__MODE_SIM };
 
 #define RN__SHUT (UINT32_C(1) << 31) /* of the visitors: there is no scheduler, or it has ended */
@@ -52,11 +58,11 @@ static inline bool rn__stopping(void)
     return atomic_load_explicit(&rn__sched.stopping, memory_order_relaxed);
 }
 
-/* Adds one to a counter that only its own worker writes: no read-modify-write is needed. */
-static inline void rn__bump(_Atomic uint64_t *counter)
+/* May a wait of this goroutine, for one local channel, be `sole` (wait.h)?  As rn__g_cancellable(). */
+static inline bool rn__wait_is_sole(const struct rn__g *g, rn_time deadline)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    return deadline == RN_FOREVER && (g->shield > 0 || g->system ||
+                                      (g->group == NULL && rn__sched.mode != RN__MODE_BACKGROUND));
 }
 
 /* ---- sched.c ---- */

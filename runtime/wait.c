@@ -32,6 +32,7 @@ void rn__wait_init(struct rn__wait *w)
     w->next = w->prev = NULL;
     w->ops = NULL;
     w->n_ops = 0;
+    w->sole = false;
     atomic_init(&w->id, 0);
 }
 
@@ -316,16 +317,10 @@ static void set_cancellable(struct rn__g *g, struct rn__wait *w)
     rn__unlock(&g->lock);
 }
 
-static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,
-                   bool cancellable)
+void rn__wait_shown(struct rn__g *g, enum rn__why why, const void *object)
 {
-    struct rn__g *g = w->g;
-    struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
-    bool external = why >= RN__WHY_EXTERNAL && !g->system;
-    bool real = is_real(why, object);
     int64_t since = rn__now_coarse();
     int64_t last = atomic_load_explicit(&g->since_ns, memory_order_relaxed);
-    bool ours = false; /* we have claimed it ourselves: nobody will wake us */
 
     atomic_store_explicit(&g->object, object, memory_order_relaxed);
     /* Never the same twice: the dump tells by it whether this is still the wait that it began to look at. */
@@ -333,6 +328,33 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
         since = last + 1;
     atomic_store_explicit(&g->since_ns, since, memory_order_relaxed);
     atomic_store_explicit(&g->why, (int)why, memory_order_relaxed);
+}
+
+void rn__wait_park_sole(struct rn__worker *here, struct rn__wait *w, enum rn__why why,
+                        const void *object, struct rn__lock *l)
+{
+    struct rn__g *g = w->g;
+
+    rn__wait_shown(g, why, object);
+    g->waiting = w;
+    if (!rn__park_unlocking(here, g, l)) {
+        rn__unlock(l);
+        rn__park();
+    }
+    g->waiting = NULL;
+    atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
+}
+
+static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,
+                   bool cancellable)
+{
+    struct rn__g *g = w->g;
+    struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
+    bool external = why >= RN__WHY_EXTERNAL && !g->system;
+    bool real = is_real(why, object);
+    bool ours = false; /* we have claimed it ourselves: nobody will wake us */
+
+    rn__wait_shown(g, why, object);
     cancellable = cancellable && g->shield == 0 && rn__g_cancellable(g);
     if (cancellable) {
         /* Published before the look: whoever cancels sets the flag, then looks for the wait. */
@@ -342,11 +364,13 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
     if (!ours && deadline != RN_FOREVER && rn__timer_start(&d.timer, deadline) < 0)
         ours = rn__claim(w, RN__BY_TIMEOUT); /* no memory to be woken in time */
     if (!ours) {
-        rn__external_add(external, real);
+        if (external || real)
+            rn__external_add(external, real);
         g->waiting = w;
         rn__park();
         g->waiting = NULL;
-        rn__external_add(-external, -real);
+        if (external || real)
+            rn__external_add(-external, -real);
     }
     if (deadline != RN_FOREVER)
         rn__timer_stop(&d.timer);
