@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define ELEMSIZE_MAX 65536
+#define USUAL_SIZE   sizeof(int64_t) /* of elements: to copy one is two moves */
 
 /* ---- life ---- */
 
@@ -34,6 +35,7 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     c->elemsize = elemsize;
     c->cap = cap;
     c->drop = drop;
+    c->usual = elemsize == USUAL_SIZE;
     return c;
 }
 
@@ -45,13 +47,13 @@ rn_chan *rn_chan_ref(rn_chan *c)
     return c;
 }
 
-static inline char *slot(rn_chan *c, size_t i)
+static inline char *slot(rn_chan *c, size_t i, size_t elemsize)
 {
     size_t at = c->head + i;
 
     if (at >= c->cap)
         at -= c->cap;
-    return c->buffer + at * c->elemsize;
+    return c->buffer + at * elemsize;
 }
 
 void rn_chan_unref(rn_chan *c)
@@ -70,7 +72,7 @@ void rn_chan_unref(rn_chan *c)
     if (ops != NULL)
         ops->release(c);
     for (size_t i = 0; c->drop != NULL && i < c->count; i++)
-        c->drop(slot(c, i));
+        c->drop(slot(c, i, c->elemsize));
     free(c);
 }
 
@@ -113,7 +115,8 @@ static inline void queue_remove(rn_chan *c, struct rn__op *op)
         op->prev->next = op->next;
     else
         *first = op->next;
-    --*count_of(c, op->kind);
+    if (op->ops != NULL)
+        --*count_of(c, op->kind);
     op->queued = false;
 }
 
@@ -129,7 +132,8 @@ static inline void queue_append(rn_chan *c, struct rn__op *op)
         *first = op;
     }
     (*first)->prev = op;
-    ++*count_of(c, op->kind);
+    if (op->ops != NULL)
+        ++*count_of(c, op->kind);
     op->queued = true;
 }
 
@@ -140,22 +144,21 @@ struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind)
 
 size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
 {
-    return kind == RN_SEND ? c->n_senders : c->n_receivers;
-}
+    size_t n = 0;
 
-static inline void op_claim_sole(rn_chan *c, struct rn__op *op)
-{
-    /* Relaxed: whoever looks at it has the lock, as we have. */
-    atomic_store_explicit(&op->wait->claim, RN__FIRED, memory_order_relaxed);
-    queue_remove(c, op);
+    if (atomic_load_explicit(&c->ops, memory_order_relaxed) != NULL) /* under the lock */
+        return kind == RN_SEND ? c->n_senders : c->n_receivers;
+    for (struct rn__op *op = kind == RN_SEND ? c->senders : c->receivers; op != NULL; op = op->next)
+        n++;
+    return n;
 }
 
 bool rn__op_claim(rn_chan *c, struct rn__op *op)
 {
     bool won;
 
-    if (op->wait->sole) {
-        op_claim_sole(c, op);
+    if (op->sole != NULL) {
+        queue_remove(c, op);
         return true;
     }
     won = rn__claim(op->wait, op->index);
@@ -193,7 +196,10 @@ void rn__op_complete(struct rn__op *op, int rc)
     if (rc == 0)
         op_count(op);
     op->rc = rc;
-    rn__wake(op->wait);
+    if (op->sole != NULL)
+        rn__ready(op->sole);
+    else
+        rn__wake(op->wait);
 }
 
 void rn__op_enqueue(struct rn__op *op)
@@ -245,10 +251,7 @@ static inline struct rn__op *claim(rn_chan *c, enum rn_op kind)
 {
     struct rn__op *op = kind == RN_SEND ? c->senders : c->receivers;
 
-    if (op == NULL || !op->wait->sole)
-        return op != NULL ? rn__chan_claim(c, kind) : NULL;
-    op_claim_sole(c, op);
-    return op;
+    return op != NULL ? rn__chan_claim(c, kind) : NULL;
 }
 
 static inline int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
@@ -265,9 +268,15 @@ static inline int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
     }
     if (c->count == c->cap)
         return RN__NOT_READY;
-    copy(slot(c, c->count), elem, c->elemsize);
+    copy(slot(c, c->count, c->elemsize), elem, c->elemsize);
     c->count++;
     return 0;
+}
+
+static inline void take_first(rn_chan *c)
+{
+    c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
+    c->count--;
 }
 
 static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
@@ -275,12 +284,11 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
     struct rn__op *sender;
 
     if (c->count > 0) {
-        give(c, elem, slot(c, 0));
-        c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
-        c->count--;
+        give(c, elem, slot(c, 0, c->elemsize));
+        take_first(c);
         sender = claim(c, RN_SEND);
         if (sender != NULL) {
-            copy(slot(c, c->count), sender->elem, c->elemsize);
+            copy(slot(c, c->count, c->elemsize), sender->elem, c->elemsize);
             c->count++;
             *peer = sender;
         }
@@ -435,7 +443,9 @@ static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op 
     return rc;
 }
 
-/* ---- the common case: a goroutine that is not cancelled, and a local channel ---- */
+/* ---- the common case: a goroutine that is not cancelled, and a local channel -----------------------------------
+ *
+ * What nearly always happens calls nothing, so that it needs no stack frame; the rest is called last. */
 
 /* Who operates, or NULL: let operate() find out what it is. */
 static inline struct rn__g *operator_of(const rn_chan *c, const struct rn__worker *w)
@@ -444,95 +454,158 @@ static inline struct rn__g *operator_of(const rn_chan *c, const struct rn__worke
 
     if (g == NULL || c == NULL)
         return NULL;
-    /* Relaxed, as it is looked at again and again.  When the scheduler stops the root has been cancelled before. */
-    if (g->group == NULL && !atomic_load_explicit(&rn__sched.root_cancelled, memory_order_relaxed))
-        return g;
-    return rn__stopping() || rn__g_cancelled(g) ? NULL : g;
-}
-
-/* Locks, if it is a local one. */
-static inline bool lock_local(rn_chan *c)
-{
-    rn__lock(&c->lock);
-    /* Relaxed: it is written under the lock. */
-    if (atomic_load_explicit(&c->ops, memory_order_relaxed) == NULL)
-        return true;
-    rn__unlock(&c->lock);
-    return false;
-}
-
-static inline void complete_here(struct rn__worker *w, struct rn__op *peer)
-{
-    struct rn__g *g = peer->wait->g;
-
-    peer->rc = 0;
-    rn__bump(peer->kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
-    if (g != NULL)
-        rn__ready_here(w, g);
-    else
-        rn__wake(peer->wait);
+    /* Relaxed, as it is looked at again and again. */
+    if (atomic_load_explicit(g->cancelled, memory_order_relaxed) || rn__stopping())
+        return NULL;
+    return g;
 }
 
 /* Waits; the channel is locked and is unlocked. */
 static __attribute__((noinline)) int wait_local(struct rn__worker *w, rn_chan *c, void *elem,
                                                 enum rn_op kind, rn_time deadline)
 {
-    struct rn__op op = { .chan = c, .elem = elem, .kind = kind, .deadline = deadline };
+    struct rn__g *g = w->current;
+    struct rn__op op;
     struct rn__wait wait;
     int rc, performed;
 
-    if (rn__wait_is_sole(w->current, deadline) && !c->external) {
-        rn__wait_init_sole(&wait, w->current, &op);
-        op.wait = &wait;
+    /* So much is for all who find it in the queue. */
+    op.chan = c;
+    op.elem = elem;
+    op.kind = kind;
+    op.index = 0;
+    op.ops = NULL;
+    op.sole = NULL;
+    if (rn__wait_is_sole(g, deadline) && !c->external) {
+        op.sole = g;
+        wait.g = g;
+        wait.ops = &op;
+        wait.n_ops = 1;
         queue_append(c, &op);
-        rn__wait_park_sole(w, &wait, kind == RN_SEND ? RN__WHY_SEND : RN__WHY_RECV, c, &c->lock);
+        rn__park_sole(w, &wait, kind == RN_SEND ? RN__WHY_SEND : RN__WHY_RECV, c, &c->lock);
         return op.rc;
     }
     if (rn__deadline_passed(deadline)) {
         rn__unlock(&c->lock);
         return RN_ETIMEDOUT;
     }
+    op.deadline = deadline;
+    op.id = 0;
     rc = op_wait(&op, deadline, &performed);
     rn_assert(rc != RN__RETRY); /* only what is negotiated is tried anew */
     return rc;
 }
 
-int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
+/* What is not usual; the channel is locked. */
+static __attribute__((noinline)) int operate_locked(struct rn__worker *w, rn_chan *c, void *elem,
+                                                    enum rn_op kind, rn_time deadline)
 {
-    struct rn__worker *w = rn__worker();
     struct rn__op *peer = NULL;
     int rc;
 
-    if (operator_of(c, w) == NULL || !lock_local(c))
-        return operate(c, (void *)elem, RN_SEND, deadline);
-    rc = send_local(c, elem, &peer);
+    /* Relaxed: it is written under the lock. */
+    if (atomic_load_explicit(&c->ops, memory_order_relaxed) != NULL) {
+        rn__unlock(&c->lock);
+        return operate(c, elem, kind, deadline);
+    }
+    rc = kind == RN_SEND ? send_local(c, elem, &peer) : recv_local(c, elem, &peer);
     if (rc == RN__NOT_READY)
-        return wait_local(w, c, (void *)elem, RN_SEND, deadline);
+        return wait_local(w, c, elem, kind, deadline);
     rn__unlock(&c->lock);
     if (rc == 0)
-        rn__bump(&w->counters.sends);
+        rn__bump(kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
     if (peer != NULL)
-        complete_here(w, peer);
+        rn__op_complete(peer, 0);
     return rc;
+}
+
+static __attribute__((noinline)) int operate_contended(struct rn__worker *w, rn_chan *c, void *elem,
+                                                       enum rn_op kind, rn_time deadline)
+{
+    rn__lock_slow(&c->lock);
+    return operate_locked(w, c, elem, kind, deadline);
+}
+
+static __attribute__((noinline)) int ready_slowly(struct rn__worker *w, struct rn__g *g, rn_chan *c)
+{
+    rn__ready_here(w, g);
+    rn__unlock(&c->lock);
+    return 0;
+}
+
+static __attribute__((noinline)) int unlock_slowly(rn_chan *c)
+{
+    rn__unlock_slow(&c->lock);
+    return 0;
+}
+
+static inline int unlock(rn_chan *c)
+{
+    return rn__unlock_quickly(&c->lock) ? 0 : unlock_slowly(c);
+}
+
+/* The element of a peer, the first in its queue, has gone over. */
+static inline int serve(struct rn__worker *w, rn_chan *c, struct rn__op **first)
+{
+    struct rn__op *peer = *first, *next = peer->next;
+    struct rn__g *g = peer->sole;
+
+    *first = next;
+    if (next != NULL)
+        next->prev = peer->prev;
+    peer->queued = false;
+    peer->rc = 0;
+    rn__bump(&w->counters.sends);
+    rn__bump(&w->counters.recvs);
+    return rn__ready_quickly(w, g) ? unlock(c) : ready_slowly(w, g, c);
+}
+
+int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
+{
+    struct rn__worker *w = rn__worker();
+    struct rn__op *receiver;
+
+    if (operator_of(c, w) == NULL)
+        return operate(c, (void *)elem, RN_SEND, deadline);
+    if (!rn__lock_quickly(&c->lock))
+        return operate_contended(w, c, (void *)elem, RN_SEND, deadline);
+    receiver = c->receivers;
+    if (!c->usual || (receiver != NULL && (receiver->sole == NULL || receiver->elem == NULL)))
+        return operate_locked(w, c, (void *)elem, RN_SEND, deadline);
+    if (receiver != NULL) {
+        memcpy(receiver->elem, elem, USUAL_SIZE);
+        return serve(w, c, &c->receivers);
+    }
+    if (c->count == c->cap)
+        return wait_local(w, c, (void *)elem, RN_SEND, deadline);
+    memcpy(slot(c, c->count, USUAL_SIZE), elem, USUAL_SIZE);
+    c->count++;
+    rn__bump(&w->counters.sends);
+    return unlock(c);
 }
 
 int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
 {
     struct rn__worker *w = rn__worker();
-    struct rn__op *peer = NULL;
-    int rc;
+    struct rn__op *sender;
 
-    if (operator_of(c, w) == NULL || !lock_local(c))
+    if (operator_of(c, w) == NULL)
         return operate(c, elem, RN_RECV, deadline);
-    rc = recv_local(c, elem, &peer);
-    if (rc == RN__NOT_READY)
+    if (!rn__lock_quickly(&c->lock))
+        return operate_contended(w, c, elem, RN_RECV, deadline);
+    sender = c->senders;
+    if (!c->usual || elem == NULL || (sender != NULL && (sender->sole == NULL || c->count > 0)))
+        return operate_locked(w, c, elem, RN_RECV, deadline);
+    if (sender != NULL) {
+        memcpy(elem, sender->elem, USUAL_SIZE);
+        return serve(w, c, &c->senders);
+    }
+    if (c->count == 0)
         return wait_local(w, c, elem, RN_RECV, deadline);
-    rn__unlock(&c->lock);
-    if (rc == 0)
-        rn__bump(&w->counters.recvs);
-    if (peer != NULL)
-        complete_here(w, peer);
-    return rc;
+    memcpy(elem, slot(c, 0, USUAL_SIZE), USUAL_SIZE);
+    take_first(c);
+    rn__bump(&w->counters.recvs);
+    return unlock(c);
 }
 
 int rn__chan_offer(rn_chan *c, const void *elem)
@@ -583,6 +656,7 @@ void rn_chan_fail(rn_chan *c, int reason)
     ops = atomic_load(&c->ops);
     if (ops == NULL && !c->closed) {
         c->closed = true;
+        c->usual = false;
         c->reason = reason;
         won = claim_all(c, RN_SEND, claim_all(c, RN_RECV, NULL));
     }
@@ -691,6 +765,7 @@ int rn__chan_bind(rn_chan *c, const struct rn__chan_ops *ops, void *bound)
     rn__chan_lock(c);
     if (idle_locked(c)) {
         c->bound = bound;
+        c->usual = false;
         /* Release: who sees the table sees `bound`. */
         atomic_store_explicit(&c->ops, ops, memory_order_release);
         rc = 0;

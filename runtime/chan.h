@@ -29,6 +29,9 @@ struct rn__op {
     uint64_t id; /* of the wait, kept from one try to the next; 0: none yet */
     int rc;      /* set by whoever performs it while it waits */
     bool queued; /* guarded by the channel's lock, as the links */
+    struct rn__g *
+        sole; /* who waits, if only the channel's lock leads to the wait: not cancelled, without a deadline or
+                           another case, and for a local channel; else NULL.  Constant while it is queued */
     struct rn__op *next, *prev;
     void *token; /* the operations table's own */
     size_t token_size;
@@ -65,7 +68,9 @@ struct rn__chan_ops {
 /* What each operation looks at comes first, in one cache line. */
 struct rn_chan {
     struct rn__lock lock;
-    bool closed;                            /* guarded by lock, as all below but the constants */
+    bool
+        usual; /* local, open, of elements of 8 bytes; guarded by lock, as all below but the constants */
+    bool closed;
     bool external;                          /* fed from outside: its waiters are no deadlock */
     const struct rn__chan_ops *_Atomic ops; /* written once, under the lock */
     struct rn__op *senders, *receivers;     /* who waits; the first one's prev is the last */

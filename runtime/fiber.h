@@ -37,7 +37,7 @@
 #define rn__tsan_switch(fiber) __tsan_switch_to_fiber((fiber), 0)
 #define rn__tsan_acquire(addr) __tsan_acquire(addr)
 #define rn__tsan_release(addr) __tsan_release(addr)
-#define RN__NO_TSAN            __attribute__((no_sanitize("thread"), noinline))
+#define RN__SWITCHES           static __attribute__((no_sanitize("thread"), noinline))
 #else
 #define rn__tsan_new()         NULL
 #define rn__tsan_self()        NULL
@@ -45,7 +45,7 @@
 #define rn__tsan_switch(fiber) ((void)(fiber))
 #define rn__tsan_acquire(addr) ((void)(addr))
 #define rn__tsan_release(addr) ((void)(addr))
-#define RN__NO_TSAN            __attribute__((noinline))
+#define RN__SWITCHES           static inline
 #endif
 
 #endif

@@ -23,9 +23,10 @@ struct rn__g {
     _Atomic uint32_t state;   /* enum rn__g_state; for the dump, relaxed */
     struct rn__g *queue_next; /* in the queue that holds it */
     struct rn__stack *stack;
-    struct rn_group *group; /* NULL: the root group.  Set at birth */
-    int shield;             /* depth of rn_shield; its own */
-    bool system;            /* a service: not in groups, not in the rule of deadlocks */
+    struct rn_group *group;        /* NULL: the root group.  Set at birth */
+    const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
+    int shield;                    /* depth of rn_shield; its own */
+    bool system;                   /* a service: not in groups, not in the rule of deadlocks */
     uint64_t id;
     rn_fn *fn;
     void *arg;

@@ -5,7 +5,7 @@
 #include "runtime/group.h"
 
 #include "runtime/assert.h"
-#include "runtime/sched.h"
+#include "runtime/state.h"
 
 #include <stdlib.h>
 
@@ -158,8 +158,10 @@ bool rn__group_join(struct rn__g *g, bool anyway)
     struct rn_group *group = g->group;
     bool in = false;
 
+    g->cancelled = &rn__sched.root_cancelled;
     if (group == NULL || g->system)
         return true;
+    g->cancelled = &group->cancelled;
     rn__lock(&group->tree->lock);
     if (anyway || !atomic_load(&group->cancelled)) {
         in = true;

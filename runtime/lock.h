@@ -25,24 +25,35 @@ static inline _Atomic uint32_t *rn__lock_bin(const struct rn__lock *l)
     return &rn__lock_sleepers[(uintptr_t)l / 64 % RN__LOCK_BINS];
 }
 
-static inline void rn__lock(struct rn__lock *l)
+/* false: it is held; rn__lock_slow() waits for it. */
+static inline bool rn__lock_quickly(struct rn__lock *l)
 {
     uint32_t free = 0;
 
     /* Acquire: what the last holder wrote is seen. */
-    if (!atomic_compare_exchange_strong_explicit(&l->word, &free, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    return atomic_compare_exchange_strong_explicit(&l->word, &free, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void rn__lock(struct rn__lock *l)
+{
+    if (!rn__lock_quickly(l))
         rn__lock_slow(l);
 }
 
 /* A plain store, as it has to be cheap, and then a look at a word that is not the lock's own, because the lock may be gone.
- * The processor may look first; who sleeps makes up for that, see lock.c. */
-static inline void rn__unlock(struct rn__lock *l)
+ * The processor may look first; who sleeps makes up for that, see lock.c.  false: somebody may sleep, for rn__unlock_slow(). */
+static inline bool rn__unlock_quickly(struct rn__lock *l)
 {
     /* Release pairs with the acquire of the next holder.  Relaxed and a fence for the compiler: proof in lock.c. */
     atomic_store_explicit(&l->word, 0, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(rn__lock_bin(l), memory_order_relaxed) != 0)
+    return atomic_load_explicit(rn__lock_bin(l), memory_order_relaxed) == 0;
+}
+
+static inline void rn__unlock(struct rn__lock *l)
+{
+    if (!rn__unlock_quickly(l))
         rn__unlock_slow(l);
 }
 

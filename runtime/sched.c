@@ -156,9 +156,9 @@ void rn__ready(struct rn__g *g)
 /* The next of this worker's own queue; NULL also when there is more to it. */
 static inline struct rn__g *pick_quickly(struct rn__worker *w)
 {
-    if (w->looks == 0)
+    if ((w->tick + 1) % LOOK_EVERY == 0 || rn__sched.mode == RN__MODE_SIM)
         return NULL;
-    w->looks--;
+    w->tick++;
     if (!rn__runq_has_next(&w->queue)) {
         w->handed_on = 0;
         return rn__runq_pop(&w->queue);
@@ -171,23 +171,14 @@ static inline struct rn__g *pick_quickly(struct rn__worker *w)
 
 /* ---- switching -------------------------------------------------------------------------------------- */
 
-/* First thing on every arrival: what becomes of the one that was left. */
-void rn__arrive(void)
+static __attribute__((noinline)) void arrive_slowly(struct rn__worker *w, struct rn__g *left,
+                                                    enum rn__left_how how)
 {
-    struct rn__worker *w = rn__worker();
-    struct rn__g *left = w->left;
-    enum rn__left_how how = (enum rn__left_how)w->left_how;
     uint32_t none = 0;
 
-    w->left = NULL;
-    w->left_how = RN__LEFT_NOTHING;
     switch (how) {
     case RN__LEFT_NOTHING:
-        break;
     case RN__LEFT_UNLOCKING:
-        /* Relaxed: who wakes it comes by the lock. */
-        atomic_store_explicit(&left->token, 2, memory_order_relaxed);
-        rn__unlock(w->left_lock);
         break;
     case RN__LEFT_PARKED:
         if (!atomic_compare_exchange_strong(&left->token, &none, 2)) {
@@ -208,9 +199,32 @@ void rn__arrive(void)
     }
 }
 
+/* First thing on every arrival: what becomes of the one that was left. */
+static inline void arrive(void)
+{
+    struct rn__worker *w = rn__worker();
+    struct rn__g *left = w->left;
+    enum rn__left_how how = (enum rn__left_how)w->left_how;
+
+    w->left = NULL;
+    w->left_how = RN__LEFT_NOTHING;
+    if (how != RN__LEFT_UNLOCKING) {
+        arrive_slowly(w, left, how);
+        return;
+    }
+    /* Relaxed: who wakes it comes by the lock. */
+    atomic_store_explicit(&left->token, 2, memory_order_relaxed);
+    rn__unlock(w->left_lock);
+}
+
+void rn__arrive(void)
+{
+    arrive();
+}
+
 /* Switches from where we are (a goroutine, or NULL: the worker's own stack) to a goroutine, or (NULL) to the worker's
  * own stack.  Not instrumented: it begins on one stack and ends on another. */
-RN__NO_TSAN void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn__g *to,
+RN__SWITCHES void switch_to(struct rn__worker *w, struct rn__g *from, struct rn__g *to,
                             bool for_good)
 {
     struct rn__ctx *save = from != NULL ? &from->ctx : &w->ctx;
@@ -225,6 +239,11 @@ RN__NO_TSAN void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn_
     rn__tsan_switch(to != NULL ? to->tsan_fiber : w->tsan_fiber);
     rn__ctx_switch(save, load);
     rn__asan_arrive(*fake, NULL, NULL);
+}
+
+void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn__g *to, bool for_good)
+{
+    switch_to(w, from, to, for_good);
 }
 
 void rn__leave(enum rn__left_how how)
@@ -242,8 +261,8 @@ void rn__leave(enum rn__left_how how)
     w->left_how = how;
     if (next != NULL)
         atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
-    rn__switch(w, g, next, how == RN__LEFT_ENDED);
-    rn__arrive();
+    switch_to(w, g, next, how == RN__LEFT_ENDED);
+    arrive();
 }
 
 void rn__park(void)
@@ -264,21 +283,29 @@ void rn__park(void)
     rn__leave(RN__LEFT_PARKED);
 }
 
-bool rn__park_unlocking(struct rn__worker *w, struct rn__g *g, struct rn__lock *l)
+void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why,
+                   const void *object, struct rn__lock *l)
 {
-    struct rn__g *next = pick_quickly(w);
+    struct rn__g *g = wait->g, *next;
 
-    if (next == NULL)
-        return false;
-    rn__bump(&w->counters.parks);
-    atomic_store_explicit(&g->state, RN__G_WAITING, memory_order_relaxed);
-    atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
-    w->left = g;
-    w->left_how = RN__LEFT_UNLOCKING;
-    w->left_lock = l;
-    rn__switch(w, g, next, false);
-    rn__arrive();
-    return true;
+    rn__wait_shown(g, why, object);
+    g->waiting = wait;
+    next = pick_quickly(w);
+    if (next != NULL) {
+        rn__bump(&w->counters.parks);
+        atomic_store_explicit(&g->state, RN__G_WAITING, memory_order_relaxed);
+        atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
+        w->left = g;
+        w->left_how = RN__LEFT_UNLOCKING;
+        w->left_lock = l;
+        switch_to(w, g, next, false);
+        arrive();
+    } else {
+        rn__unlock(l);
+        rn__park();
+    }
+    g->waiting = NULL;
+    atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
 }
 
 void rn_yield(void)
@@ -337,8 +364,7 @@ struct rn__g *rn__pick_sim(void)
 {
     struct rn__g *g = rn__sim_pick();
 
-    if (++rn__sched.workers[0].sim_picks % LOOK_EVERY == 0 &&
-        atomic_load(&rn__sched.external_real) > 0)
+    if (++rn__sched.workers[0].tick % LOOK_EVERY == 0 && atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now(); /* also while somebody always runs */
     if (atomic_load(&rn__sched.workers[0].timers.first_when) <= rn__sim_now()) {
         if (g != NULL)
@@ -352,7 +378,7 @@ struct rn__g *rn__pick_sim(void)
 /* Now and then, so that nothing that is due waits for a busy queue.  Gives one of the common queue, or NULL. */
 static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
 {
-    w->looks = LOOK_EVERY;
+    w->tick++;
     timers_run(rn_now());
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
@@ -365,7 +391,7 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
 
     if (rn__sched.mode == RN__MODE_SIM)
         return rn__pick_sim();
-    if (w->looks == 0 && (g = look(w)) != NULL)
+    if ((w->tick + 1) % LOOK_EVERY == 0 && (g = look(w)) != NULL)
         return g;
     g = pick_quickly(w);
     if (g != NULL || !rn__runq_has_next(&w->queue))

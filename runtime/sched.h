@@ -37,14 +37,13 @@ struct rn__worker {
     struct rn__ctx ctx; /* of the thread's own stack, while a goroutine runs */
     struct rn__g *
         current; /* who runs; NULL: the scheduler itself.  The worker's own, read by its signal handlers */
-    struct rn__g *left; /* who has just been switched away from, and ... */
-    int left_how;       /* ... what is to become of it (enum in state.h), ... */
-    unsigned looks;     /* so many picks until it looks further than its queue; a simulation's: 0 */
+    struct rn__g *left;         /* who has just been switched away from, and ... */
+    int left_how;               /* ... what is to become of it (enum in state.h), ... */
+    unsigned tick;              /* of picks */
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
-    unsigned sim_picks;
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;
@@ -81,9 +80,10 @@ void rn__outside_stay(void);
 
 /* Parks the calling goroutine until rn__ready() is called on it, once: before or after. */
 void rn__park(void);
-/* The same for the caller g, with a lock, which is released when it has left its stack; so nobody who needs that lock to
- * find it comes too early, and to ready it is cheap.  false: there is nobody at hand to switch to; nothing has happened. */
-bool rn__park_unlocking(struct rn__worker *w, struct rn__g *g, struct rn__lock *l);
+/* The same in a wait that is `sole` (chan.h), with the lock that leads to it.  That is released when the goroutine has left its
+ * stack; so nobody comes too early, and to ready it is cheap.  `w` is the worker, the caller's. */
+void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why,
+                   const void *object, struct rn__lock *l);
 /* Makes a goroutine runnable that parks or is about to.  Any thread. */
 void rn__ready(struct rn__g *g);
 /* The same, by the worker itself. */

@@ -58,11 +58,38 @@ static inline bool rn__stopping(void)
     return atomic_load_explicit(&rn__sched.stopping, memory_order_relaxed);
 }
 
-/* May a wait of this goroutine, for one local channel, be `sole` (wait.h)?  As rn__g_cancellable(). */
+/* May a wait of this goroutine, for one local channel, be `sole` (chan.h)?  See rn__g_cancellable(). */
 static inline bool rn__wait_is_sole(const struct rn__g *g, rn_time deadline)
 {
     return deadline == RN_FOREVER && (g->shield > 0 || g->system ||
                                       (g->group == NULL && rn__sched.mode != RN__MODE_BACKGROUND));
+}
+
+/* What the dump says of a goroutine that is about to park. */
+static inline void rn__wait_shown(struct rn__g *g, enum rn__why why, const void *object)
+{
+    int64_t since = rn__now_coarse();
+    int64_t last = atomic_load_explicit(&g->since_ns, memory_order_relaxed);
+
+    atomic_store_explicit(&g->object, object, memory_order_relaxed);
+    /* Never the same twice: the dump tells by it whether this is still the wait that it began to look at. */
+    if (since <= last)
+        since = last + 1;
+    atomic_store_explicit(&g->since_ns, since, memory_order_relaxed);
+    atomic_store_explicit(&g->why, (int)why, memory_order_relaxed);
+}
+
+/* rn__ready_here() in the common case: true; else false, and nothing has happened. */
+static inline bool rn__ready_quickly(struct rn__worker *w, struct rn__g *g)
+{
+    /* As in rn__ready(). */
+    if (atomic_load_explicit(&g->token, memory_order_acquire) != 2 ||
+        rn__runq_has_next(&w->queue) || rn__sched.mode == RN__MODE_SIM)
+        return false;
+    atomic_store_explicit(&g->token, 0, memory_order_relaxed);
+    atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
+    rn__runq_set_next(&w->queue, g);
+    return true;
 }
 
 /* ---- sched.c ---- */

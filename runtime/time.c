@@ -1,8 +1,8 @@
 /* time.c - clocks; virtual in a simulation.   SPDX-License-Identifier: MIT */
 #include "runtime/rn.h"
 
-#include "runtime/sched.h"
 #include "runtime/sim.h"
+#include "runtime/state.h"
 
 #include <time.h>
 
@@ -21,7 +21,7 @@ rn_time rn_now(void)
 
 rn_time rn__now_coarse(void)
 {
-    return rn__sim_active() ? rn__sim_now() : clock_ns(CLOCK_MONOTONIC_COARSE);
+    return rn__sched.mode == RN__MODE_SIM ? rn__sim_now() : clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 int64_t rn__boottime(void)

@@ -32,7 +32,6 @@ void rn__wait_init(struct rn__wait *w)
     w->next = w->prev = NULL;
     w->ops = NULL;
     w->n_ops = 0;
-    w->sole = false;
     atomic_init(&w->id, 0);
 }
 
@@ -315,34 +314,6 @@ static void set_cancellable(struct rn__g *g, struct rn__wait *w)
     rn__lock(&g->lock);
     g->cancellable = w;
     rn__unlock(&g->lock);
-}
-
-void rn__wait_shown(struct rn__g *g, enum rn__why why, const void *object)
-{
-    int64_t since = rn__now_coarse();
-    int64_t last = atomic_load_explicit(&g->since_ns, memory_order_relaxed);
-
-    atomic_store_explicit(&g->object, object, memory_order_relaxed);
-    /* Never the same twice: the dump tells by it whether this is still the wait that it began to look at. */
-    if (since <= last)
-        since = last + 1;
-    atomic_store_explicit(&g->since_ns, since, memory_order_relaxed);
-    atomic_store_explicit(&g->why, (int)why, memory_order_relaxed);
-}
-
-void rn__wait_park_sole(struct rn__worker *here, struct rn__wait *w, enum rn__why why,
-                        const void *object, struct rn__lock *l)
-{
-    struct rn__g *g = w->g;
-
-    rn__wait_shown(g, why, object);
-    g->waiting = w;
-    if (!rn__park_unlocking(here, g, l)) {
-        rn__unlock(l);
-        rn__park();
-    }
-    g->waiting = NULL;
-    atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
 }
 
 static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,

@@ -83,17 +83,6 @@ void rn__wait_init(struct rn__wait *w);
 /* The same for the next try of an operation that has an id, or 0. */
 void rn__wait_init_again(struct rn__wait *w, uint64_t id);
 
-/* The same for one that is `sole`, of the goroutine g, for op; `next`, `prev` and `woken` are not for those. */
-static inline void rn__wait_init_sole(struct rn__wait *w, struct rn__g *g, struct rn__op *op)
-{
-    atomic_init(&w->claim, RN__OPEN);
-    w->g = g;
-    w->ops = op;
-    w->n_ops = 1;
-    w->sole = true;
-    atomic_init(&w->id, 0);
-}
-
 /* For rn__claim(): the wait was not open. */
 bool rn__claim_again(struct rn__wait *w, uint32_t outcome);
 
@@ -140,13 +129,6 @@ int rn__wait_park(struct rn__wait *w, enum rn__why why, const void *object, rn_t
 /* The same, not cancelled. */
 int rn__wait_park_shielded(struct rn__wait *w, enum rn__why why, const void *object,
                            rn_time deadline);
-
-/* Waits in one that is `sole`, with the lock of its channel, which is released.  `here`: the caller's worker. */
-void rn__wait_park_sole(struct rn__worker *here, struct rn__wait *w, enum rn__why why,
-                        const void *object, struct rn__lock *l);
-
-/* What the dump says of a goroutine that is about to park. */
-void rn__wait_shown(struct rn__g *g, enum rn__why why, const void *object);
 
 /* Is it RN_NOWAIT, or over? */
 bool rn__deadline_passed(rn_time deadline);
