@@ -146,7 +146,7 @@ size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
 {
     size_t n = 0;
 
-    if (atomic_load_explicit(&c->ops, memory_order_relaxed) != NULL) /* under the lock */
+    if (rn__chan_is_bound(c))
         return kind == RN_SEND ? c->n_senders : c->n_receivers;
     for (struct rn__op *op = kind == RN_SEND ? c->senders : c->receivers; op != NULL; op = op->next)
         n++;
@@ -331,6 +331,8 @@ int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
     *peer = NULL;
     if (op->ops != NULL)
         rc = op->ops->attempt(op->chan, op);
+    else if (!rn__chan_may_be_ready(op->chan, op->kind))
+        rc = RN__NOT_READY;
     else if (op->kind == RN_SEND)
         rc = send_local(op->chan, op->elem, peer);
     else
@@ -447,17 +449,10 @@ static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op 
  *
  * What nearly always happens calls nothing, so that it needs no stack frame; the rest is called last. */
 
-/* Who operates, or NULL: let operate() find out what it is. */
-static inline struct rn__g *operator_of(const rn_chan *c, const struct rn__worker *w)
+/* Is there more to it?  Let operate() find out. */
+static inline bool is_unusual(const rn_chan *c, const struct rn__worker *w)
 {
-    struct rn__g *g = w != NULL ? w->current : NULL;
-
-    if (g == NULL || c == NULL)
-        return NULL;
-    /* Relaxed, as it is looked at again and again. */
-    if (atomic_load_explicit(g->cancelled, memory_order_relaxed) || rn__stopping())
-        return NULL;
-    return g;
+    return w == NULL || c == NULL || w->current == NULL || rn__g_stops(w->current);
 }
 
 /* Waits; the channel is locked and is unlocked. */
@@ -503,8 +498,7 @@ static __attribute__((noinline)) int operate_locked(struct rn__worker *w, rn_cha
     struct rn__op *peer = NULL;
     int rc;
 
-    /* Relaxed: it is written under the lock. */
-    if (atomic_load_explicit(&c->ops, memory_order_relaxed) != NULL) {
+    if (rn__chan_is_bound(c)) {
         rn__unlock(&c->lock);
         return operate(c, elem, kind, deadline);
     }
@@ -560,12 +554,30 @@ static inline int serve(struct rn__worker *w, rn_chan *c, struct rn__op **first)
     return rn__ready_quickly(w, g) ? unlock(c) : ready_slowly(w, g, c);
 }
 
+int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind)
+{
+    struct rn__op *peer = NULL;
+    int rc = RN__NOT_READY;
+
+    rn__lock(&c->lock);
+    if (rn__chan_is_bound(c))
+        rc = RN__RETRY;
+    else if (rn__chan_may_be_ready(c, kind))
+        rc = kind == RN_SEND ? send_local(c, elem, &peer) : recv_local(c, elem, &peer);
+    rn__unlock(&c->lock);
+    if (rc == 0)
+        rn__bump(kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
+    if (peer != NULL)
+        rn__op_complete(peer, 0);
+    return rc;
+}
+
 int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
 {
     struct rn__worker *w = rn__worker();
     struct rn__op *receiver;
 
-    if (operator_of(c, w) == NULL)
+    if (is_unusual(c, w))
         return operate(c, (void *)elem, RN_SEND, deadline);
     if (!rn__lock_quickly(&c->lock))
         return operate_contended(w, c, (void *)elem, RN_SEND, deadline);
@@ -589,7 +601,7 @@ int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
     struct rn__worker *w = rn__worker();
     struct rn__op *sender;
 
-    if (operator_of(c, w) == NULL)
+    if (is_unusual(c, w))
         return operate(c, elem, RN_RECV, deadline);
     if (!rn__lock_quickly(&c->lock))
         return operate_contended(w, c, elem, RN_RECV, deadline);

@@ -87,6 +87,21 @@ struct rn_chan {
     _Alignas(16) char buffer[];
 };
 
+/* Once it is, it stays so.  Relaxed: that it is not is only sure under the lock. */
+static inline bool rn__chan_is_bound(const rn_chan *c)
+{
+    return atomic_load_explicit(&c->ops, memory_order_relaxed) != NULL;
+}
+
+/* Locked, and local.  false: certainly not ready. */
+static inline bool rn__chan_may_be_ready(const rn_chan *c, enum rn_op kind)
+{
+    if (c->closed)
+        return true;
+    return kind == RN_SEND ? c->count < c->cap || c->receivers != NULL
+                           : c->count > 0 || c->senders != NULL;
+}
+
 void rn__chan_lock(rn_chan *c);
 void rn__chan_unlock(rn_chan *c);
 
@@ -120,6 +135,9 @@ int rn__chan_offer(rn_chan *c, const void *elem);
 void rn__chan_abandon(struct rn__wait *w);
 
 /* ---- for select.c ---- */
+/* One operation on a local channel without waiting, by the caller's worker: 0, RN_ECLOSED or RN__NOT_READY.  RN__RETRY: the
+ * channel is bound. */
+int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind);
 /* Locked: one attempt; *peer: an operation that was performed along with it, to be woken without the lock, or NULL. */
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer);
 void rn__op_enqueue(struct rn__op *op); /* locked, and says so to the table */

@@ -58,6 +58,13 @@ static inline bool rn__stopping(void)
     return atomic_load_explicit(&rn__sched.stopping, memory_order_relaxed);
 }
 
+/* Is g cancelled, perhaps, or to give way because the scheduler stops?  Then rn__check() decides. */
+static inline bool rn__g_stops(const struct rn__g *g)
+{
+    /* Relaxed, as it is looked at again and again. */
+    return atomic_load_explicit(g->cancelled, memory_order_relaxed) || rn__stopping();
+}
+
 /* May a wait of this goroutine, for one local channel, be `sole` (chan.h)?  See rn__g_cancellable(). */
 static inline bool rn__wait_is_sole(const struct rn__g *g, rn_time deadline)
 {
