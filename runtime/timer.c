@@ -46,9 +46,21 @@ static void sift_down(struct rn__timers *h, size_t i, struct rn__timer *t)
     put(h, i, t);
 }
 
+static rn_time first_of(const struct rn__timers *h)
+{
+    return h->count > 0 ? h->heap[0]->when : RN_FOREVER;
+}
+
+/* Sequentially consistent, as rn__sched_timer_set() looks next; unless it is later than it was: who sees that late only
+ * looks once too often.  Release pairs with nothing: the heap is read under its lock. */
 static void publish_first(struct rn__timers *h)
 {
-    atomic_store(&h->first_when, h->count > 0 ? h->heap[0]->when : RN_FOREVER);
+    rn_time first = first_of(h), was = atomic_load_explicit(&h->first_when, memory_order_relaxed);
+
+    if (first < was)
+        atomic_store(&h->first_when, first);
+    else if (first > was)
+        atomic_store_explicit(&h->first_when, first, memory_order_release);
 }
 
 static int insert(struct rn__timers *h, struct rn__timer *t)
@@ -183,10 +195,38 @@ bool rn__timer_stop(struct rn__timer *t)
     return set;
 }
 
+/* t is of this heap, set or not: 1 it was set, 0 not, or -ENOMEM. */
+static int move_within(struct rn__timers *h, struct rn__timer *t, rn_time when)
+{
+    bool was_set = t->place != 0;
+    int rc = 0;
+
+    if (was_set)
+        removed(h, t);
+    t->when = when;
+    rc = insert(h, t); /* cannot fail if it was set */
+    return rc < 0 ? rc : was_set;
+}
+
 int rn__timer_move(struct rn__timer *t, rn_time when)
 {
-    bool was_set = rn__timer_stop(t);
-    int rc = rn__timer_start(t, when);
+    struct rn__worker *w = rn__worker();
+    bool first;
+    int rc;
 
-    return rc < 0 ? rc : was_set;
+    /* Only who has the timer starts it, so its home does not change meanwhile. */
+    if (w == NULL || t->home != w->index + 1) {
+        bool was_set = rn__timer_stop(t);
+
+        rc = rn__timer_start(t, when);
+        return rc < 0 ? rc : was_set;
+    }
+    rn__lock(&w->timers.lock);
+    rc = move_within(&w->timers, t, when);
+    first = rc >= 0 && w->timers.heap[0] == t;
+    publish_first(&w->timers);
+    rn__unlock(&w->timers.lock);
+    if (first)
+        rn__sched_timer_set(when);
+    return rc;
 }

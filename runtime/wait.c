@@ -161,9 +161,9 @@ void rn__wake(struct rn__wait *w)
     rn__futex_wake(&w->woken, 1);
 }
 
-void rn__wait_plain_mark(void)
+void rn__wait_plain_mark_it(void)
 {
-    if (rn__worker() == NULL && !atomic_load_explicit(&plain.seen, memory_order_relaxed))
+    if (!atomic_load_explicit(&plain.seen, memory_order_relaxed))
         atomic_store(&plain.seen, true);
 }
 
@@ -350,10 +350,27 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
     atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
 }
 
+/* Nothing but those who find it where it waits can end it. */
+static void g_park_simply(struct rn__wait *w, enum rn__why why, const void *object)
+{
+    struct rn__g *g = w->g;
+
+    rn__wait_shown(g, why, object);
+    g->waiting = w;
+    rn__park();
+    g->waiting = NULL;
+    atomic_store_explicit(&g->why, RN__WHY_NONE, memory_order_relaxed);
+}
+
 static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_time deadline,
                 bool cancellable)
 {
-    if (w->g != NULL)
+    struct rn__g *g = w->g;
+
+    if (g != NULL && deadline == RN_FOREVER && why < RN__WHY_EXTERNAL &&
+        (!cancellable || g->shield > 0 || !rn__g_cancellable(g)))
+        g_park_simply(w, why, object);
+    else if (g != NULL)
         g_park(w, why, object, deadline, cancellable);
     else
         plain_park(w, is_real(why, object), deadline);

@@ -9,6 +9,7 @@
 #define RN__WAIT_H
 
 #include "runtime/rn.h"
+#include "runtime/tls.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -139,7 +140,12 @@ int rn__check(void);
 /* on: ends all waits of plain threads with -ESHUTDOWN, also those that begin from now on; until off. */
 void rn__wait_evict(bool on);
 /* The caller is in a call that can block; on a worker it does nothing. */
-void rn__wait_plain_mark(void);
+void rn__wait_plain_mark_it(void);
+static inline void rn__wait_plain_mark(void)
+{
+    if (rn__worker() == NULL)
+        rn__wait_plain_mark_it();
+}
 /* Has a plain thread been in a blocking call since the scheduler started, or was in one then? */
 bool rn__wait_plain_seen(void);
 void rn__wait_plain_reset(void);
