@@ -14,8 +14,10 @@
 
 #include <sched.h>
 
-#define LOOK_EVERY    64u  /* picks */
-#define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
+#define LOOK_EVERY    64u /* picks */
+#define ASK_EVERY     4u
+#define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
+#define HANDED_ON_MAX 128u   /* run-next picks in a row, so that a pair cannot starve the rest */
 
 struct rn__sched rn__sched = { .visitors = RN__SHUT };
 
@@ -85,29 +87,51 @@ static struct rn__g *common_take(struct rn__worker *w)
     return g;
 }
 
-static void ring_push(struct rn__worker *w, struct rn__g *g)
+static void ring_put(struct rn__worker *w, struct rn__g *g)
 {
     if (!rn__runq_push(&w->queue, g))
         common_push(g);
-    if (rn__sched.n_workers > 1) {
-        /* It is seen by who goes to sleep after this, or we see who sleeps. */
-        atomic_thread_fence(memory_order_seq_cst);
-        rn__wake_one();
-    }
 }
 
-/* g can run: here, next, as a goroutine of this worker made it so (it is what that one talks to). */
-static void run_next(struct rn__worker *w, struct rn__g *g)
+static __attribute__((noinline)) void wake_for_ring(void)
+{
+    /* What was put there is seen by who goes to sleep after this, or we see who sleeps. */
+    atomic_thread_fence(memory_order_seq_cst);
+    rn__wake_one();
+}
+
+/* Those who talk to one another take less time together than it takes to wake a worker, and to wait for cache lines from it
+ * ever after: another is woken when there is work for it.  Whether there is is known by how long picks took lately; if that
+ * is not true any more, ask() finds out, or one who watches. */
+static void ring_push(struct rn__worker *w, struct rn__g *g)
+{
+    ring_put(w, g);
+    if (rn__sched.n_workers > 1 &&
+        (w->pick_ns == 0 || (uint64_t)rn__runq_ring_count(&w->queue) * w->pick_ns >= WORTH_NS))
+        wake_for_ring();
+}
+
+/* Some wait here: for how long?  When the coarse clock has gone on, some milliseconds perhaps. */
+static __attribute__((noinline)) void ask(struct rn__worker *w)
+{
+    rn_time now = rn__now_coarse();
+
+    if (now == w->seen_ns)
+        return;
+    w->seen_ns = now;
+    wake_for_ring();
+}
+
+/* g can run: here, next, as a goroutine of this worker made it so (it is what that one talks to).  Gives who was to. */
+static struct rn__g *run_next(struct rn__worker *w, struct rn__g *g)
 {
     /* Relaxed: for the dump. */
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
     if (rn__sched.mode == RN__MODE_SIM) {
         rn__sim_push(g);
-        return;
+        return NULL;
     }
-    g = rn__runq_set_next(&w->queue, g);
-    if (g != NULL)
-        ring_push(w, g);
+    return rn__runq_set_next(&w->queue, g);
 }
 
 void rn__make_runnable(struct rn__g *g)
@@ -115,7 +139,12 @@ void rn__make_runnable(struct rn__g *g)
     struct rn__worker *w = rn__worker();
 
     if (w != NULL) {
-        run_next(w, g);
+        g = run_next(w, g);
+        if (g == NULL)
+            return;
+        ring_put(w, g);
+        if (rn__sched.n_workers > 1)
+            wake_for_ring(); /* new ones are likely to have work of their own */
         return;
     }
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
@@ -143,13 +172,17 @@ static bool wakes(struct rn__g *g)
 
 void rn__ready_here(struct rn__worker *w, struct rn__g *g)
 {
-    if (wakes(g))
-        run_next(w, g);
+    if (wakes(g) && (g = run_next(w, g)) != NULL)
+        ring_push(w, g);
 }
 
 void rn__ready(struct rn__g *g)
 {
-    if (wakes(g))
+    struct rn__worker *w = rn__worker();
+
+    if (w != NULL)
+        rn__ready_here(w, g);
+    else if (wakes(g))
         rn__make_runnable(g);
 }
 
@@ -158,7 +191,8 @@ static inline struct rn__g *pick_quickly(struct rn__worker *w)
 {
     if ((w->tick + 1) % LOOK_EVERY == 0 || rn__sched.mode == RN__MODE_SIM)
         return NULL;
-    w->tick++;
+    if (++w->tick % ASK_EVERY == 0 && rn__sched.n_workers > 1 && !rn__runq_ring_empty(&w->queue))
+        ask(w);
     if (!rn__runq_has_next(&w->queue)) {
         w->handed_on = 0;
         return rn__runq_pop(&w->queue);
@@ -378,8 +412,12 @@ struct rn__g *rn__pick_sim(void)
 /* Now and then, so that nothing that is due waits for a busy queue.  Gives one of the common queue, or NULL. */
 static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
 {
+    rn_time now = rn_now(), took = (now - w->looked_ns) / LOOK_EVERY;
+
     w->tick++;
-    timers_run(rn_now());
+    w->pick_ns = took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
+    w->looked_ns = now;
+    timers_run(now);
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
     return common_take(w);

@@ -42,6 +42,9 @@ struct rn__worker {
     unsigned tick;              /* of picks */
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
+    uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known */
+    rn_time looked_ns,
+        seen_ns; /* when it last looked further; coarsely, when it last asked whether that is still true */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
     uint64_t rng;
