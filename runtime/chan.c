@@ -153,25 +153,25 @@ size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
     return n;
 }
 
-bool rn__op_claim(rn_chan *c, struct rn__op *op)
-{
-    bool won;
-
-    if (op->sole != NULL) {
-        queue_remove(c, op);
-        return true;
-    }
-    won = rn__claim(op->wait, op->index);
-    if (won || !rn__is_tentative(op->wait))
-        queue_remove(c, op);
-    return won;
-}
-
 bool rn__op_fire(rn_chan *c, struct rn__op *op)
 {
     if (op->queued)
         queue_remove(c, op);
     return rn__tentative_fire(op->wait);
+}
+
+static inline bool op_claim(rn_chan *c, struct rn__op *op)
+{
+    bool won = op->sole != NULL || rn__claim(op->wait, op->index);
+
+    if (won || !rn__is_tentative(op->wait))
+        queue_remove(c, op);
+    return won;
+}
+
+bool rn__op_claim(rn_chan *c, struct rn__op *op)
+{
+    return op_claim(c, op);
 }
 
 struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
@@ -180,7 +180,7 @@ struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind)
 
     for (; op != NULL; op = next) {
         next = op->next;
-        if (rn__op_claim(c, op))
+        if (op_claim(c, op))
             return op;
     }
     return NULL;
@@ -491,6 +491,19 @@ static __attribute__((noinline)) int wait_local(struct rn__worker *w, rn_chan *c
     return rc;
 }
 
+/* A peer was claimed and has its element. */
+static inline void complete_here(struct rn__worker *w, struct rn__op *peer)
+{
+    struct rn__g *g = peer->sole != NULL ? peer->sole : peer->wait->g;
+
+    rn__bump(peer->kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
+    peer->rc = 0;
+    if (g == NULL)
+        rn__wake(peer->wait);
+    else if (!rn__ready_quickly(w, g))
+        rn__ready_here(w, g);
+}
+
 /* What is not usual; the channel is locked. */
 static __attribute__((noinline)) int operate_locked(struct rn__worker *w, rn_chan *c, void *elem,
                                                     enum rn_op kind, rn_time deadline)
@@ -509,7 +522,7 @@ static __attribute__((noinline)) int operate_locked(struct rn__worker *w, rn_cha
     if (rc == 0)
         rn__bump(kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
     if (peer != NULL)
-        rn__op_complete(peer, 0);
+        complete_here(w, peer);
     return rc;
 }
 
@@ -554,12 +567,12 @@ static inline int serve(struct rn__worker *w, rn_chan *c, struct rn__op **first)
     return rn__ready_quickly(w, g) ? unlock(c) : ready_slowly(w, g, c);
 }
 
-int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind)
+static __attribute__((noinline)) int try_locked(struct rn__worker *w, rn_chan *c, void *elem,
+                                                enum rn_op kind)
 {
     struct rn__op *peer = NULL;
     int rc = RN__NOT_READY;
 
-    rn__lock(&c->lock);
     if (rn__chan_is_bound(c))
         rc = RN__RETRY;
     else if (rn__chan_may_be_ready(c, kind))
@@ -568,8 +581,21 @@ int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind)
     if (rc == 0)
         rn__bump(kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
     if (peer != NULL)
-        rn__op_complete(peer, 0);
+        complete_here(w, peer);
     return rc;
+}
+
+int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind)
+{
+    struct rn__op *sender;
+
+    rn__lock(&c->lock);
+    sender = c->senders;
+    if (kind != RN_RECV || !c->usual || elem == NULL || sender == NULL || sender->sole == NULL ||
+        c->count > 0)
+        return try_locked(w, c, elem, kind);
+    memcpy(elem, sender->elem, USUAL_SIZE);
+    return serve(w, c, &c->senders);
 }
 
 int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)

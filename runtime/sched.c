@@ -187,7 +187,7 @@ void rn__ready(struct rn__g *g)
 }
 
 /* The next of this worker's own queue; NULL also when there is more to it. */
-static inline struct rn__g *pick_quickly(struct rn__worker *w)
+static inline __attribute__((always_inline)) struct rn__g *pick_quickly(struct rn__worker *w)
 {
     if ((w->tick + 1) % LOOK_EVERY == 0 || rn__sched.mode == RN__MODE_SIM)
         return NULL;
@@ -286,7 +286,9 @@ void rn__leave(enum rn__left_how how)
     struct rn__g *g = w->current, *next;
     bool stopping = rn__stopping();
 
-    next = stopping ? NULL : rn__pick_near(w);
+    next = stopping ? NULL : pick_quickly(w);
+    if (next == NULL && !stopping)
+        next = rn__pick_near(w);
     if (next == NULL && how == RN__LEFT_YIELDED && !stopping && rn__sched.mode != RN__MODE_SIM) {
         atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);
         return; /* to nobody; had it gone through the ring, another worker would have been woken for it */
