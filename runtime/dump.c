@@ -1,6 +1,6 @@
 /* dump.c - reports: every goroutine, a deadlock, the end of the program.   SPDX-License-Identifier: MIT
  *
- * The goroutines are copied first (roster.c) and printed then: nothing is written while a registry of theirs is locked, since
+ * The goroutines are copied first (roster.c) and printed then: nothing is written while they are kept from ending, since
  * whoever reads the other end of the pipe may be one of them. */
 #include "runtime/dump.h"
 

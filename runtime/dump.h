@@ -13,6 +13,9 @@ void rn__dump_self(int fd);
 /* Where a stack overflow is reported from: rn__fault_init once per run, then each thread that runs goroutines prepares its
  * alternate stack (0 or -ENOMEM) and gives it back at its end.  Other faults go to whoever handled them before. */
 int rn__fault_init(void);
+/* Of a goroutine without a guard page, which calls this: does not return if it has overflowed its stack. */
+struct rn__g;
+void rn__fault_canary(const struct rn__g *g);
 void rn__fault_fini(void);
 int rn__fault_thread_init(void);
 void rn__fault_thread_fini(void);

@@ -1,6 +1,6 @@
 /* fault.c - a stack overflow is said by name.   SPDX-License-Identifier: MIT
  *
- * A goroutine that overflows its stack touches the guard below it.  The handler runs on an alternate stack of its
+ * A goroutine that overflows its stack touches the guard below it, or spoils the pattern that it has instead (guard.h).  The handler runs on an alternate stack of its
  * worker's, since there is no other left.  A fault anywhere else is somebody else's: it goes to whoever handled
  * it before us, as if we were not here. */
 #include "runtime/dump.h"
@@ -16,6 +16,7 @@
 
 #include "runtime/frames.h"
 #include "runtime/print.h"
+#include "runtime/region.h"
 #include "runtime/sched.h"
 
 #define ALTERNATE_STACK \
@@ -29,40 +30,47 @@ static _Thread_local struct {
     void *stack;
 } alternate; /* only used by the thread that it belongs to, which does not park meanwhile */
 
-static bool is_overflow(const struct rn__g *g, const siginfo_t *info)
+struct where {
+    const void *pc;
+    uintptr_t fp, sp;
+};
+
+static struct where where(const ucontext_t *context)
 {
-    uintptr_t low, address = (uintptr_t)info->si_addr;
+#if defined(__x86_64__)
+    const greg_t *r = context->uc_mcontext.gregs;
+
+    return (struct where){ (const void *)r[REG_RIP], (uintptr_t)r[REG_RBP], (uintptr_t)r[REG_RSP] };
+#elif defined(__aarch64__)
+    const mcontext_t *m = &context->uc_mcontext;
+
+    return (struct where){ (const void *)m->pc, m->regs[29], m->sp };
+#else
+    (void)context;
+    return (struct where){ NULL, 0, 0 };
+#endif
+}
+
+/* It touched its guard; or it has none, and went through its neighbours to where their region ends. */
+static bool is_overflow(const struct rn__g *g, const siginfo_t *info, const ucontext_t *context)
+{
+    uintptr_t low, sp = where(context).sp, address = (uintptr_t)info->si_addr;
 
     if (!g)
         return false;
     low = (uintptr_t)g->stack->low;
-    return address < low && address >= low - rn__stack_guard_size();
+    if (address < low && address >= low - rn__page_size())
+        return true;
+    return g->canary && sp < low && sp >= (uintptr_t)rn__region_base(g->stack);
 }
 
-static void where(const ucontext_t *context, const void **pc, uintptr_t *fp)
+static void report(const struct rn__g *g, struct where at)
 {
-#if defined(__x86_64__)
-    *pc = (const void *)context->uc_mcontext.gregs[REG_RIP];
-    *fp = (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
-#elif defined(__aarch64__)
-    *pc = (const void *)context->uc_mcontext.pc;
-    *fp = (uintptr_t)context->uc_mcontext.regs[29];
-#else
-    (void)context;
-    *pc = NULL;
-    *fp = 0;
-#endif
-}
-
-static void report(const struct rn__g *g, const ucontext_t *context)
-{
-    uintptr_t low = (uintptr_t)g->stack->low, fp;
+    uintptr_t low = (uintptr_t)g->stack->low, high = low + g->stack->size;
     struct rn__frames frames;
     struct rn__print p;
-    const void *pc;
 
-    where(context, &pc, &fp);
-    rn__frames_walk(&frames, pc, fp, low, low + g->stack->size);
+    rn__frames_walk(&frames, at.pc, at.fp, at.fp < low && g->canary ? at.fp : low, high);
     rn__print_init(&p, STDERR_FILENO);
     rn__print_text(&p, "fatal error: goroutine ");
     if (g->name[0])
@@ -96,12 +104,22 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 {
     const struct rn__g *g = rn__self();
 
-    if (info->si_code > 0 && is_overflow(g, info)) {
-        report(g, context);
+    if (info->si_code > 0 && is_overflow(g, info, context)) {
+        report(g, where(context));
         signal(SIGABRT, SIG_DFL);
         abort();
     }
     pass_on(signo, info, context);
+}
+
+void rn__fault_canary(const struct rn__g *g)
+{
+    void *here = __builtin_frame_address(0);
+
+    if (!rn__stack_overflowed(g->stack, here))
+        return;
+    report(g, (struct where){ NULL, (uintptr_t)here, 0 });
+    abort();
 }
 
 int rn__fault_init(void)

@@ -1,12 +1,21 @@
-/* g.c - goroutines from birth to end, and the registries that know them all.   SPDX-License-Identifier: MIT */
+/* g.c - goroutines from birth to end, and how to see them all.   SPDX-License-Identifier: MIT */
 #include "runtime/g.h"
 
 #include "runtime/assert.h"
 #include "runtime/fiber.h"
 #include "runtime/group.h"
+#include "runtime/region.h"
 #include "runtime/state.h"
 
 #include <string.h>
+
+#define ID_BLOCK 64
+
+/* Its record lies above the stack's. */
+static struct rn__g *g_on(struct rn__stack *s)
+{
+    return (struct rn__g *)(s + 1);
+}
 
 void rn__g_free(struct rn__worker *w, struct rn__g *g)
 {
@@ -16,38 +25,22 @@ void rn__g_free(struct rn__worker *w, struct rn__g *g)
 
 /* ---- goroutines --------------------------------------------------------------------------------------------- */
 
-static void registry_add(struct rn__worker *w, struct rn__g *g)
+static void count_begun(struct rn__worker *w, const struct rn__g *g)
 {
-    struct rn__registry *r = &w->registry;
-
-    g->home = w;
-    rn__lock(&r->lock);
-    g->all_next = r->first;
-    if (r->first != NULL)
-        r->first->all_prev = g;
-    r->first = g;
-    r->all++;
-    r->live += !g->system;
-    rn__unlock(&r->lock);
+    if (w != NULL)
+        rn__bump(&w->counters.begun[g->system]);
+    else /* relaxed: a statistic of many threads */
+        atomic_fetch_add_explicit(&rn__sched.retired.begun[g->system], 1, memory_order_relaxed);
 }
 
-static void registry_remove(struct rn__g *g)
+/* Sequentially consistent, like what rn_stop does: it says that it waits, then counts. */
+static void tell_stopper(void)
 {
-    struct rn__registry *r = &g->home->registry;
-
-    rn__lock(&r->lock);
-    if (g->all_prev != NULL)
-        g->all_prev->all_next = g->all_next;
-    else
-        r->first = g->all_next;
-    if (g->all_next != NULL)
-        g->all_next->all_prev = g->all_prev;
-    for (struct rn__cursor *c = r->cursors; c != NULL; c = c->next)
-        if (c->at == g)
-            c->at = g->all_next;
-    r->all--;
-    r->live -= !g->system;
-    rn__unlock(&r->lock);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&rn__sched.stop_waits)) {
+        atomic_fetch_add(&rn__sched.ended, 1);
+        rn__futex_wake(&rn__sched.ended, 1);
+    }
 }
 
 static void g_main(void *arg)
@@ -58,11 +51,10 @@ static void g_main(void *arg)
     rn__arrive();
     g->fn(g->arg);
     rn__group_leave(g);
-    registry_remove(g);
-    if (atomic_load(&rn__sched.stop_waits)) {
-        atomic_fetch_add(&rn__sched.ended, 1);
-        rn__futex_wake(&rn__sched.ended, 1);
-    }
+    rn__region_vacate(g->stack);
+    rn__bump(&rn__worker()->counters.ended[g->system]);
+    if (rn__sched.mode == RN__MODE_BACKGROUND)
+        tell_stopper();
     rn__leave(RN__LEFT_ENDED);
     __builtin_unreachable();
 }
@@ -82,9 +74,25 @@ void rn_set_name(const char *name)
 
     if (g == NULL)
         return;
-    rn__lock(&g->home->registry.lock);
+    rn__lock(&g->lock);
     set_name(g, name);
-    rn__unlock(&g->home->registry.lock);
+    rn__unlock(&g->lock);
+}
+
+/* Numbers from a block that is the worker's own. */
+static uint64_t id_new(struct rn__worker *w)
+{
+    uint64_t n = w != NULL ? ID_BLOCK : 1, first;
+
+    if (w != NULL && w->id_next != w->id_end)
+        return w->id_next++;
+    /* Relaxed: only numbers. */
+    first = atomic_fetch_add_explicit(&rn__sched.next_id, n, memory_order_relaxed) + 1;
+    if (w != NULL) {
+        w->id_next = first + 1;
+        w->id_end = first + n;
+    }
+    return first;
 }
 
 /* Lays out record, argument and first frame on a new stack. */
@@ -96,15 +104,15 @@ static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
 
     if (stack == NULL)
         return NULL;
-    g = (struct rn__g *)(stack + 1);
+    g = g_on(stack);
     memset(g, 0, sizeof *g);
     g->stack = stack;
     g->fn = s->fn;
     g->arg = (void *)s->arg;
     g->group = s->group;
     g->system = s->system;
-    /* Relaxed: only numbers. */
-    g->id = atomic_fetch_add_explicit(&rn__sched.next_id, 1, memory_order_relaxed) + 1;
+    g->canary = stack->guard == RN__GUARD_CANARY;
+    g->id = id_new(w);
     set_name(g, s->name);
     top = (char *)((uintptr_t)(rn__stack_top(stack) - s->size) & ~(uintptr_t)63);
     if (s->size > 0) {
@@ -131,9 +139,8 @@ static int spawn(const struct rn__spawn *s)
         rn__stack_put(g->stack, w != NULL ? &w->stacks : NULL);
         return RN_ECANCELED;
     }
-    if (w != NULL)
-        rn__bump(&w->counters.created);
-    registry_add(w != NULL ? w : &rn__sched.workers[0], g);
+    count_begun(w, g);
+    rn__region_settle(g->stack);
     rn__make_runnable(g);
     return 0;
 }
@@ -154,58 +161,54 @@ int rn__go_system(rn_fn *fn, void *arg, const char *name)
     return rn__spawn(&(struct rn__spawn){ .fn = fn, .arg = arg, .name = name, .system = true });
 }
 
-/* Whoever wants to begin or end one has its turn after so many. */
-#define AT_A_TIME 64
+struct visit {
+    void (*fn)(struct rn__g *g, void *arg);
+    void *arg;
+};
 
-static void registry_walk(struct rn__registry *r, void (*fn)(struct rn__g *g, void *arg), void *arg)
+static void visit_g(struct rn__stack *s, void *arg)
 {
-    struct rn__cursor cursor, **at;
+    const struct visit *v = arg;
 
-    rn__lock(&r->lock);
-    cursor = (struct rn__cursor){ .at = r->first, .next = r->cursors };
-    r->cursors = &cursor;
-    for (unsigned n = 1; cursor.at != NULL; n++) {
-        struct rn__g *g = cursor.at;
-
-        cursor.at = g->all_next;
-        fn(g, arg);
-        if (n % AT_A_TIME == 0) {
-            rn__unlock(&r->lock);
-            rn__lock(&r->lock);
-        }
-    }
-    for (at = &r->cursors; *at != &cursor;)
-        at = &(*at)->next;
-    *at = cursor.next;
-    rn__unlock(&r->lock);
+    v->fn(g_on(s), v->arg);
 }
 
 void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg)
 {
     if (!rn__outside_enter())
         return;
-    for (unsigned i = 0; i < rn__sched.n_workers; i++)
-        registry_walk(&rn__sched.workers[i].registry, fn, arg);
+    rn__region_visit(visit_g, &(struct visit){ fn, arg });
     rn__outside_leave();
 }
 
-static uint64_t registry_sum(bool all)
+void rn__each_g_left(void (*fn)(struct rn__g *g, void *arg), void *arg)
 {
-    uint64_t n = 0;
+    rn__region_visit_alone(visit_g, &(struct visit){ fn, arg });
+}
+
+static uint64_t sum(bool ended, bool system)
+{
+    const struct rn__counters *c = &rn__sched.retired;
+    uint64_t n = atomic_load(&(ended ? c->ended : c->begun)[system]);
 
     for (unsigned i = 0; i < rn__sched.n_workers; i++) {
-        struct rn__registry *r = &rn__sched.workers[i].registry;
-
-        rn__lock(&r->lock);
-        n += all ? r->all : r->live;
-        rn__unlock(&r->lock);
+        c = &rn__sched.workers[i].counters;
+        n += atomic_load(&(ended ? c->ended : c->begun)[system]);
     }
     return n;
 }
 
+/* Those who have ended first: so it is never too few, and 0 only if it was so at a moment between. */
+static uint64_t live(bool system)
+{
+    uint64_t ended = sum(/* ended= */ true, system);
+
+    return sum(/* ended= */ false, system) - ended;
+}
+
 uint64_t rn__live(void)
 {
-    return registry_sum(/* all= */ false);
+    return live(/* system= */ false);
 }
 
 uint64_t rn__all(void)
@@ -214,7 +217,7 @@ uint64_t rn__all(void)
 
     if (!rn__outside_enter())
         return 0;
-    n = registry_sum(/* all= */ true);
+    n = live(/* system= */ false) + live(/* system= */ true);
     rn__outside_leave();
     return n;
 }

@@ -12,7 +12,6 @@
 
 struct rn_group;
 struct rn__stack;
-struct rn__worker;
 
 enum rn__g_state { RN__G_RUNNABLE, RN__G_RUNNING, RN__G_WAITING };
 
@@ -27,6 +26,7 @@ struct rn__g {
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
     int shield;                    /* depth of rn_shield; its own */
     bool system;                   /* a service: not in groups, not in the rule of deadlocks */
+    bool canary;                   /* its stack has no guard page */
     uint64_t id;
     rn_fn *fn;
     void *arg;
@@ -36,14 +36,12 @@ struct rn__g {
 
     struct rn__wait *waiting; /* what it is parked in, or NULL; its own */
 
-    /* For the dump; written by the goroutine before it parks, read under its registry's lock: a hint. */
+    /* For the dump; written by the goroutine before it parks: a hint. */
     _Atomic int why; /* enum rn__why */
     const void *_Atomic object;
     _Atomic int64_t since_ns;
-    char name[RN__NAME_MAX];
+    char name[RN__NAME_MAX]; /* guarded by lock */
 
-    struct rn__worker *home;                 /* whose registry it is in */
-    struct rn__g *all_next, *all_prev;       /* guarded by home's registry lock */
     struct rn__g *member_next, *member_prev; /* guarded by the group's tree lock */
 
     void *asan_fake_stack; /* saved while it does not run */

@@ -132,7 +132,7 @@ static _Noreturn void report_deadlock(void)
 }
 
 /* Sleeps in the poller until something is ready or due, or somebody breaks it. */
-static void sleep_polling(bool all_idle)
+static void sleep_polling(const struct rn__worker *w, bool all_idle)
 {
     rn_time now, until;
 
@@ -140,6 +140,8 @@ static void sleep_polling(bool all_idle)
                  RN_FOREVER); /* until we know: whoever sets a timer now breaks */
     until = rn__timers_first();
     now = rn_now();
+    if (rn__stack_due(&w->stacks, now) < until)
+        until = rn__stack_due(&w->stacks, now);
     if (!all_idle && until > now + WATCH_NS)
         until = now + WATCH_NS;
     atomic_store(&rn__sched.poll_until, until);
@@ -188,9 +190,9 @@ static bool worker_sleep(struct rn__worker *w)
     rn__unlock(&rn__sched.lock);
 
     if (polls)
-        sleep_polling(all_idle);
+        sleep_polling(w, all_idle);
     else
-        rn__futex_wait(&w->wakeup, 0, dozes ? slept + WATCH_NS : INT64_MAX);
+        rn__futex_wait(&w->wakeup, 0, dozes ? slept + WATCH_NS : rn__stack_due(&w->stacks, slept));
 
     rn__lock(&rn__sched.lock);
     uncalled = w->idle;
@@ -200,6 +202,8 @@ static bool worker_sleep(struct rn__worker *w)
         watch(w, polls, -1);
     rn__unlock(&rn__sched.lock);
     w->dozed = w->dozed || (dozes && uncalled);
+    if (uncalled && rn_now() - slept >= RN__STACK_KEEP_NS)
+        rn__stack_cache_drain(&w->stacks);
     if (polls)
         atomic_store(&rn__sched.polling, 0);
     atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
@@ -247,6 +251,8 @@ static struct rn__g *find(struct rn__worker *w)
                 rn__wake_one();
             return g;
         }
+        if (rn__stack_give_back(rn_now()))
+            continue;
         /* A worker that was busy all the while may have one in its run-next slot: take it. */
         slept = worker_sleep(w);
     }

@@ -6,6 +6,7 @@
 #include "runtime/group.h"
 #include "runtime/poll.h"
 #include "runtime/rand.h"
+#include "runtime/region.h"
 #include "runtime/signal.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
@@ -238,31 +239,21 @@ static void threads_join(unsigned first)
 }
 
 /* Abandoned, not unwound: what is not its own forgets it. */
-static void g_abandon(struct rn__worker *w, struct rn__g *g)
+static void g_abandon(struct rn__g *g, void *arg)
 {
-    (void)w;
+    (void)arg;
     if (g->waiting != NULL)
         rn__chan_abandon(g->waiting);
     rn__group_abandon(g);
 }
 
 /* A stack that a thread of rn_block may still write to is left behind. */
-static void g_bury(struct rn__worker *w, struct rn__g *g)
+static void g_bury(struct rn__g *g, void *arg)
 {
+    (void)arg;
+    rn__region_vacate(g->stack);
     if (atomic_load_explicit(&g->why, memory_order_relaxed) != RN__WHY_BLOCK)
-        rn__g_free(w, g);
-}
-
-static void each_left(void (*fn)(struct rn__worker *w, struct rn__g *g))
-{
-    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
-        struct rn__worker *w = &rn__sched.workers[i];
-
-        for (struct rn__g *g = w->registry.first, *next; g != NULL; g = next) {
-            next = g->all_next;
-            fn(w, g);
-        }
-    }
+        rn__g_free(&rn__sched.workers[0], g);
 }
 
 static void sched_fini(void)
@@ -276,8 +267,9 @@ static void sched_fini(void)
     services_fini();
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */
-    each_left(g_abandon); /* of all, before the first stack goes: they refer to one another */
-    each_left(g_bury);
+    /* All are abandoned before the first stack goes: they refer to one another. */
+    rn__each_g_left(g_abandon, NULL);
+    rn__each_g_left(g_bury, NULL);
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         rn__stack_cache_drain(&rn__sched.workers[i].stacks);
     rn__stack_trim();

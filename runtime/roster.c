@@ -3,7 +3,7 @@
  * The copy is mapped, not allocated, because the heap may be what is broken; the room for cases is that of the worst case,
  * and pages that nobody touches cost nothing.
  *
- * A goroutine does not end while its registry is locked, so its stack can be read; it may be woken meanwhile, so
+ * A goroutine does not end while it is visited, so its stack can be read; it may be woken meanwhile, so
  * what is read there counts only if it was parked before and after, by the same park.  Until that is known what was read may
  * be anything: every address is checked against the bounds of the stack before it is followed. */
 #include "runtime/roster.h"
@@ -116,7 +116,9 @@ static void copy_one(struct rn__g *g, void *arg)
     s->object = atomic_load(&g->object);
     s->since_ns = atomic_load(&g->since_ns);
     s->system = g->system;
+    rn__lock(&g->lock);
     memcpy(s->name, g->name, sizeof s->name);
+    rn__unlock(&g->lock);
     s->frames.n = 0;
     s->first_case = (uint32_t)r->n_cases;
     s->n_cases = 0;

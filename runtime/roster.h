@@ -36,7 +36,8 @@ struct rn__roster {
     size_t size; /* of the mapping that all this lies in */
 };
 
-/* Fills the roster: 0, or -ENOMEM.  Does not use the heap; locks a registry for some microseconds at a time.  Any thread. */
+/* Fills the roster: 0, or -ENOMEM.  Does not use the heap; keeps goroutines from ending for some microseconds at a time.
+ * Any thread. */
 int rn__roster_take(struct rn__roster *r);
 void rn__roster_drop(struct rn__roster *r);
 

@@ -6,6 +6,7 @@
 #include "runtime/sched.h"
 
 #include "runtime/assert.h"
+#include "runtime/dump.h"
 #include "runtime/fiber.h"
 #include "runtime/poll.h"
 #include "runtime/rand.h"
@@ -286,6 +287,8 @@ void rn__leave(enum rn__left_how how)
     struct rn__g *g = w->current, *next;
     bool stopping = rn__stopping();
 
+    if (g->canary)
+        rn__fault_canary(g);
     next = stopping ? NULL : pick_quickly(w);
     if (next == NULL && !stopping)
         next = rn__pick_near(w);

@@ -15,22 +15,8 @@
 
 /* Counted by each worker for itself: relaxed, so that the sum is exact when the workers rest. */
 struct rn__counters {
-    _Atomic uint64_t created, parks, steals, sends, recvs, selects, idle_ns;
-};
-
-/* Somebody goes through a registry a few goroutines at a time; on its stack. */
-struct rn__cursor {
-    struct rn__g *at; /* the next one, or NULL; moved on when that one leaves */
-    struct rn__cursor *next;
-};
-
-/* The goroutines that a worker has started. */
-struct rn__registry {
-    struct rn__lock lock;       /* guards the rest */
-    struct rn__g *first;        /* the newest */
-    struct rn__cursor *cursors; /* those who are under way */
-    uint64_t live;              /* user goroutines among them */
-    uint64_t all;
+    _Atomic uint64_t begun[2], ended[2]; /* goroutines: [1] services */
+    _Atomic uint64_t parks, steals, sends, recvs, selects, idle_ns;
 };
 
 struct rn__worker {
@@ -50,7 +36,7 @@ struct rn__worker {
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;
-    struct rn__registry registry;
+    uint64_t id_next, id_end; /* numbers for goroutines, its own */
     unsigned index;
     pthread_t thread;
     _Atomic int64_t started_ns; /* 0: not yet */
@@ -115,8 +101,8 @@ int rn__spawn(const struct rn__spawn *s);
 /* A service goroutine: in no group, never cancelled; it, its waits and its timers do not count for deadlocks. */
 int rn__go_system(rn_fn *fn, void *arg, const char *name);
 
-/* Calls fn once for every goroutine, a few at a time, while none of its registry can end or begin; so fn is short.  Those
- * that begin after the call may be missing. */
+/* Calls fn once for every goroutine, a few at a time, none of which ends meanwhile; so fn is short.  Those that begin after
+ * the call may be missing. */
 void rn__each_g(void (*fn)(struct rn__g *g, void *arg), void *arg);
 /* How many user goroutines there are; and all. */
 uint64_t rn__live(void);

@@ -1,231 +1,338 @@
 /* stack.c - see stack.h.   SPDX-License-Identifier: MIT
  *
- * Guards: MADV_GUARD_INSTALL where the kernel has it (6.13), because it splits no mapping; else mprotect, which costs
- * two mappings a stack, until vm.max_map_count is reached; after that a stack has no guard, and says so once. */
+ * A goroutine that begins takes the stack of one that has ended just before, which is still in the CPU's cache, and neither
+ * pays a lock or a system call.  Only whole bundles go between the workers and the pool; there the newest are taken first, so
+ * the oldest are those that nobody needs. */
 #include "runtime/stack.h"
 
 #include "runtime/assert.h"
 #include "runtime/fiber.h"
 #include "runtime/g.h"
 #include "runtime/lock.h"
+#include "runtime/region.h"
 
-#include <errno.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <time.h>
 
 #ifdef RN__ASAN
 #include <sanitizer/asan_interface.h>
 #endif
-#if defined(RN__ASAN) || defined(RN__TSAN)
-#define STACK_FACTOR 4 /* instrumented frames are larger */
-#else
-#define STACK_FACTOR 1
-#endif
 
-#define MADVISE_GUARD_INSTALL 102
-#define CACHE_MAX             256
-#define STACK_MAX             (SIZE_MAX / 16) /* so that no sum of ours overflows */
-#define BATCH                 64
-#define PROTECT_MAX \
-    28000 /* of two mappings each; what vm.max_map_count leaves (65530) is for stacks without */
-
-enum guard_kind { GUARD_MADVISE, GUARD_PROTECT, GUARD_NONE };
+#define STACK_MAX    (SIZE_MAX / 16)   /* so that no sum of ours overflows */
+#define BUNDLE_MAX   64u               /* stacks */
+#define BUNDLE_BYTES ((size_t)4 << 20) /* of address space: fewer of the large ones */
+#define TRIM_KEEPS \
+    ((size_t)16 << 20)       /* bytes of stacks of each size that the next scheduler finds */
+#define NONE RN__STACK_SIZES /* not a size that is kept */
 
 static struct {
     struct rn__lock lock;
-    struct rn__stack_cache cache; /* guarded by lock */
-    _Atomic int guard; /* enum guard_kind; only grows; relaxed, each thread may find out itself */
-    _Atomic unsigned protected; /* guards asked of mprotect since the program began */
-    _Atomic uint64_t mapped;    /* relaxed: a statistic */
-} stacks;
+    struct pool {
+        struct rn__stack *newest, *oldest; /* first stacks of bundles; guarded by lock */
+    } of[RN__STACK_SIZES];
+    _Atomic int64_t
+        due; /* when the oldest bundle will have been in a pool for long enough; written under lock; relaxed, a hint */
+    _Atomic uint64_t mapped; /* relaxed: a statistic */
+} pools = { .due = INT64_MAX };
 
-static size_t page_size(void)
-{
-    static _Atomic size_t known; /* relaxed: each thread may find out itself */
-    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
-
-    if (size == 0) {
-        size = (size_t)sysconf(_SC_PAGESIZE);
-        atomic_store_explicit(&known, size, memory_order_relaxed);
+static struct rn__regions sizes[RN__STACK_SIZES] = {
+#define SIZE(i)                                                                  \
+    {                                                                            \
+        .number = (i), .size = ((size_t)RN__STACK_MIN << (i)) * RN__STACK_FACTOR \
     }
+    SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7), SIZE(8), SIZE(9),
+#undef SIZE
+};
+_Static_assert(RN__STACK_SIZES == 10, "one each");
+
+/* Not the virtual clock: the memory is real. */
+static int64_t coarse_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static unsigned size_of_request(size_t bytes)
+{
+    unsigned size = 0;
+
+    while (size < RN__STACK_SIZES && sizes[size].size < bytes * RN__STACK_FACTOR)
+        size++;
     return size;
 }
 
-size_t rn__stack_guard_size(void)
+static unsigned bundle_most(unsigned size)
 {
-    return page_size();
+    size_t n = BUNDLE_BYTES * RN__STACK_FACTOR / sizes[size].size;
+
+    return n < 1 ? 1 : n > BUNDLE_MAX ? BUNDLE_MAX : (unsigned)n;
 }
 
-/* Emulators (qemu-user) answer 0 to an advice that they do not know.  So a system call that reads the first such page must
- * fail: relaxed, each thread may find out itself. */
-static bool guard_holds(const char *page)
+static void mapped_add(uint64_t bytes)
 {
-    static _Atomic bool known;
-
-    if (!atomic_load_explicit(&known, memory_order_relaxed)) {
-        if (access(page, F_OK) == 0 || errno != EFAULT)
-            return false;
-        atomic_store_explicit(&known, true, memory_order_relaxed);
-    }
-    return true;
+    atomic_fetch_add_explicit(&pools.mapped, bytes, memory_order_relaxed);
 }
 
-/* Not inlined, so that errno is looked up on the thread that made the call. */
-static __attribute__((noinline)) bool guard_madvise(char *page)
-{
-    int kind = GUARD_MADVISE;
+/* ---- bundles --------------------------------------------------------------------------------------------- */
 
-    if (madvise(page, page_size(), MADVISE_GUARD_INSTALL) == 0) {
-        if (guard_holds(page))
-            return true;
-        errno = EINVAL;
-    }
-    if (errno == EINVAL) /* this kernel does not have it; all else may pass */
-        atomic_compare_exchange_strong(&stacks.guard, &kind, GUARD_PROTECT);
-    return false;
+static void bundle_push(struct rn__bundle *b, struct rn__stack *s)
+{
+    s->next = b->first;
+    b->first = s;
+    b->count++;
 }
 
-static bool guard_install(char *page)
+static struct rn__stack *bundle_pop(struct rn__bundle *b)
 {
-    int kind = atomic_load_explicit(&stacks.guard, memory_order_relaxed);
-
-    if (kind == GUARD_MADVISE && guard_madvise(page))
-        return true;
-    if (kind <= GUARD_PROTECT && atomic_fetch_add(&stacks.protected, 1) < PROTECT_MAX &&
-        mprotect(page, page_size(), PROT_NONE) == 0)
-        return true;
-    if (atomic_exchange(&stacks.guard, GUARD_NONE) != GUARD_NONE)
-        dprintf(2, "runnel: the kernel has no more guard pages to give (vm.max_map_count): "
-                   "from here on a stack that overflows is not noticed\n");
-    return false;
-}
-
-/* Where the struct lies: at the high end, with the goroutine's record above it. */
-static struct rn__stack *stack_head(char *low, size_t size)
-{
-    return (struct rn__stack *)((uintptr_t)(low + size - sizeof(struct rn__g) -
-                                            sizeof(struct rn__stack)) &
-                                ~(uintptr_t)63);
-}
-
-static struct rn__stack *stack_map(size_t bytes)
-{
-    size_t page = page_size(), size = (bytes + page - 1) & ~(page - 1);
-    char *base = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    struct rn__stack *s;
-
-    if (base == MAP_FAILED)
-        return NULL;
-    madvise(base, size + page, MADV_NOHUGEPAGE);
-    guard_install(base);
-    s = stack_head(base + page, size);
-    s->low = base + page;
-    s->size = size;
-    s->next = NULL;
-    atomic_fetch_add_explicit(&stacks.mapped, size, memory_order_relaxed);
-    return s;
-}
-
-static void stack_unmap(struct rn__stack *s)
-{
-    size_t size = s->size;
-
-    atomic_fetch_sub_explicit(&stacks.mapped, size, memory_order_relaxed);
-    munmap(s->low - page_size(), size + page_size());
-}
-
-static void cache_push(struct rn__stack_cache *cache, struct rn__stack *s)
-{
-    s->next = cache->first;
-    cache->first = s;
-    cache->count++;
-}
-
-static struct rn__stack *cache_pop(struct rn__stack_cache *cache)
-{
-    struct rn__stack *s = cache->first;
+    struct rn__stack *s = b->first;
 
     if (s == NULL)
         return NULL;
-    cache->first = s->next;
-    cache->count--;
+    b->first = s->next;
+    b->count--;
     return s;
 }
 
-static void cache_move(struct rn__stack_cache *from, struct rn__stack_cache *to, unsigned count)
-{
-    struct rn__stack *s;
+/* ---- the pool -------------------------------------------------------------------------------------------- */
 
-    while (count-- > 0 && (s = cache_pop(from)) != NULL)
-        cache_push(to, s);
+/* The lock is held. */
+static void due_update(void)
+{
+    int64_t due = INT64_MAX;
+
+    for (unsigned i = 0; i < RN__STACK_SIZES; i++) {
+        const struct rn__stack *oldest = pools.of[i].oldest;
+
+        if (oldest != NULL && oldest->since_ns + RN__STACK_KEEP_NS < due)
+            due = oldest->since_ns + RN__STACK_KEEP_NS;
+    }
+    atomic_store_explicit(&pools.due, due, memory_order_relaxed);
+}
+
+/* The lock is held. */
+static void pool_remove(struct pool *p, struct rn__stack *first)
+{
+    if (first->older != NULL)
+        first->older->newer = first->newer;
+    else
+        p->oldest = first->newer;
+    if (first->newer != NULL)
+        first->newer->older = first->older;
+    else
+        p->newest = first->older;
+}
+
+static void pool_push(unsigned size, struct rn__bundle b, int64_t since_ns)
+{
+    struct pool *p = &pools.of[size];
+
+    if (b.count == 0)
+        return;
+    b.first->in_bundle = (uint8_t)b.count;
+    b.first->since_ns = since_ns;
+    b.first->newer = NULL;
+    rn__lock(&pools.lock);
+    b.first->older = p->newest;
+    if (p->newest != NULL)
+        p->newest->newer = b.first;
+    else
+        p->oldest = b.first;
+    p->newest = b.first;
+    if (p->oldest == b.first)
+        due_update();
+    rn__unlock(&pools.lock);
+}
+
+static struct rn__bundle pool_pop(unsigned size)
+{
+    struct pool *p = &pools.of[size];
+    struct rn__bundle b = { 0 };
+
+    rn__lock(&pools.lock);
+    if (p->newest != NULL) {
+        b = (struct rn__bundle){ p->newest, p->newest->in_bundle };
+        pool_remove(p, b.first);
+    }
+    rn__unlock(&pools.lock);
+    return b;
+}
+
+/* A bundle of the pool; else one of stacks that are cold.  Count 0: no memory. */
+static struct rn__bundle bundle_get(unsigned size, unsigned most)
+{
+    struct rn__bundle b = pool_pop(size);
+
+    if (b.count == 0) {
+        b = rn__region_take(&sizes[size], most);
+        mapped_add(b.count * sizes[size].size);
+    }
+    return b;
+}
+
+/* ---- the contract's ---- */
+
+static struct rn__stack *get_alone(size_t bytes)
+{
+    size_t page = rn__page_size();
+    struct rn__stack *s = rn__region_take_alone((bytes * RN__STACK_FACTOR + page - 1) &
+                                                ~(page - 1));
+
+    if (s != NULL)
+        mapped_add(s->size);
+    return s;
+}
+
+/* On a plain thread, which keeps none. */
+static struct rn__stack *get_one(unsigned size)
+{
+    struct rn__bundle b = bundle_get(size, 1);
+    struct rn__stack *s = bundle_pop(&b);
+
+    pool_push(size, b, coarse_now());
+    return s;
 }
 
 struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
 {
+    unsigned size = size_of_request(bytes == 0 ? RN__STACK_DEFAULT : bytes);
     struct rn__stack *s;
 
-    if (bytes == 0)
-        bytes = RN__STACK_DEFAULT;
-    if (bytes < RN__STACK_MIN)
-        bytes = RN__STACK_MIN;
     if (bytes > STACK_MAX)
         return NULL;
-    bytes *= STACK_FACTOR;
-    if (bytes != (size_t)RN__STACK_DEFAULT * STACK_FACTOR)
-        return stack_map(bytes);
-    s = cache != NULL ? cache_pop(cache) : NULL;
+    if (size == NONE)
+        return get_alone(bytes);
+    if (cache == NULL)
+        return get_one(size);
+    s = bundle_pop(&cache->now[size]);
     if (s != NULL)
         return s;
-    rn__lock(&stacks.lock);
-    s = cache_pop(&stacks.cache);
-    if (cache != NULL)
-        cache_move(&stacks.cache, cache, BATCH);
-    rn__unlock(&stacks.lock);
-    return s != NULL ? s : stack_map(bytes);
+    cache->now[size] = cache->then[size];
+    cache->then[size] = (struct rn__bundle){ 0 };
+    if (cache->now[size].count == 0)
+        cache->now[size] = bundle_get(size, bundle_most(size));
+    return bundle_pop(&cache->now[size]);
+}
+
+static void stack_release(struct rn__stack *s)
+{
+    mapped_add(-(uint64_t)s->size);
+    rn__region_give(s);
 }
 
 void rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache)
 {
+    unsigned size = s->number;
+    int64_t now;
+
 #ifdef RN__ASAN
     __asan_unpoison_memory_region(s->low, s->size);
 #endif
-    if (s->size != (size_t)RN__STACK_DEFAULT * STACK_FACTOR) {
-        stack_unmap(s);
+    if (size == NONE) {
+        stack_release(s);
         return;
     }
-    if (cache != NULL && cache->count < CACHE_MAX) {
-        cache_push(cache, s);
+    if (cache == NULL) {
+        s->next = NULL;
+        pool_push(size, (struct rn__bundle){ s, 1 }, coarse_now());
         return;
     }
-    rn__lock(&stacks.lock);
-    cache_push(&stacks.cache, s);
-    if (cache != NULL)
-        cache_move(cache, &stacks.cache, BATCH);
-    rn__unlock(&stacks.lock);
+    if (cache->now[size].count < bundle_most(size)) {
+        bundle_push(&cache->now[size], s);
+        return;
+    }
+    if (cache->then[size].count > 0) {
+        now = coarse_now();
+        pool_push(size, cache->then[size], now);
+        rn__stack_give_back(now);
+    }
+    cache->then[size] = cache->now[size];
+    cache->now[size] = (struct rn__bundle){ 0 };
+    bundle_push(&cache->now[size], s);
 }
 
 void rn__stack_cache_drain(struct rn__stack_cache *cache)
 {
-    rn__lock(&stacks.lock);
-    cache_move(cache, &stacks.cache, cache->count);
-    rn__unlock(&stacks.lock);
+    int64_t now = coarse_now();
+
+    for (unsigned i = 0; i < RN__STACK_SIZES; i++) {
+        pool_push(i, cache->then[i], now);
+        pool_push(i, cache->now[i], now);
+        cache->now[i] = cache->then[i] = (struct rn__bundle){ 0 };
+    }
+}
+
+/* ---- giving back ------------------------------------------------------------------------------------------- */
+
+bool rn__stack_give_back(int64_t now)
+{
+    struct rn__stack *first = NULL, *next;
+
+    /* Relaxed: see `due`. */
+    if (atomic_load_explicit(&pools.due, memory_order_relaxed) > now)
+        return false;
+    rn__lock(&pools.lock);
+    for (unsigned i = 0; i < RN__STACK_SIZES && first == NULL; i++) {
+        struct rn__stack *oldest = pools.of[i].oldest;
+
+        if (oldest != NULL && oldest->since_ns + RN__STACK_KEEP_NS <= now)
+            pool_remove(&pools.of[i], first = oldest);
+    }
+    due_update();
+    rn__unlock(&pools.lock);
+    for (struct rn__stack *s = first; s != NULL; s = next) {
+        next = s->next;
+        stack_release(s);
+    }
+    return first != NULL;
+}
+
+int64_t rn__stack_due(const struct rn__stack_cache *cache, int64_t now)
+{
+    int64_t due = atomic_load_explicit(&pools.due, memory_order_relaxed);
+
+    for (unsigned i = 0; i < RN__STACK_SIZES; i++)
+        if (cache->now[i].count + cache->then[i].count > 0 && now + RN__STACK_KEEP_NS < due)
+            due = now + RN__STACK_KEEP_NS;
+    return due;
+}
+
+/* All but a few.  Nobody else runs. */
+static void pool_trim(struct pool *p)
+{
+    size_t kept = 0;
+    struct rn__stack *first = p->newest, *next;
+
+    while (first != NULL && kept < TRIM_KEEPS * RN__STACK_FACTOR) {
+        kept += first->in_bundle * first->size;
+        first = first->older;
+    }
+    for (struct rn__stack *b = first; b != NULL; b = b->older)
+        for (struct rn__stack *s = b; s != NULL; s = s->next)
+            rn__region_leave(s);
+    for (struct rn__stack *older; first != NULL; first = older) {
+        older = first->older;
+        pool_remove(p, first);
+        for (struct rn__stack *s = first; s != NULL; s = next) {
+            next = s->next;
+            stack_release(s);
+        }
+    }
 }
 
 void rn__stack_trim(void)
 {
-    struct rn__stack *s;
-
-    rn__lock(&stacks.lock);
-    while (stacks.cache.count > CACHE_MAX && (s = cache_pop(&stacks.cache)) != NULL)
-        stack_unmap(s);
-    rn__unlock(&stacks.lock);
+    for (unsigned i = 0; i < RN__STACK_SIZES; i++)
+        pool_trim(&pools.of[i]);
 }
 
 uint64_t rn__stack_mapped(void)
 {
-    return atomic_load_explicit(&stacks.mapped, memory_order_relaxed);
+    return atomic_load_explicit(&pools.mapped, memory_order_relaxed);
+}
+
+bool rn__stack_overflowed(const struct rn__stack *s, const void *sp)
+{
+    return (const char *)sp < s->low + RN__CANARY_SIZE || !rn__canary_whole(s->low);
 }

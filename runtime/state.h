@@ -131,5 +131,7 @@ void rn__worker_run(struct rn__worker *w);
 
 /* Gives its stack back. */
 void rn__g_free(struct rn__worker *w, struct rn__g *g);
+/* rn__each_g() when no worker runs any more: fn may free it. */
+void rn__each_g_left(void (*fn)(struct rn__g *g, void *arg), void *arg);
 
 #endif

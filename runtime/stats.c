@@ -20,7 +20,8 @@ void rn__count(enum rn__count what)
 
 static void counters_add(rn_stats *out, struct rn__counters *c)
 {
-    out->created += atomic_load_explicit(&c->created, memory_order_relaxed);
+    for (int system = 0; system < 2; system++)
+        out->created += atomic_load_explicit(&c->begun[system], memory_order_relaxed);
     out->parks += atomic_load_explicit(&c->parks, memory_order_relaxed);
     out->steals += atomic_load_explicit(&c->steals, memory_order_relaxed);
     out->sends += atomic_load_explicit(&c->sends, memory_order_relaxed);
@@ -34,9 +35,6 @@ static void worker_add(rn_stats *out, struct rn__worker *w)
     int64_t started_ns = atomic_load_explicit(&w->started_ns, memory_order_relaxed);
 
     counters_add(out, &w->counters);
-    rn__lock(&w->registry.lock);
-    out->goroutines += w->registry.all;
-    rn__unlock(&w->registry.lock);
     rn__lock(&w->timers.lock);
     out->timers += w->timers.count;
     rn__unlock(&w->timers.lock);
@@ -51,6 +49,7 @@ void rn__stats_sum(rn_stats *out)
     counters_add(out, &rn__sched.retired);
     if (!rn__outside_enter())
         return;
+    out->goroutines = rn__all();
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         worker_add(out, &rn__sched.workers[i]);
     rn__outside_leave();
