@@ -62,6 +62,7 @@ set(uses_proto rn_link) # session and the in-memory link are bytes in, bytes out
 set(uses_link rn_link)
 set(uses_core broker_core rn_link)
 set(uses_broker broker)
+set(uses_measure measure)
 set(uses_all broker rn_node)
 
 function(cmocka_test source extra)

@@ -13,8 +13,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    { "send", send_main },   { "recv", recv_main }, { "ls", ls_main },
-    { "audit", audit_main }, { "why", why_main },   { "dump", dump_main },
+    { "send", send_main }, { "recv", recv_main }, { "ls", ls_main },       { "audit", audit_main },
+    { "why", why_main },   { "dump", dump_main }, { "bench", bench_main },
 };
 
 static const char doc[] =
@@ -24,7 +24,8 @@ static const char doc[] =
     "  runnel ls                    list the channels of the broker\n"
     "  runnel audit [NAME]          check that every element is accounted for\n"
     "  runnel why NAME              who waits in a channel, for whom, and what those do\n"
-    "  runnel dump [NODE]           every goroutine of every node, and where it is\n\n"
+    "  runnel dump [NODE]           every goroutine of every node, and where it is\n"
+    "  runnel bench KIND            how fast channels are on this machine\n\n"
     "A first try, with a broker on this machine (runnel-broker):\n\n"
     "  $ runnel recv greetings &\n"
     "  $ echo hello | runnel send greetings --close\n"
@@ -52,7 +53,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         state->next = state->argc; /* the rest belongs to the verb */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which verb? send, recv, ls, audit, why or dump");
+        argp_error(state, "which verb? send, recv, ls, audit, why, dump or bench");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -71,7 +72,7 @@ static int run_verb(struct top *top, int argc, char **argv)
         }
     }
     fprintf(stderr,
-            "%s: there is no verb '%.64s', only send, recv, ls, audit, why and dump\n"
+            "%s: there is no verb '%.64s', only send, recv, ls, audit, why, dump and bench\n"
             "Try `%s --help' for more information.\n",
             program_invocation_short_name, argv[0], program_invocation_short_name);
     return CTL_USAGE;

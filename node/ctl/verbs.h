@@ -13,5 +13,6 @@ int ls_main(int argc, char **argv, struct ctl_opts *opts);
 int audit_main(int argc, char **argv, struct ctl_opts *opts);
 int why_main(int argc, char **argv, struct ctl_opts *opts);
 int dump_main(int argc, char **argv, struct ctl_opts *opts);
+int bench_main(int argc, char **argv, struct ctl_opts *opts);
 
 #endif

@@ -71,6 +71,7 @@ says "until the channel is closed"   runnel recv --help
 says "channels of the broker"        runnel ls --help
 says "accounted for"                 runnel audit --help
 says "runnel_module"                 runnel-node --help
+says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
 says "^runnel [0-9]+\.[0-9]+"        runnel --version
 says "[0-9]+\.[0-9]+"                runnel-node --version

@@ -1,0 +1,450 @@
+/* bench_load.c - what the processes of `runnel bench` do: plain sends and receives.   SPDX-License-Identifier: MIT
+ *
+ * Each is a process of its own, made by fork from one that has no scheduler, with its own node.  An element up to BY_VALUE_MAX
+ * is a struct that lies in the channel's elements, as a program would have it; a larger one is an rn_bytes. */
+#include "node/ctl/bench.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define BY_VALUE_MAX 4096
+
+#define PONGS      "pong"
+#define SLOW_WORKS (10 * RN_MS) /* a consumer that is ten times slower than it could be ... */
+#define SLOW_RESTS (90 * RN_MS)
+
+/* ---- elements ---- */
+
+static int struct_encode(const void *ctx, const void *elem, rn_buf *out)
+{
+    return rn_buf_append(out, elem, *(const size_t *)ctx);
+}
+
+static int struct_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    if (len != *(const size_t *)ctx)
+        return -EBADMSG;
+    memcpy(elem, bytes, len);
+    return 0;
+}
+
+union element {
+    struct element_head head;
+    uint8_t bytes[BY_VALUE_MAX];
+    rn_bytes large;
+};
+
+struct work {
+    const struct bench_load *load;
+    struct board_line *line;
+    int number; /* among the goroutines of the load */
+    rn_node *node;
+    rn_chan **chans;
+    int n_chans;
+    int *status;
+};
+
+static bool by_value(const struct bench_load *l)
+{
+    return l->opts->size <= BY_VALUE_MAX;
+}
+
+static int element_send(const struct bench_load *l, rn_chan *c, union element *e,
+                        struct element_head head)
+{
+    int rc;
+
+    if (by_value(l)) {
+        e->head = head;
+        return rn_chan_send(c, e, RN_FOREVER);
+    }
+    rc = rn_bytes_new(&e->large, NULL, (size_t)l->opts->size);
+    if (rc < 0)
+        return rc;
+    memcpy(e->large.data, &head, sizeof head);
+    rc = rn_chan_send(c, &e->large, RN_FOREVER);
+    if (rc < 0)
+        rn_bytes_free(&e->large);
+    return rc;
+}
+
+static int element_receive(const struct bench_load *l, rn_chan *c, union element *e,
+                           struct element_head *head)
+{
+    int rc = rn_chan_recv(c, e, RN_FOREVER);
+
+    if (rc < 0)
+        return rc;
+    if (by_value(l)) {
+        *head = e->head;
+        return 0;
+    }
+    *head = (struct element_head){ .where = UINT64_MAX };
+    if (e->large.len == (size_t)l->opts->size)
+        memcpy(head, e->large.data, sizeof *head);
+    rn_bytes_free(&e->large);
+    return 0;
+}
+
+/* ---- opening and binding ---- */
+
+static void load_await(const struct bench_load *l, enum board_stage stage)
+{
+    while (board_stage(l->board) < stage)
+        rn_sleep(rn_after(RN_MS));
+}
+
+static void line_state(struct board_line *line, enum line_state state)
+{
+    atomic_store(&line->state, (int)state);
+}
+
+static int load_open(const struct bench_load *l, rn_node **node, const char *name)
+{
+    if (ctl_open(node, &l->ctl, name, rn_after(l->ctl.wait_ns)) == CTL_OK)
+        return CTL_OK;
+    board_may_say(l->board); /* it has */
+    return CTL_FAILED;
+}
+
+static int load_bind(const struct bench_load *l, rn_node *node, rn_chan **chan, enum rn_dir dir,
+                     const char *suffix)
+{
+    size_t size = (size_t)l->opts->size;
+    rn_codec structs = { .type = "bench",
+                         .elemsize = size,
+                         .ctx = &l->opts->size,
+                         .encode = struct_encode,
+                         .decode = struct_decode };
+    rn_bind_opts bind = { .capacity = l->opts->capacity,
+                          .confirm = dir == RN_OUT && l->opts->confirm,
+                          .autoclose = dir == RN_OUT };
+    char name[128];
+
+    _Static_assert(sizeof(size_t) == sizeof(int64_t), "the codec's context is a size_t");
+    snprintf(name, sizeof name, "%s.%s", l->prefix, suffix);
+    if (ctl_bind(chan, node, name, dir, by_value(l) ? &structs : &rn_codec_bytes, &bind, &l->ctl) >=
+        0)
+        return CTL_OK;
+    board_may_say(l->board); /* it has */
+    return CTL_FAILED;
+}
+
+/* Says once, for all processes, why a goroutine cannot go on. */
+static void work_failed(const struct work *w, const char *what, int rc)
+{
+    *w->status = CTL_FAILED;
+    if (board_may_say(w->load->board))
+        ctl_say("cannot %s a channel of the measurement: %s", what, rn_strerror(rc));
+    _exit(CTL_FAILED); /* the coordinator ends the others */
+}
+
+/* ---- streams ---- */
+
+static void produce(void *arg)
+{
+    const struct work *w = arg;
+    const struct bench_load *l = w->load;
+    struct board *b = l->board;
+    uint64_t *sent = b->sent + l->first_stream +
+                     (uint64_t)(l->first_line + w->number) % l->producers;
+    union element e = { 0 };
+
+    rn_set_name("producer");
+    load_await(l, BOARD_WARMING);
+    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0) {
+        uint64_t *number = &sent[(uint64_t)k * l->producers];
+        struct element_head head = element_next((uint64_t)(number - b->sent), *number);
+        int rc;
+
+        if (!l->stamped)
+            head.sent_ns = 0;
+        rc = element_send(l, w->chans[k], &e, head);
+        if (rc < 0)
+            work_failed(w, "send into", rc);
+        ++*number;
+        board_count(w->line);
+    }
+}
+
+/* Rests nine tenths of the time. */
+static void rest(const struct bench_load *l, rn_time *since)
+{
+    if (rn_now() - *since < SLOW_WORKS || board_stage(l->board) == BOARD_ENDING)
+        return;
+    rn_sleep(rn_after(SLOW_RESTS));
+    *since = rn_now();
+}
+
+static void consume(void *arg)
+{
+    const struct work *w = arg;
+    const struct bench_load *l = w->load;
+    uint64_t channel = (uint64_t)w->number % (uint64_t)l->channels;
+    struct element_head head;
+    rn_time since = rn_now();
+    struct tally tally;
+    union element e;
+    int rc = tally_init(&tally, l->board->log, l->first_stream + channel * l->producers,
+                        l->producers);
+
+    rn_set_name("consumer");
+    while (rc == 0) {
+        rc = element_receive(l, w->chans[0], &e, &head);
+        if (rc < 0)
+            break;
+        element_taken(l->board, &tally, &head);
+        board_count(w->line);
+        if (l->slow)
+            rest(l, &since);
+    }
+    if (rc != RN_ECLOSED || rn_chan_err(w->chans[0]) < 0)
+        work_failed(w, "receive from", rc != RN_ECLOSED ? rc : rn_chan_err(w->chans[0]));
+    tally_fini(&tally);
+}
+
+/* ---- pings ---- */
+
+static void ping(void *arg)
+{
+    const struct work *w = arg;
+    const struct bench_load *l = w->load;
+    int64_t interval_ns = RN_SEC / l->opts->rate;
+    uint64_t *number = &l->board->sent[0];
+    union element e = { 0 };
+    struct element_head head;
+    struct tally tally;
+    int rc = tally_init(&tally, l->board->log, 0, 1);
+
+    rn_set_name("ping");
+    load_await(l, BOARD_WARMING);
+    for (rn_time due = rn_now(); rc == 0 && board_stage(l->board) < BOARD_ENDING;) {
+        int64_t begin = measure_now_ns();
+
+        rc = element_send(l, w->chans[0], &e, (struct element_head){ .where = *number });
+        if (rc == 0)
+            rc = element_receive(l, w->chans[1], &e, &head);
+        if (rc < 0)
+            break;
+        if (board_stage(l->board) == BOARD_COUNTING)
+            histogram_record_corrected(l->board->histogram, measure_now_ns() - begin, interval_ns);
+        tally_take(&tally, head.where >> 40, head.where & ((UINT64_C(1) << 40) - 1));
+        ++*number;
+        board_count(w->line);
+        due = due + interval_ns > rn_now() ? due + interval_ns : rn_now();
+        rc = rn_sleep(due);
+    }
+    if (rc < 0)
+        work_failed(w, "send into or receive from", rc);
+    tally_fini(&tally);
+}
+
+static void echo(void *arg)
+{
+    const struct work *w = arg;
+    union element e;
+    struct element_head head;
+    int rc;
+
+    rn_set_name("echo");
+    while ((rc = element_receive(w->load, w->chans[0], &e, &head)) == 0) {
+        board_count(w->line);
+        rc = element_send(w->load, w->chans[1], &e, head);
+        if (rc < 0)
+            break;
+    }
+    if (rc != RN_ECLOSED)
+        work_failed(w, "receive from or send into", rc);
+}
+
+/* ---- processes ---- */
+
+/* All that the goroutines of a process need, and what it comes to. */
+struct team {
+    struct bench_load *load;
+    rn_fn *fn;
+    bool in; /* its first channel is bound IN, and with the consumers */
+    bool pings;
+    struct work *works;
+    int n, status;
+};
+
+static int team_open(struct team *t, const char *name)
+{
+    const struct bench_load *l = t->load;
+
+    for (int i = 0; i < t->n; i++) {
+        struct work *w = &t->works[i];
+
+        w->node = i > 0 ? t->works[0].node : NULL;
+        if ((i == 0 || l->own_nodes) && load_open(l, &w->node, name) != CTL_OK)
+            return CTL_FAILED;
+    }
+    for (int i = 0; i < t->n; i++)
+        line_state(t->works[i].line, LINE_OPEN);
+    return CTL_OK;
+}
+
+static int work_bind_pings(struct work *w, bool echoes)
+{
+    const char *first = echoes ? "ping" : PONGS, *second = echoes ? PONGS : "ping";
+    int status = load_bind(w->load, w->node, &w->chans[echoes ? 0 : 1], RN_IN, first);
+
+    if (status == CTL_OK)
+        status = load_bind(w->load, w->node, &w->chans[echoes ? 1 : 0], RN_OUT, second);
+    return status;
+}
+
+static int work_bind(const struct team *t, struct work *w)
+{
+    const struct bench_load *l = t->load;
+    char suffix[32];
+    int status = CTL_OK;
+
+    for (int k = 0; k < w->n_chans && status == CTL_OK; k++) {
+        snprintf(suffix, sizeof suffix, "%d", t->in ? w->number % l->channels : k);
+        status = load_bind(l, w->node, &w->chans[k], t->in ? RN_IN : RN_OUT, suffix);
+    }
+    return status;
+}
+
+static int team_bind(struct team *t)
+{
+    load_await(t->load, t->in ? BOARD_BINDING_IN : BOARD_BINDING_OUT);
+    for (int i = 0; i < t->n; i++) {
+        struct work *w = &t->works[i];
+        int status = t->pings ? work_bind_pings(w, t->in) : work_bind(t, w);
+
+        if (status != CTL_OK)
+            return status;
+        if (i == 0 && t->load->first_stream == 0)
+            atomic_store(&t->load->board->capacity, (int64_t)rn_chan_cap(w->chans[0]));
+        line_state(w->line, LINE_BOUND);
+    }
+    return CTL_OK;
+}
+
+static int team_work(struct team *t)
+{
+    rn_group *g = rn_group_new();
+    int rc = g ? 0 : -ENOMEM;
+
+    for (int i = 0; i < t->n && rc == 0; i++)
+        rc = rn_group_go(g, t->fn, &t->works[i], sizeof t->works[i]);
+    if (rc == 0)
+        rc = rn_group_wait(g, RN_FOREVER);
+    rn_group_free(g);
+    return rc < 0 ? ctl_say("cannot start a goroutine: %s", rn_strerror(rc)) : t->status;
+}
+
+/* In the order of a program that has done its work: what was sent is accepted, then the last sender's close is told. */
+static int team_close(struct team *t)
+{
+    uint64_t unsent = 0;
+    int status = CTL_OK;
+
+    for (int i = 0; i < t->n; i++) {
+        struct work *w = &t->works[i];
+
+        if (i > 0 && !t->load->own_nodes)
+            break;
+        if (rn_node_close(w->node, rn_after(60 * RN_SEC), &unsent) < 0)
+            status = ctl_say("the broker did not accept the last %llu elements",
+                             (unsigned long long)unsent);
+    }
+    return status;
+}
+
+static int team_run(void *arg)
+{
+    struct team *t = arg;
+    int status = team_open(t, t->in ? "consumer" : "producer");
+
+    if (status == CTL_OK)
+        status = team_bind(t);
+    if (status == CTL_OK)
+        status = team_work(t);
+    return status == CTL_OK ? team_close(t) : status;
+}
+
+static int team_main(struct team *t, int chans_each, const char *name)
+{
+    struct bench_load *l = t->load;
+
+    prctl(PR_SET_NAME, name);
+    signal(SIGPIPE, SIG_IGN);
+    t->n = l->n;
+    t->works = calloc((size_t)l->n, sizeof *t->works);
+    for (int i = 0; t->works && i < l->n; i++) {
+        t->works[i] = (struct work){
+            .load = l,
+            .line = t->in ? board_consumer(l->board, l->first_line + i)
+                          : board_producer(l->board, l->first_line + i),
+            .number = i,
+            .chans = calloc((size_t)chans_each, sizeof(rn_chan *)),
+            .n_chans = chans_each,
+            .status = &t->status,
+        };
+        if (!t->works[i].chans)
+            return ctl_say("out of memory");
+    }
+    int status = t->works ? rn_main(0, team_run, t) : ctl_say("out of memory");
+    return status < 0 ? ctl_say("cannot start: %s", rn_strerror(status)) : status;
+}
+
+int bench_produce(void *load)
+{
+    struct team t = { .load = load, .fn = produce };
+
+    return team_main(&t, t.load->channels, "bench-producer");
+}
+
+int bench_consume(void *load)
+{
+    struct team t = { .load = load, .fn = consume, .in = true };
+
+    return team_main(&t, 1, "bench-consumer");
+}
+
+int bench_ping(void *load)
+{
+    struct team t = { .load = load, .fn = ping, .pings = true };
+
+    return team_main(&t, 2, "bench-ping");
+}
+
+int bench_echo(void *load)
+{
+    struct team t = { .load = load, .fn = echo, .in = true, .pings = true };
+
+    return team_main(&t, 2, "bench-echo");
+}
+
+static int connect_run(void *arg)
+{
+    struct bench_load *l = arg;
+    struct board_line *line = board_other(l->board, l->first_line);
+    rn_node **nodes = calloc((size_t)l->n, sizeof(rn_node *));
+
+    if (!nodes)
+        return ctl_say("out of memory");
+    line_state(line, LINE_OPEN);
+    load_await(l, BOARD_CONNECTING);
+    for (int i = 0; i < l->n; i++)
+        if (load_open(l, &nodes[i], "idle") != CTL_OK)
+            return CTL_FAILED;
+    line_state(line, LINE_BOUND);
+    load_await(l, BOARD_ENDING);
+    return CTL_OK; /* without a word to the broker: a thousand orderly ends would only take time */
+}
+
+int bench_connect(void *load)
+{
+    prctl(PR_SET_NAME, "bench-idle");
+    int status = rn_main(0, connect_run, load);
+    return status < 0 ? ctl_say("cannot start: %s", rn_strerror(status)) : status;
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# `runnel bench`: runs of a moment give well-formed figures and exact counts, what goes wrong is one sentence, and no
+# process is left behind.   SPDX-License-Identifier: MIT
+. "${0%/*}/lib.sh"
+cd "$work" || exit
+absent=tcp://127.0.0.1:1
+export RUNNEL_URL=$absent # not heeded
+
+# The number that a name has in the object that was printed.
+value() { # NAME
+  grep -oE "\"$1\":(-?[0-9.]+|null|true|false|\"[a-z]*\")" out | head -n 1 | cut -d: -f2
+}
+
+is() { # NAME VALUE
+  [[ $(value "$1") == "$2" ]] || fail "$1 is '$(value "$1")', not '$2': $(<out)"
+}
+
+positive() { # NAME...
+  local name
+  for name in "$@"; do
+    awk -v x="$(value "$name")" 'BEGIN { exit !(x + 0 > 0) }' || fail "$name is '$(value "$name")': $(<out)"
+  done
+}
+
+# One object in one line, nothing lost, and figures above nothing.
+measured() { # KIND [OPTIONS]...
+  timeout -k 1 120 runnel bench "$@" --json >out 2>err || fail "exit status $?: runnel bench $* ($(<err))"
+  [[ ! -s err ]] || fail "says '$(<err)': runnel bench $*"
+  [[ $(wc -l <out) -eq 1 && $(head -c 1 out) == "{" && $(tail -c 2 out) == "}" ]] || fail "no object in one line: $(<out)"
+  is system '"runnel"'
+  is kind "\"$1\""
+  is lost 0
+  is doubled 0
+  is disordered 0
+  positive elements_per_s p50_us p99_us p999_us p9999_us
+}
+
+short=(--seconds 0.1 --runs 1)
+measured throughput "${short[@]}"
+is capacity 16384
+is size 128
+positive mb_per_s cpu_s_per_million cpu_s_per_million_producers cpu_s_per_million_broker cpu_s_per_million_consumers broker_rss_mb
+measured throughput "${short[@]}" --size 16 --producers 3 --consumers 2 --capacity 64 --channels 2
+is capacity 64
+is producers 3
+is consumers 2
+measured throughput "${short[@]}" --size 65536
+measured throughput "${short[@]}" --capacity 0 --confirm
+is capacity 0
+is confirm true
+measured latency "${short[@]}" --rate 200
+measured latency "${short[@]}" --load --size 100
+is load true
+measured fanin "${short[@]}" --keep memory
+is producers 8
+measured channels "${short[@]}" --channels 50
+positive broker_bytes_per_channel
+measured connections "${short[@]}" --connections 60
+positive broker_kib_per_connection
+measured slow --seconds 0.3 --runs 2
+is runs 2
+
+# A table for people, medians with least and most; the figures of a broker that is not ours are not known.
+broker_start
+runnel bench throughput --seconds 0.05 --runs 3 --broker "$RUNNEL_URL" >out || fail "a broker that runs is not used: $(<out)"
+grep -q "^runnel throughput: elements of 128 bytes, 1 -> 1, capacity 16384, 3 runs of 0.05 s" out || fail "prints $(<out)"
+grep -Eq "^  elements +[0-9]+ 1/s +\([0-9]+ \.\. [0-9]+\)" out || fail "prints $(<out)"
+if grep -q "peak memory" out; then fail "knows the memory of a broker that it did not start: $(<out)"; fi
+runnel ls | awk 'NR > 1 && $8 == "open"' >left
+[[ ! -s left ]] || fail "leaves channels behind: $(<left)"
+
+gives() { # STATUS PATTERN ARGUMENT...
+  local status=0 want=$1 pattern=$2
+  shift 2
+  timeout -k 1 60 runnel bench "$@" >out 2>err || status=$?
+  [[ $status -eq $want ]] || fail "exit status $status, not $want: runnel bench $* ($(<err))"
+  grep -Eq -- "$pattern" err || fail "says '$(<err)', nothing that matches '$pattern': runnel bench $*"
+  [[ $want -ne 1 || $(wc -l <err) -eq 1 ]] || fail "says more than one sentence: runnel bench $* ($(<err))"
+  [[ ! -s out ]] || fail "prints $(<out): runnel bench $*"
+}
+
+gives 2 "what is to be measured"
+gives 2 "not 'speed'"              speed
+gives 2 "not also 'latency'"       throughput latency
+gives 2 "at least 16"              throughput --size 15
+gives 2 "at most 67108864"         throughput --size 67108865
+gives 2 "positive whole number"    throughput --producers none
+gives 2 "positive whole number"    throughput --capacity -1
+gives 2 "0\.05 to 86400"           throughput --seconds 0
+gives 2 "at most 99"               throughput --runs 100
+gives 2 "memory or disk"           throughput --keep safe
+gives 2 "load is for latency"      throughput --load
+gives 1 "cannot acknowledge by hand" throughput --manual-ack
+gives 1 "cannot keep elements on disk" throughput --keep disk
+gives 1 "cannot encrypt"           throughput --curve
+gives 1 "no broker answers at $absent" throughput --broker "$absent" --wait 0.2
+gives 1 "nonsense.*tcp://HOST:PORT" latency --broker nonsense
+
+# The broker of a run is killed: one sentence.  What the processes are called is how we find those of this run.
+children() { # PID
+  cat "/proc/$1/task/$1/children" 2>/dev/null
+}
+named() { # PID NAME: the child of PID that has this name
+  local child
+  for child in $(children "$1"); do
+    [[ $(<"/proc/$child/comm") == "$2" ]] 2>/dev/null && echo "$child" && return
+  done
+  return 1
+}
+start bench runnel bench throughput --seconds 60 --runs 1 >out
+bench=$pid
+eventually "the producer is there" named "$bench" bench-producer >producer
+kill_hard "$(named "$bench" runnel-broker)"
+ends_with 1 "$bench" "a measurement whose broker was killed"
+grep -Eq "^runnel: the broker ended before the run did: signal 9 \(Killed\)$" bench.err || fail "says '$(<bench.err)'"
+[[ $(wc -l <bench.err) -eq 1 ]] || fail "says more than one sentence: $(<bench.err)"
+
+# The tool itself is killed: nobody stays.
+gone() { # PID...
+  local p
+  for p in "$@"; do
+    [[ ! -e /proc/$p ]] || state_is "$p" Z || return 1
+  done
+}
+start bench runnel bench latency --seconds 60 >out
+bench=$pid
+eventually "the producer is there" named "$bench" bench-ping >producer
+read -ra all <<<"$(children "$bench")"
+[[ ${#all[@]} -eq 3 ]] || fail "there are ${#all[@]} processes, not a broker, a ping and an echo"
+kill_hard "$bench"
+eventually "all processes are gone" gone "${all[@]}"
+balanced
