@@ -1,0 +1,46 @@
+/* peer.h - another system, as a measurement uses it.   SPDX-License-Identifier: MIT
+ *
+ * Elements go through a place with a number, which is a subject, a list or a pair of sockets. */
+#ifndef BENCH_PEERS_PEER_H
+#define BENCH_PEERS_PEER_H
+
+#include "node/ctl/measure/crew.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PLACES_MAX   16 /* a system without names has so many */
+#define RECEIVE_MS   200
+#define PEER_SILENCE 0 /* of receive: nothing has come for so long */
+#define PEER_ELEMENT 1
+
+struct peer_url {
+    char text[128];
+    int port[2 * PLACES_MAX]; /* of systems whose processes listen themselves */
+};
+
+/* One end: of one place for receiving, of any for sending. */
+struct peer_end;
+
+struct peer {
+    const char *name;
+    /* Starts what stands in between, in a directory of its own, and fills in the URL.  false: it could not. */
+    bool (*serve)(struct crew *crew, const char *directory, struct peer_url *url);
+    /* Opens ends of place `place`; there are `consumers` that receive there, and this is number `number` of them.  `prompt`:
+     * each element is to leave at once.  NULL: it could not. */
+    struct peer_end *(*sender)(const struct peer_url *url, int place, int consumers, bool prompt);
+    struct peer_end *(*receiver)(const struct peer_url *url, int place, int number);
+    /* What they give below 0 is a failure. */
+    int (*send)(struct peer_end *end, const void *data, size_t size);
+    int (*flush)(struct peer_end *end); /* all that was sent has left this process */
+    int (*receive)(struct peer_end *end, void *head, size_t head_size, size_t size);
+};
+
+extern const struct peer peer_nats, peer_redis, peer_zmq, peer_zmq_proxy;
+
+/* A port of the loopback interface that nobody listens on at the moment. */
+int peer_free_port(void);
+/* Waits until somebody listens there. */
+bool peer_listens(int port);
+
+#endif

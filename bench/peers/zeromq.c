@@ -1,0 +1,175 @@
+/* zeromq.c - raw ZeroMQ: PUSH to PULL, without anything in between and through zmq_proxy().   SPDX-License-Identifier: MIT
+ *
+ * One message per element, one copy in, as its own performance programs do; high-water marks as they come. */
+#include "bench/peers/peer.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+struct peer_end {
+    void *context, *socket;
+};
+
+static bool direct_serve(struct crew *crew, const char *directory, struct peer_url *url)
+{
+    (void)crew;
+    (void)directory;
+    for (int i = 0; i < 2 * PLACES_MAX; i++)
+        url->port[i] = peer_free_port();
+    return true;
+}
+
+static void *open_socket(void *context, int type)
+{
+    void *socket = zmq_socket(context, type);
+    int linger = 10000, timeout = RECEIVE_MS;
+
+    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
+    if (type == ZMQ_PULL)
+        zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout, sizeof timeout);
+    return socket;
+}
+
+static struct peer_end *open_end(int type)
+{
+    struct peer_end *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    e->context = zmq_ctx_new();
+    e->socket = open_socket(e->context, type);
+    return e;
+}
+
+static bool attach(void *socket, int port, bool bind)
+{
+    char url[64];
+
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%d", port);
+    return (bind ? zmq_bind(socket, url) : zmq_connect(socket, url)) == 0;
+}
+
+/* The consumers of place p listen on ports p * PLACES_MAX and on; every producer connects to all. */
+static struct peer_end *direct_sender(const struct peer_url *url, int place, int consumers,
+                                      bool prompt)
+{
+    struct peer_end *e = open_end(ZMQ_PUSH);
+
+    (void)prompt;
+    for (int i = 0; e != NULL && i < consumers; i++)
+        if (!attach(e->socket, url->port[place * PLACES_MAX + i], false))
+            return NULL;
+    return e;
+}
+
+static struct peer_end *direct_receiver(const struct peer_url *url, int place, int number)
+{
+    struct peer_end *e = open_end(ZMQ_PULL);
+
+    return e != NULL && attach(e->socket, url->port[place * PLACES_MAX + number], true) ? e : NULL;
+}
+
+static int direct_send(struct peer_end *e, const void *data, size_t size)
+{
+    return zmq_send(e->socket, data, size, 0) >= 0 ? 0 : -1;
+}
+
+/* The context waits until all has left. */
+static int direct_flush(struct peer_end *e)
+{
+    zmq_close(e->socket);
+    return zmq_ctx_term(e->context);
+}
+
+static int direct_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+{
+    zmq_msg_t message;
+
+    zmq_msg_init(&message);
+    if (zmq_msg_recv(&message, e->socket, 0) < 0)
+        return zmq_errno() == EAGAIN ? PEER_SILENCE : -1;
+    if (zmq_msg_size(&message) != size)
+        return -1;
+    memcpy(head, zmq_msg_data(&message), head_size);
+    zmq_msg_close(&message);
+    return PEER_ELEMENT;
+}
+
+const struct peer peer_zmq = {
+    .name = "zeromq",
+    .serve = direct_serve,
+    .sender = direct_sender,
+    .receiver = direct_receiver,
+    .send = direct_send,
+    .flush = direct_flush,
+    .receive = direct_receive,
+};
+
+/* ---- through a proxy: a thread for each place, ports 2p (producers) and 2p + 1 (consumers) ---- */
+
+static int proxy_main(void *arg)
+{
+    const struct peer_url *url = arg;
+    void *context = zmq_ctx_new();
+    void *in[2], *out[2];
+    zmq_pollitem_t items[2];
+
+    for (int p = 0; p < 2; p++) {
+        in[p] = open_socket(context, ZMQ_PULL);
+        out[p] = open_socket(context, ZMQ_PUSH);
+        if (!attach(in[p], url->port[2 * p], true) || !attach(out[p], url->port[2 * p + 1], true))
+            return 1;
+        items[p] = (zmq_pollitem_t){ .socket = in[p], .events = ZMQ_POLLIN };
+    }
+    /* As zmq_proxy() does for one pair: poll, then take what there is without waiting. */
+    for (;;) {
+        zmq_poll(items, 2, -1);
+        for (int p = 0; p < 2; p++)
+            for (int i = 0; i < 1000 && (items[p].revents & ZMQ_POLLIN); i++) {
+                zmq_msg_t message;
+
+                zmq_msg_init(&message);
+                if (zmq_msg_recv(&message, in[p], ZMQ_DONTWAIT) < 0)
+                    break;
+                zmq_msg_send(&message, out[p], 0);
+            }
+    }
+}
+
+static bool proxy_serve(struct crew *crew, const char *directory, struct peer_url *url)
+{
+    return direct_serve(crew, directory, url) &&
+           crew_fork(crew, CREW_SERVER, proxy_main, url) == 0 && peer_listens(url->port[0]) &&
+           peer_listens(url->port[3]);
+}
+
+static struct peer_end *proxy_sender(const struct peer_url *url, int place, int consumers,
+                                     bool prompt)
+{
+    struct peer_end *e = open_end(ZMQ_PUSH);
+
+    (void)consumers;
+    (void)prompt;
+    return e != NULL && attach(e->socket, url->port[2 * place], false) ? e : NULL;
+}
+
+static struct peer_end *proxy_receiver(const struct peer_url *url, int place, int number)
+{
+    struct peer_end *e = open_end(ZMQ_PULL);
+
+    (void)number;
+    return e != NULL && attach(e->socket, url->port[2 * place + 1], false) ? e : NULL;
+}
+
+const struct peer peer_zmq_proxy = {
+    .name = "zeromq-proxy",
+    .serve = proxy_serve,
+    .sender = proxy_sender,
+    .receiver = proxy_receiver,
+    .send = direct_send,
+    .flush = direct_flush,
+    .receive = direct_receive,
+};
