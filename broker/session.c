@@ -47,12 +47,15 @@ static int out_control(void *owner, const struct wire_control *c)
     return rc;
 }
 
+/* Elements go before what is only said to others - accepted, credit - because somebody waits for them. */
 static void out_ready(void *owner)
 {
     struct broker_session *s = owner;
 
     s->ready = true;
-    broker_session_touch(s);
+    untouch(s);
+    s->is_dirty = true;
+    DL_PREPEND(*s->dirty, s);
 }
 
 const struct core_out broker_session_out = { .control = out_control, .ready = out_ready };
