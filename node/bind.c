@@ -4,6 +4,7 @@
  * Bound on the handle takes in what the home sends; if the channel cannot be had any more, all of it goes back. */
 #include "node/inside.h"
 
+#include "node/msg.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
 
@@ -44,6 +45,9 @@ static int statement_check(rn_node *node, const struct statement *st, const rn_c
                       st->name, "");
     if (c->type != NULL && strlen(c->type) > WIRE_TYPE_MAX)
         return refuse(node, -EINVAL, "channel %s: the type's name is too long%s", st->name, "");
+    if (st->opts.manual_ack && st->dir == RN_IN && !msg_is_codec(c))
+        return refuse(node, -EINVAL, "channel %s: only rn_codec_msg can be acknowledged by hand%s",
+                      st->name, "");
     if (st->opts.capacity < RN_RENDEZVOUS || st->opts.capacity > WIRE_CAPACITY_MAX)
         return refuse(node, -EINVAL, "channel %s: the capacity is out of range%s", st->name, "");
     return 0;
@@ -66,39 +70,56 @@ static struct handle *bind_handle(rn_node *node, const struct statement *st, rn_
     return NULL;
 }
 
+/* What is written down in rn_bind.  Channel locked.  `type` and `hand` are taken. */
+static void side_state_wishes(struct side *side, const struct statement *st, char **type,
+                              struct hand **hand)
+{
+    struct handle *h = side->handle;
+    free(side->type);
+    side->type = *type;
+    *type = NULL;
+    side->codec = st->codec;
+    side->codec.type = side->type;
+    side->opts = st->opts;
+    side->opts.manual_ack = *hand != NULL;
+    side->state = SIDE_PENDING;
+    side->closed = 0;
+    side->closing = side->close_due = side->unbind_due = false;
+    side->asked = side->adjusted = 0;
+    side->sole = 0;
+    side->reported = (struct wire_counts){ 0 };
+    if (side->dir == RN_OUT)
+        return;
+    rn_assert(h->in.len == 0);
+    h->in.newest = h->taken = h->taken_reported = 0;
+    struct hand *before = h->hand;
+    h->hand = *hand;
+    *hand = before; /* of a bind that did not hold: nobody has anything of it */
+}
+
 /* Reserves the direction.  0, -EBUSY, -ENOMEM, or how the handle failed. */
 static int side_begin(struct side *side, const struct statement *st)
 {
     struct handle *h = side->handle;
     char *type = NULL;
+    struct hand *hand = NULL;
     if (st->codec.type != NULL && (type = strdup(st->codec.type)) == NULL)
         return -ENOMEM;
+    if (st->opts.manual_ack && side->dir == RN_IN && (hand = hand_new(h)) == NULL) {
+        free(type);
+        return -ENOMEM;
+    }
     int rc = 0;
     rn__chan_lock(h->chan);
-    if (h->fatal < 0) {
+    if (h->fatal < 0)
         rc = h->fatal == -ESHUTDOWN ? -EBUSY : h->fatal;
-    } else if (side->state != SIDE_NONE) {
+    else if (side->state != SIDE_NONE)
         rc = -EBUSY;
-    } else {
-        free(side->type);
-        side->type = type;
-        type = NULL;
-        side->codec = st->codec;
-        side->codec.type = side->type;
-        side->opts = st->opts;
-        side->state = SIDE_PENDING;
-        side->closed = 0;
-        side->closing = side->close_due = side->unbind_due = false;
-        side->asked = side->adjusted = 0;
-        side->sole = 0;
-        side->reported = (struct wire_counts){ 0 };
-        if (side->dir == RN_IN) {
-            rn_assert(h->in.len == 0);
-            h->in.newest = h->taken = h->taken_reported = 0;
-        }
-    }
+    else
+        side_state_wishes(side, st, &type, &hand);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
+    hand_leave(hand);
     free(type);
     return rc;
 }

@@ -204,6 +204,8 @@ void pairing_section(struct handle *h, struct frame *frame, const struct wire_se
     claim_ends(h, p);
     p->data = section_element(s, &at, &p->len);
     p->frame = frame_ref(frame);
+    p->position = s->position;
+    p->deliveries = s->deliveries;
     p->number = ++h->popped;
     meeting_fire(h, p, 0);
     claims_serve(h);

@@ -69,6 +69,7 @@ void handle_unref(struct handle *h)
         parcel_give(&h->pool, p);
     }
     parcel_pool_fini(&h->pool);
+    hand_leave(h->hand);
     outbox_fini(&h->out);
     store_fini(&h->in);
     for (int dir = 0; dir < 2; dir++)
@@ -342,6 +343,8 @@ void handle_closed(struct side *side, int result, int reason)
     if (h->reason == 0)
         h->reason = reason;
     side->close_due = false;
+    if (side->dir == RN_IN)
+        hand_close(h->hand); /* it is drained, or cancelled: the home holds nothing of it */
     if (side->dir == RN_OUT) {
         pairing_take_back(h, side->closed);
         side_end(side, side->closed);
@@ -362,6 +365,7 @@ void handle_fail_locked(struct handle *h, int rc)
     if (h->fatal == 0)
         h->fatal = rc;
     store_clear(&h->in);
+    hand_close(h->hand);
     pairing_take_back(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
@@ -388,6 +392,7 @@ void handle_over(struct handle *h, int rc)
         h->fatal = rc;
     h->over = true;
     store_clear(&h->in);
+    hand_over(h->hand);
     outbox_clear(&h->out);
     pairing_over(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {

@@ -85,20 +85,31 @@ const uint8_t *node_instance(const struct rn_node *n)
     return n->instance;
 }
 
+static bool lease_over(struct rn_node *n, int64_t now_ns)
+{
+    int64_t end_ns = atomic_load(&n->end_ns);
+    if (now_ns < end_ns)
+        return false;
+    /* The end is final once somebody has acted on it: whoever moves it looks for our note, see node_publish(). */
+    atomic_store(&n->ended_ns, end_ns);
+    if (atomic_load(&n->end_ns) != end_ns)
+        return false;
+    rn_reached("node: an operation finds the lease at its end");
+    return true;
+}
+
+bool node_lease_over(struct rn_node *n)
+{
+    return lease_over(n, rn__boottime());
+}
+
 int node_fence(struct rn_node *n)
 {
     int64_t now_ns = rn__boottime();
     if (now_ns < atomic_load(&n->fence_ns))
         return 0;
-    int64_t end_ns = atomic_load(&n->end_ns);
-    if (now_ns >= end_ns) {
-        /* The end is final once somebody has acted on it: whoever moves it looks for our note, see node_publish(). */
-        atomic_store(&n->ended_ns, end_ns);
-        if (atomic_load(&n->end_ns) == end_ns) {
-            rn_reached("node: an operation finds the lease at its end");
-            return RN_ESESSION;
-        }
-    }
+    if (lease_over(n, now_ns))
+        return RN_ESESSION;
     rn_reached("node: an operation meets the fence");
     /* First the note, then a second look: either we see the fence move, or who moves it sees the note. */
     atomic_store(&n->fenced, true);

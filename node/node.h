@@ -65,6 +65,9 @@ const uint8_t *node_instance(const struct rn_node *n);
  * lease (the link goroutine will serve all handles when it has been renewed); RN_ESESSION after its end. */
 int node_fence(struct rn_node *n);
 
+/* Is the lease of the session that handles are bound under at its end?  Then it is final: as RN_ESESSION of node_fence(). */
+bool node_lease_over(struct rn_node *n);
+
 #define NODE_UP_NS RN_SEC
 /* The link counts as up until then (rn__boottime()): NODE_UP_NS after the newest frame was sent that was acknowledged. */
 int64_t node_up_until(const struct rn_node *n);

@@ -9,6 +9,7 @@
  * an element does not decode, nobody has returned with a later one, and it goes back with all that follow it. */
 #include "node/op.h"
 
+#include "node/msg.h"
 #include "node/node.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -61,6 +62,8 @@ static int op_prepare(rn_chan *c, struct rn__op *op)
             p->buf.len = 0;
         if (rc == 0)
             rc = parcel_waitable(p);
+        if (rc == 0 && h->hand != NULL && (p->place = hand_reserve(h->hand)) == NULL)
+            rc = -ENOMEM;
     }
     if (rc < 0) {
         parcel_give(&h->pool, p);
@@ -130,6 +133,8 @@ void receive_perform(struct handle *h, struct rn__op *op)
     p->data = item.data;
     p->len = item.len;
     p->delivery = item.delivery;
+    p->position = item.position;
+    p->deliveries = item.deliveries;
     p->number = ++h->popped;
 }
 
@@ -394,12 +399,46 @@ static int receive_settle(struct handle *h, struct parcel *p, int rc)
     return rc;
 }
 
+/* The operation is over: what it had for its delivery goes back. */
+static void receive_end(struct handle *h, struct parcel *p)
+{
+    if (p->place != NULL)
+        hand_spare(p->place);
+    p->place = NULL;
+    parcel_give(&h->pool, p);
+}
+
+/* The element is the receive's: if it is one with a delivery, that is in the program's hands now. */
+static void receive_hand_over(const struct rn_codec *codec, struct parcel *p, void *elem)
+{
+    if (!msg_is_codec(codec))
+        return;
+    rn_msg *m = elem;
+    m->seq = p->position;
+    m->deliveries = p->deliveries;
+    if (p->place == NULL)
+        return;
+    p->place->number = p->delivery;
+    m->delivery = p->place;
+    p->place = NULL;
+}
+
+/* Who receives into nothing wants the element gone: it is acknowledged. */
+static void receive_discard(struct parcel *p)
+{
+    if (p->place == NULL)
+        return;
+    p->place->number = p->delivery;
+    (void)hand_settle(p->place, WIRE_DONE, 0);
+    p->place = NULL;
+}
+
 static int receive_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
 {
     const struct rn_codec *codec = &h->side[RN_IN].codec;
     struct parcel *p = op_parcel(op);
     if (!performed || rc < 0) {
-        parcel_give(&h->pool, p);
+        receive_end(h, p);
         return rc;
     }
     /* Decoded beside the caller's element, which stays untouched on error. */
@@ -409,11 +448,15 @@ static int receive_finish(struct handle *h, struct rn__op *op, bool performed, i
         rc = codec->decode(codec->ctx, p->data, p->len, elem);
     bool made = op->elem != NULL && rc >= 0;
     rc = receive_settle(h, p, rc);
-    if (rc == 0 && made)
+    if (rc == 0 && made) {
+        receive_hand_over(codec, p, elem);
         memcpy(op->elem, elem, codec->elemsize);
-    else if (made && codec->drop != NULL)
+    } else if (rc == 0) {
+        receive_discard(p);
+    } else if (made && codec->drop != NULL) {
         codec->drop(codec->ctx, elem);
-    parcel_give(&h->pool, p);
+    }
+    receive_end(h, p);
     return rc;
 }
 
@@ -447,6 +490,7 @@ static void op_close(rn_chan *c, int reason)
             side->closed = RN_ECLOSED;
         if (reason < 0 && in) {
             store_clear(&h->in);
+            hand_close(h->hand);
             if (out)
                 h->side[RN_OUT].closed = reason;
         }

@@ -42,7 +42,9 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->data = NULL;
     p->len = 0;
     p->number = 0;
-    p->delivery = 0;
+    p->delivery = p->position = 0;
+    p->deliveries = 0;
+    rn_assert(p->place == NULL);
     p->orphan = false;
     p->counted = false;
     p->confirm = false;

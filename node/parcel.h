@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 struct chunk;
+struct delivery;
 struct rn__op;
 
 struct parcel {
@@ -19,6 +20,10 @@ struct parcel {
     const uint8_t *data; /* IN: the element's bytes */
     size_t len;
     uint64_t delivery; /* IN: its delivery number */
+    uint64_t position; /* IN: in its channel */
+    uint32_t deliveries;
+    struct delivery
+        *place; /* IN, by hand: what the program will have; the receive's until then, else NULL */
     uint64_t
         number; /* OUT: its number once it holds a slot, 0 before; IN: place in the order of taking */
     TAILQ_ENTRY(parcel)

@@ -22,7 +22,7 @@ extern "C" {
 #define RN_EDENIED    (-4111)       /* the broker's access rules forbid it (no broker has any yet) */
 #define RN_EMISMATCH  (-4112)       /* what the bind states differs from how the channel is */
 #define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it */
-#define RN_ESTALE     (-4114)       /* reserved: this delivery has been given to another receiver since */
+#define RN_ESTALE     (-4114)       /* this delivery is not yours any more: its session is over */
 #define RN_ESLOW      (-4115)       /* reserved: cut off a fanout channel for being slow */
 #define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */
 
@@ -95,6 +95,7 @@ typedef struct rn_codec {
 extern const rn_codec rn_codec_int64;        /* int64_t, little-endian on the wire */
 extern const rn_codec rn_codec_double;       /* double, IEEE 754, little-endian */
 extern const rn_codec rn_codec_bytes;        /* rn_bytes; type "bytes" */
+extern const rn_codec rn_codec_msg;          /* rn_msg: raw bytes with their delivery; to acknowledge by hand */
 struct ProtobufCMessageDescriptor;
 /* Elements are pointers to unpacked protobuf-c messages of this type; its full protobuf name is the type.
  * A send takes the message (protobuf_c_message_free_unpacked), a receive gives one. */
@@ -112,7 +113,7 @@ enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };  
  * the rest to their defaults when the first sender is bound.
  *
  * Today a channel is an RN_QUEUE that is kept in RN_MEMORY and whose senders wait (RN_SLOW_BLOCK).  A bind that
- * states what is marked with (*) is refused with -ENOTSUP, and so are RN_FANOUT, RN_DISK and RN_QUORUM;
+ * states RN_FANOUT, RN_DISK or RN_QUORUM is refused with -ENOTSUP;
  * RN_SLOW_DROP_OLDEST and RN_SLOW_CUT are refused with it too, or with -EINVAL on a stated RN_QUEUE. */
 typedef struct rn_bind_opts {
     enum rn_kind kind;
@@ -126,8 +127,10 @@ typedef struct rn_bind_opts {
     bool     confirm;               /* OUT: a send returns only when the home has accepted it */
     bool     autoclose;             /* OUT: the channel closes when its last sender that asked for this has gone */
     uint32_t senders_min;           /* OUT, with autoclose: not before so many have been; 0: 1 */
-    bool     manual_ack;            /* IN (*): an element is done when it is acknowledged */
-    uint32_t prefetch;              /* IN: elements sent ahead to this process; 0: chosen */
+    bool     manual_ack;            /* IN, rn_codec_msg: an element is done when rn_msg_ack says so; not on a
+                                       rendezvous (-EINVAL, RN_EMISMATCH) */
+    uint32_t prefetch;              /* IN: elements sent ahead to this process, with manual_ack also those that are
+                                       not acknowledged; 0: chosen */
 } rn_bind_opts;
 
 /* Turns local into a handle on the network channel of that name: from then on each operation on it, by
@@ -178,6 +181,29 @@ int rn_flush(rn_chan *bound, rn_time deadline);
 uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and were not confirmed: so far, or when
                                        the session is over, ever; 0 if it is not bound.  Never blocks */
 uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here; 0 today */
+
+/* ---- deliveries acknowledged by hand ------------------------------------
+ * Bound IN with manual_ack and rn_codec_msg, a receive gives an element that holds its slot until the program has said what
+ * is to become of it: rn_msg_ack or rn_msg_nack, in any order, from any goroutine or thread, as late as it likes, after
+ * rn_unbind and rn_node_close too.  Each takes the message: the bytes are freed whatever the result.  Nothing blocks.
+ *
+ * The delivery is yours for as long as its session lives; nothing needs to be extended.  0: the home will be told.  RN_ESTALE:
+ * the session is over, the handle is unbound or the channel was cancelled; the element is with others, or will be.
+ * When the session ends before the home has heard what gave 0, the element comes again, too.  (-ESHUTDOWN in a child of fork.)
+ *
+ * A receive into NULL acknowledges at once.  Without manual_ack an rn_msg is done when it was received: rn_msg_ack gives 0,
+ * rn_msg_nack RN_ESTALE, and rn_bytes_free(&m.bytes) is enough.  Sending one (bound OUT) takes its bytes, not its delivery. */
+typedef struct rn_msg {
+    rn_bytes bytes;
+    uint64_t seq;                   /* position in its channel */
+    uint32_t deliveries;            /* 1 the first time; + 1 for each nack, and for each session that ended while it held it */
+    void    *delivery;              /* opaque */
+} rn_msg;
+
+int rn_msg_ack(rn_msg *m);                           /* done.  0 or RN_ESTALE */
+int rn_msg_nack(rn_msg *m, int64_t delay_ns);        /* again, to any receiver; not before delay, but a close ends that */
+/* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
+int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
 
 /* ---- modules: what runnel-node runs ------------------------------------- */
 /* A module is a shared object that defines this; it runs as a goroutine, on a node that is runnel-node's to close.

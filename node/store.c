@@ -73,6 +73,8 @@ bool store_pop(struct store *s, struct store_item *item)
     struct store_part *part = store_at(s, 0);
     rn_assert(part->left > 0);
     item->data = section_element(&part->section, &part->at, &item->len);
+    item->deliveries = part->section.deliveries;
+    item->position = part->section.position + (part->next - part->section.number);
     item->delivery = part->next++;
     part->left--;
     s->len--;

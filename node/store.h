@@ -27,6 +27,8 @@ struct store_item {
     const uint8_t *data;
     size_t len;
     uint64_t delivery;
+    uint64_t position; /* in its channel */
+    uint32_t deliveries;
 };
 
 /* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or -EPROTO when its

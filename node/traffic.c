@@ -151,13 +151,59 @@ static int side_tell_counts(struct rn_node *n, struct side *side)
     return rc;
 }
 
+/* Fills c with ranges of deliveries of one verdict and delay, from d on.  Gives the first that it does not name. */
+static struct delivery *settle_fill(struct wire_control *c, struct wire_range *ranges,
+                                    struct delivery *d)
+{
+    uint32_t n = 0;
+    c->settle.verdict = d->verdict;
+    c->settle.delay_ms = d->delay_ms;
+    for (; d != NULL; d = d->next) {
+        if (d->verdict != c->settle.verdict || d->delay_ms != c->settle.delay_ms)
+            break;
+        if (n > 0 && ranges[n - 1].first + ranges[n - 1].count == d->number) {
+            ranges[n - 1].count++;
+            continue;
+        }
+        if (n == WIRE_RANGES_MAX)
+            break;
+        ranges[n++] = (struct wire_range){ d->number, 1 };
+    }
+    c->settle.ranges = ranges;
+    c->settle.n_ranges = n;
+    return d;
+}
+
+/* What the program has said of deliveries in its hands. */
+static int side_tell_settled(struct rn_node *n, struct side *side)
+{
+    struct hand *hand = side->handle->hand;
+    struct wire_range ranges[WIRE_RANGES_MAX];
+    int rc = 0;
+    if (hand == NULL)
+        return 0;
+    struct delivery *first = hand_collect(hand), *d = first;
+    while (d != NULL) {
+        struct wire_control c = { .what = WIRE_SETTLE, .bind = side->id };
+        struct delivery *next = settle_fill(&c, ranges, d);
+        rc = tell(n, &c);
+        if (rc < 0)
+            break;
+        d = next;
+    }
+    if (first != NULL)
+        hand_told(hand, first, d);
+    return rc;
+}
+
 int traffic_taken(struct rn_node *n, struct side *side)
 {
     struct handle *h = side->handle;
-    if (h->taken == h->taken_reported)
-        return 0;
+    int rc = side_tell_settled(n, side);
+    if (rc < 0 || h->taken == h->taken_reported)
+        return rc;
     struct wire_control c = { .what = WIRE_TAKEN, .bind = side->id, .number = h->taken };
-    int rc = tell(n, &c);
+    rc = tell(n, &c);
     if (rc == 0)
         h->taken_reported = h->taken;
     return rc;

@@ -11,6 +11,8 @@
 _Static_assert(WIRE_GOODBYE == (int)RUNNEL__CONTROL__WHAT_GOODBYE, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OPENED == (int)RUNNEL__CONTROL__WHAT_OPENED, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_REPORT == (int)RUNNEL__CONTROL__WHAT_REPORT, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_SETTLE == (int)RUNNEL__CONTROL__WHAT_SETTLE, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_AGAIN == (int)RUNNEL__VERDICT__AGAIN, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
@@ -231,6 +233,35 @@ static int number_read(struct wire_control *c, uint32_t bind, uint64_t number)
     return 0;
 }
 
+/* From gaps and lengths to numbers that lie apart: what does not fit into 64 bits is no range. */
+static int settle_read(struct wire_control *c, const Runnel__Settle *pb, struct arena *a)
+{
+    size_t n = pb->n_range / 2;
+    struct wire_range *ranges;
+    uint64_t end = 0; /* the last number of the range before */
+
+    c->bind = pb->bind;
+    c->settle.verdict = (enum wire_verdict)pb->verdict;
+    c->settle.delay_ms = pb->delay_ms;
+    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_AGAIN)
+        return -EPROTO;
+    if (n == 0 || pb->n_range % 2 != 0 || n > WIRE_RANGES_MAX)
+        return -EPROTO;
+    ranges = arena_alloc(a, n * sizeof *ranges);
+    if (ranges == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t gap = pb->range[2 * i], count = pb->range[2 * i + 1];
+        if (count == 0 || gap >= UINT64_MAX - end || count > UINT64_MAX - end - gap)
+            return -EPROTO;
+        ranges[i] = (struct wire_range){ .first = end + gap + 1, .count = count };
+        end += gap + count;
+    }
+    c->settle.ranges = ranges;
+    c->settle.n_ranges = (uint32_t)n;
+    return 0;
+}
+
 static int query_read(struct wire_control *c, const Runnel__Query *pb)
 {
     int rc = text_read(&c->query_name, pb->name, WIRE_NAME_MAX);
@@ -316,6 +347,8 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return text_read(&c->inspect.channel, pb->inspect->channel, WIRE_NAME_MAX);
     case WIRE_REPORT:
         return report_read(c, pb->report, a);
+    case WIRE_SETTLE:
+        return settle_read(c, pb->settle, a);
     case WIRE_CLAIM:
         return claim_read(c, pb->claim);
     case WIRE_CLAIMED:

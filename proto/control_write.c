@@ -367,6 +367,32 @@ static int inspect_append(struct control_buffer *b, const struct wire_control *c
     return control_pack(b, pb);
 }
 
+/* -EINVAL when there are no ranges, too many, or they are not in order. */
+static int settle_append(struct control_buffer *b, const struct wire_control *c,
+                         Runnel__Control *pb)
+{
+    uint64_t numbers[2 * WIRE_RANGES_MAX], end = 0;
+    Runnel__Settle m = RUNNEL__SETTLE__INIT;
+
+    if (c->settle.n_ranges == 0 || c->settle.n_ranges > WIRE_RANGES_MAX)
+        return -EINVAL;
+    for (uint32_t i = 0; i < c->settle.n_ranges; i++) {
+        const struct wire_range *r = &c->settle.ranges[i];
+        if (r->count == 0 || r->first <= end || r->count - 1 > UINT64_MAX - r->first)
+            return -EINVAL;
+        numbers[2 * i] = r->first - end - 1;
+        numbers[2 * i + 1] = r->count;
+        end = r->first + r->count - 1;
+    }
+    m.bind = c->bind;
+    m.verdict = (Runnel__Verdict)c->settle.verdict;
+    m.range = numbers;
+    m.n_range = 2 * c->settle.n_ranges;
+    m.delay_ms = c->settle.delay_ms;
+    pb->settle = &m;
+    return control_pack(b, pb);
+}
+
 /* The controls that are a few numbers. */
 static int numbers_append(struct control_buffer *b, const struct wire_control *c,
                           Runnel__Control *pb)
@@ -497,6 +523,8 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
         return inspect_append(b, c, &pb);
     case WIRE_REPORT:
         return report_append(b, c, &pb);
+    case WIRE_SETTLE:
+        return settle_append(b, c, &pb);
     case WIRE_CLAIM:
     case WIRE_CLAIMED:
     case WIRE_REFUSE:

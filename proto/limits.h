@@ -18,6 +18,7 @@
 #define WIRE_REPORT_MAX     (UINT32_C(48) << 10) /* bytes of a packed Report */
 #define WIRE_STACK_MAX      4096                 /* bytes of a goroutine's stack, as text */
 #define WIRE_WAITS_MAX      64                   /* cases of a select */
+#define WIRE_RANGES_MAX     256                  /* of a Settle */
 #define WIRE_INQUIRIES_MAX  4                    /* unanswered WHYs and DUMPs of a node */
 #define WIRE_WINDOW_FRAMES  16                   /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES   (UINT32_C(1) << 20)  /* ... and their bytes, or one larger frame */

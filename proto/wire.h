@@ -71,6 +71,7 @@ enum wire_what {
     WIRE_GOODBYE, /* has no members; bind is 0 */
     WIRE_INSPECT,
     WIRE_REPORT,
+    WIRE_SETTLE,
     WIRE_CLAIM = 30,
     WIRE_CLAIMED,
     WIRE_REFUSE,
@@ -87,6 +88,12 @@ enum wire_what {
 struct wire_operation {
     uint8_t instance[16];
     uint64_t number;
+};
+
+enum wire_verdict { WIRE_DONE, WIRE_AGAIN };
+
+struct wire_range { /* of delivery numbers */
+    uint64_t first, count;
 };
 
 struct wire_counts {
@@ -208,6 +215,13 @@ struct wire_control {
             struct wire_operation offer; /* Claim: who offers */
             bool asks;                   /* Abort */
         } meet;                          /* Claim, Claimed, Refuse, Commit, Abort */
+        struct {
+            enum wire_verdict verdict;
+            const struct wire_range
+                *ranges; /* ascending, apart from each other, 1 .. WIRE_RANGES_MAX */
+            uint32_t n_ranges;
+            uint64_t delay_ms;
+        } settle;
         struct wire_counts counts;
         struct {
             const char *query_name; /* "": all */

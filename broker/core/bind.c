@@ -34,11 +34,14 @@ static void refuse_name(struct refusal *r, const char *name, const char *fault)
              strnlen(name, WIRE_NAME_MAX + 1) > WIRE_NAME_MAX ? "..." : name, fault);
 }
 
-static const char *wish_unsupported(const struct wire_control *c)
+/* A phrase, or NULL: whoever acknowledges by hand has stated that the channel is no rendezvous. */
+static const char *hand_differs(const struct channel *ch, const struct wire_control *c)
 {
-    if (c->bind_.manual_ack)
-        return "this broker has no acknowledgement by hand yet";
-    return attributes_unsupported(&c->bind_.attributes);
+    if (c->bind_.manual_ack && channel_meets(ch))
+        return "capacity is rendezvous, not at least 1, as acknowledging by hand needs it";
+    if (ch->at_least_one && c->bind_.attributes.capacity == WIRE_RENDEZVOUS)
+        return "capacity is at least 1, for a receiver that acknowledges by hand, not rendezvous";
+    return NULL;
 }
 
 static void examine(struct refusal *r, const struct wire_control *c, const struct channel *ch)
@@ -60,7 +63,9 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
     else if (ch != NULL &&
              attributes_differ(&ch->attributes, &c->bind_.attributes, text, sizeof text))
         refuse(r, WIRE_MISMATCH, name, text);
-    else if ((fault = wish_unsupported(c)) != NULL)
+    else if (ch != NULL && (fault = hand_differs(ch, c)) != NULL)
+        refuse(r, WIRE_MISMATCH, name, fault);
+    else if ((fault = attributes_unsupported(&c->bind_.attributes)) != NULL)
         refuse(r, WIRE_UNSUPPORTED, name, fault);
 }
 
@@ -132,6 +137,8 @@ static struct binding *establish(struct core_session *s, struct channel *ch,
     if (b == NULL)
         goto free_channel;
     b->prefetch = c->bind_.prefetch;
+    b->by_hand = c->bind_.manual_ack && b->direction == WIRE_IN;
+    ch->at_least_one |= b->by_hand;
     if (c->bind_.autoclose && b->direction == WIRE_OUT)
         autoclose_join(b, c->bind_.senders_min);
     fix(ch, b, stated, type);

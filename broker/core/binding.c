@@ -34,6 +34,7 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     meet_join(b);
     run_queue_init(&b->outbox);
     run_queue_init(&b->delivered);
+    run_queue_init(&b->hand);
     HASH_ADD(hh, s->bindings, number, sizeof b->number, b);
     if (b->unhashed) {
         free(b);
@@ -47,6 +48,7 @@ void binding_free(struct binding *b)
 {
     rn_assert(b->outbox.count == 0);
     rn_assert(b->delivered.count == 0);
+    rn_assert(b->hand.count == 0);
     rn_assert(b->offers == NULL);
     rn_assert(b->claims == NULL);
     rn_assert(!due_pending(&b->silence));

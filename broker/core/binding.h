@@ -1,6 +1,6 @@
 /* binding.h - one direction of one handle: the channel's end of it.   SPDX-License-Identifier: MIT
  *
- * Invariants: OUT: held = credit lent and not used or returned.  IN: held = elements in outbox + delivered.  On a
+ * Invariants: OUT: held = credit lent and not used or returned.  IN: held = elements in outbox + delivered + hand.  On a
  * rendezvous a credit is a call to make one offer (meet.h). */
 #ifndef BROKER_CORE_BINDING_H
 #define BROKER_CORE_BINDING_H
@@ -60,6 +60,10 @@ struct binding {
     uint32_t prefetch;          /* 0: chosen here */
     struct run_queue outbox;    /* assigned, not pulled yet */
     struct run_queue delivered; /* pulled, not taken; ascending by number */
+    struct run_queue
+        hand;         /* by hand: taken and not settled; the numbers before those in delivered */
+    bool by_hand;     /* manual_ack; see settle.h */
+    uint64_t in_hand; /* of held: taken and not settled */
     uint64_t last_delivery, taken_number, taken;
     uint32_t ask_waiting; /* as its last Ask said, ... */
     uint64_t ask_seen;    /* ... when it had seen the deliveries up to this */

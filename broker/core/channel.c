@@ -4,6 +4,7 @@
 #include "broker/core/credit.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
+#include "broker/core/settle.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -42,6 +43,7 @@ struct channel *channel_new(struct core *core, const char *name)
     side_init(&ch->out);
     line_init(&ch->line);
     run_queue_init(&ch->queue);
+    hook_init(&ch->naps);
     hook_init(&ch->active);
     hook_init(&ch->hungry);
     hook_init(&ch->ready);
@@ -64,6 +66,7 @@ void channel_free(struct channel *ch)
     rn_assert(ch->in.n_bindings == 0);
     rn_assert(ch->out.n_bindings == 0);
     run_queue_free(&ch->queue);
+    (void)nap_drop_all(ch);
     if (ch->attributes.type[0] != '\0')
         free((char *)ch->attributes.type);
     hook_take(&ch->dirty);
@@ -80,12 +83,12 @@ uint64_t channel_buffered(const struct channel *ch)
 
 uint64_t channel_used(const struct channel *ch)
 {
-    return ch->out.held + channel_buffered(ch) + ch->in.held;
+    return ch->out.held + channel_buffered(ch) + ch->in.held + ch->delayed;
 }
 
 uint64_t channel_used_bytes(const struct channel *ch)
 {
-    return ch->out.held_bytes + ch->queue.bytes + ch->in.held_bytes;
+    return ch->out.held_bytes + ch->queue.bytes + ch->in.held_bytes + ch->delayed_bytes;
 }
 
 uint64_t channel_free_slots(const struct channel *ch)
@@ -112,6 +115,7 @@ void channel_close(struct channel *ch, enum wire_code code, int32_t reason)
     ch->reason = reason;
     credit_close(ch);
     meet_close(ch);
+    nap_end_all(ch);
 }
 
 void channel_cancel(struct channel *ch, int32_t reason)
@@ -125,7 +129,7 @@ void channel_cancel(struct channel *ch, int32_t reason)
     ch->code =
         WIRE_CANCELLED; /* also when the close had come before: it will never be drained now */
     ch->reason = reason;
-    ch->ledger.dropped_cancelled += meet_cancel(ch);
+    ch->ledger.dropped_cancelled += meet_cancel(ch) + nap_drop_all(ch);
     list_each(&ch->in.bindings, at)
     {
         struct binding *b = list_entry(at, struct binding, of_side);
@@ -139,7 +143,7 @@ void channel_cancel(struct channel *ch, int32_t reason)
     run_queue_free(&ch->queue);
 }
 
-/* All credit is back, no claim is out, and nothing is buffered or delivered and not taken. */
+/* All credit is back, no claim is out, and nothing is buffered, or delivered and not taken (settled, if by hand). */
 static bool drained(const struct channel *ch)
 {
     return channel_used(ch) == 0 && ch->line.n_offers == 0;
@@ -181,7 +185,7 @@ void channel_after(struct channel *ch)
         }
         say_closed(ch);
     }
-    if (!unbound || ch->queue.count > 0) {
+    if (!unbound || ch->queue.count > 0 || ch->delayed > 0) {
         hook_take(&ch->idle);
     } else if (!hook_linked(&ch->idle)) {
         ch->idle_until = core->now_ns + core->opts.idle_ns;
@@ -224,14 +228,32 @@ void channel_undoubt(struct channel *ch)
 
 /* ---- checking ----------------------------------------------------------------------------------------------------- */
 
-static void check_receiver(const struct binding *b)
+/* What is in the program's hands: taken, and before all that is not. */
+static uint64_t check_hand(const struct binding *b)
 {
     uint64_t number = 0;
 
+    list_each(&b->hand.head, at)
+    {
+        const struct run *r = list_entry(at, struct run, hook);
+        rn_assert(r->s.number > number);
+        number = r->s.number + r->s.count - 1;
+    }
+    rn_assert(number <= b->taken_number);
+    rn_assert(b->by_hand || number == 0);
+    return number;
+}
+
+static void check_receiver(const struct binding *b)
+{
+    uint64_t number = check_hand(b);
+
     run_queue_check(&b->outbox);
     run_queue_check(&b->delivered);
-    rn_assert(b->held == b->outbox.count + b->delivered.count);
-    rn_assert(b->held_bytes == b->outbox.bytes + b->delivered.bytes);
+    run_queue_check(&b->hand);
+    rn_assert(b->held == b->outbox.count + b->delivered.count + b->hand.count);
+    rn_assert(b->held_bytes == b->outbox.bytes + b->delivered.bytes + b->hand.bytes);
+    rn_assert(b->in_hand == settle_in_hand(b));
     rn_assert(hook_linked(&b->turn) == (b->outbox.count > 0));
     rn_assert(!b->ended || b->held == 0);
     list_each(&b->delivered.head, at)
@@ -240,6 +262,7 @@ static void check_receiver(const struct binding *b)
         rn_assert(r->s.number > number);
         rn_assert(r->s.number > b->taken_number || r == run_queue_first(&b->delivered));
         number = r->s.number + r->s.count - 1;
+        rn_assert(number > b->taken_number);
     }
     rn_assert(number <= b->last_delivery);
     if (!channel_meets(b->channel))
@@ -266,7 +289,8 @@ void channel_check(const struct channel *ch)
     run_queue_check(&ch->queue);
     check_order(ch);
     list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
-    ledger_check(&ch->ledger, channel_buffered(ch) + ch->in.held);
+    nap_check(ch);
+    ledger_check(&ch->ledger, channel_buffered(ch) + ch->in.held + ch->delayed);
     if (channel_meets(ch)) {
         meet_check(ch);
     } else {

@@ -1,6 +1,6 @@
 /* channel.h - one named channel: its attributes, its queue, its slots, and how it ends.   SPDX-License-Identifier: MIT
  *
- * Invariant: lent + buffered + delivered <= capacity, in elements and in bytes, always.  A rendezvous (meet.h) has no
+ * Invariant: lent + buffered + delivered + delayed <= capacity, in elements and in bytes, always.  A rendezvous (meet.h) has no
  * capacity: there only what was given back is buffered, and what waits in its line is bounded in bytes. */
 #ifndef BROKER_CORE_CHANNEL_H
 #define BROKER_CORE_CHANNEL_H
@@ -29,6 +29,11 @@ struct channel {
     struct side in, out;
     struct line line;       /* of senders, on a rendezvous */
     struct run_queue queue; /* buffered: accepted, in no receiver's outbox; by position */
+    struct hook
+        naps; /* what is to be delivered again later, see settle.h; so many elements and bytes: */
+    uint64_t delayed, delayed_bytes;
+    bool
+        at_least_one; /* a receiver that acknowledges by hand has stated that it is no rendezvous */
     uint64_t next_position;
     struct ledger ledger;
 
@@ -57,7 +62,7 @@ static inline bool channel_meets(const struct channel *ch)
 
 /* Accepted, and given to no receiver. */
 uint64_t channel_buffered(const struct channel *ch);
-/* Lent, buffered or delivered. */
+/* Lent, buffered, delivered or delayed. */
 uint64_t channel_used(const struct channel *ch);
 uint64_t channel_used_bytes(const struct channel *ch);
 uint64_t channel_free_slots(const struct channel *ch);

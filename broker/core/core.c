@@ -9,6 +9,7 @@
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
+#include "broker/core/settle.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -231,6 +232,9 @@ static int handle(struct binding *b, const struct wire_control *c, const char **
     case WIRE_TAKEN:
         return out ? broken(why, "an element was taken by a binding that sends")
                    : match_taken(b, c->number, why);
+    case WIRE_SETTLE:
+        return out ? broken(why, "an element was settled by a binding that sends")
+                   : settle_say(b, c, why);
     case WIRE_CLOSE:
         return handle_close(b, c->recall.reason);
     case WIRE_COUNTS:
@@ -259,7 +263,8 @@ static int dispatch(struct core_session *s, const struct wire_control *c, const 
 /* What later versions may say is ignored, and a Goodbye is the driver's. */
 static bool is_known(enum wire_what what)
 {
-    return what < WIRE_GOODBYE || (what >= WIRE_CLAIM && what <= WIRE_WITHDRAW);
+    return what < WIRE_GOODBYE || what == WIRE_SETTLE ||
+           (what >= WIRE_CLAIM && what <= WIRE_WITHDRAW);
 }
 
 int core_control(struct core *core, struct core_session *s, const struct wire_control *c,
@@ -434,9 +439,10 @@ uint64_t core_memory(const struct core *core, const char *name)
     list_each(&ch->in.bindings, at)
     {
         const struct binding *b = list_entry(at, struct binding, of_side);
-        bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered);
+        bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered) +
+                 run_queue_memory(&b->hand);
     }
-    return bytes + run_queue_memory(&ch->queue);
+    return bytes + run_queue_memory(&ch->queue) + nap_memory(ch);
 }
 
 void core_totals(const struct core *core, struct core_totals *out)

@@ -89,7 +89,7 @@ int64_t core_deadline(const struct core *core);
 /* Walks everything and asserts every invariant: ledgers, slots, byte counts, queues.  For tests and test builds. */
 void core_check(const struct core *core);
 
-/* For tests: capacity used now, in elements: lent + buffered + delivered; (size_t)-1: no such channel. */
+/* For tests: capacity used now, in elements: lent + buffered + delivered + delayed; (size_t)-1: no such channel. */
 uint64_t core_used(const struct core *core, const char *name);
 
 /* For tests: bytes of memory that the channel's elements take here, at most; 0: no such channel. */

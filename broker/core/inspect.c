@@ -57,10 +57,12 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .taken = ch->ledger.taken,
         .buffered = channel_buffered(ch),
         .delivered = ch->in.held,
+        .delayed = ch->delayed,
         .dropped_cancelled = ch->ledger.dropped_cancelled,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,
-        .bytes = ch->queue.bytes + ch->in.held_bytes + ch->line.bytes + ch->line.back_bytes,
+        .bytes = ch->queue.bytes + ch->in.held_bytes + ch->delayed_bytes + ch->line.bytes +
+                 ch->line.back_bytes,
         .bindings = a->bindings + a->n_bindings,
     };
 }

@@ -1,7 +1,7 @@
 /* ledger.h - what became of the elements of one incarnation.   SPDX-License-Identifier: MIT
  *
- * accepted = taken + buffered + delivered + dropped; each accepted element is in exactly one class.  What is buffered
- * and delivered the channel knows; here is what has come to its end. */
+ * accepted = taken + buffered + delivered + delayed + dropped; each accepted element is in exactly one class.  What is
+ * buffered, delivered and delayed the channel knows; here is what has come to its end. */
 #ifndef BROKER_CORE_LEDGER_H
 #define BROKER_CORE_LEDGER_H
 
@@ -11,12 +11,13 @@ struct ledger {
     uint64_t accepted;
     uint64_t taken;
     uint64_t dropped_cancelled;
-    uint64_t redelivered; /* beside the sum: elements that a session's end gave back */
-    uint64_t returned;    /* beside the sum: elements of a rendezvous whose receive had yielded */
+    uint64_t
+        redelivered; /* beside the sum: elements that came back by a session's end, or were to come again */
+    uint64_t returned; /* beside the sum: elements of a rendezvous whose receive had yielded */
 };
 
 void ledger_add(struct ledger *to, const struct ledger *from);
-/* Asserts the sum, with `held` elements buffered or delivered. */
+/* Asserts the sum, with `held` elements buffered, delivered or delayed. */
 void ledger_check(const struct ledger *l, uint64_t held);
 
 #endif

@@ -6,6 +6,7 @@
 #include "broker/core/match.h"
 
 #include "broker/core/meet.h"
+#include "broker/core/settle.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -59,9 +60,21 @@ static void recount(struct binding *b)
     uint64_t first = most(b->taken_number, b->ask_seen),
              end = b->ask_seen + least(b->ask_waiting, unseen(b));
 
+    settle_hand(b);
     if (!b->weak)
         side_wait(b, (uint32_t)unanswered(b));
     side_claim(b, end > first ? end - first : 0);
+}
+
+/* How many bytes more may be sent ahead to b if the prefetch is left to us.  What a program has in its hands is not
+ * ahead; how many bytes that is, is known about. */
+static uint64_t bytes_left(const struct binding *b)
+{
+    uint64_t bytes = b->held_bytes;
+
+    if (b->in_hand > 0)
+        bytes = bytes / b->held * (b->held - b->in_hand);
+    return bytes < AUTO_BYTES ? AUTO_BYTES - bytes : 0;
 }
 
 /* How many more elements may be delivered to b now: to whoever waits, and ahead of time. */
@@ -70,17 +83,19 @@ static uint64_t room(const struct binding *b)
     const struct channel *ch = b->channel;
     uint64_t capacity = ch->attributes.capacity > 0 ? (uint64_t)ch->attributes.capacity
                                                     : WIRE_CAPACITY_DEFAULT;
-    uint64_t limit = b->prefetch;
+    uint64_t limit = b->prefetch, ahead = b->held - b->in_hand;
 
     if (b->ended || b->recalls > 0)
         return 0;
+    if (b->by_hand && limit > 0) /* a bound on what it has, not only on what is sent ahead */
+        return least(limit, capacity) - least(least(limit, capacity), b->held);
     if (limit == 0) {
         limit = least(most(capacity / ch->in.n_bindings, 1), AUTO_MAX);
-        if (b->held_bytes >= AUTO_BYTES && !waits(b))
+        if (!waits(b) && bytes_left(b) == 0)
             return 0;
     }
     limit = least(limit, capacity);
-    return most(limit - least(limit, b->held), b->weak ? 0 : b->waiting);
+    return most(limit - least(limit, ahead), b->weak ? 0 : b->waiting);
 }
 
 void match_place(struct binding *b)
@@ -121,8 +136,7 @@ static bool give(struct channel *ch, struct binding *b, uint64_t n)
 
     n = least(least(n, room(b)), r->s.count);
     if (b->prefetch == 0 && n > 1) {
-        uint64_t left = b->held_bytes < AUTO_BYTES ? AUTO_BYTES - b->held_bytes : 0;
-        n = most(1, least(n, section_fit(&r->s, left)));
+        n = most(1, least(n, section_fit(&r->s, bytes_left(b))));
     }
     rn_assert(n > 0);
     rn_reached_if(r->s.deliveries > 1, "match: an element is delivered again");
@@ -212,7 +226,8 @@ static void unassign(struct binding *b, uint64_t n)
     match_place(b);
 }
 
-/* How many of the newest deliveries, up to n, have numbers without a gap: what one Returned can name. */
+/* How many of the newest deliveries that are not taken, up to n, have numbers without a gap: what one Returned can
+ * name. */
 static uint64_t recallable(const struct binding *b, uint64_t n)
 {
     uint64_t have = 0, next = 0;
@@ -225,7 +240,7 @@ static uint64_t recallable(const struct binding *b, uint64_t n)
         next = r->s.number;
         have += r->s.count;
     }
-    return least(have, n);
+    return least(least(have, n), b->delivered.count + b->hand.count - b->in_hand);
 }
 
 /* How much of b's outbox is not for operations that wait there: what is, is not taken away only to be given again. */
@@ -241,7 +256,7 @@ static uint64_t loose(const struct binding *b)
 /* Takes back half of what b holds beyond its need.  true: something is in the queue again. */
 static bool rob(struct binding *b)
 {
-    uint64_t n = (b->held - b->claimed + 1) / 2;
+    uint64_t n = (b->held - b->in_hand - b->claimed + 1) / 2;
 
     if (loose(b) > 0) {
         rn_reached("match: taken back before it left");
@@ -271,7 +286,7 @@ static bool balance(struct channel *ch)
         if (rob(b))
             return true;
     }
-    if (wanted > 0 && in->held > 0)
+    if (wanted > 0 && in->held > in->in_hand)
         channel_doubt(ch);
     return false;
 }
@@ -335,6 +350,11 @@ int match_taken(struct binding *b, uint64_t number, const char **why)
     if (number < b->taken_number)
         return broken(why, "the number up to which was taken went back");
     b->taken_number = number;
+    if (b->by_hand) {
+        recount(b);
+        match_place(b);
+        return 0;
+    }
     while ((r = run_queue_first(q)) != NULL && r->s.number <= number)
         run_queue_drop(q, (uint32_t)least(r->s.count, number - r->s.number + 1));
     count -= q->count;
@@ -400,7 +420,7 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
     run_queue_init(&back);
     if (n > 0) {
         struct run *r = find_delivery(b, last);
-        if (first == 0 || last < first || r == NULL || !holds(b, r, first))
+        if (first <= b->taken_number || last < first || r == NULL || !holds(b, r, first))
             return broken(why, "elements were returned that the binding does not hold");
         rn_reached_if(last < b->last_delivery, "match: what is returned is not the newest");
         if (!cut_out(b, first, last))
@@ -420,6 +440,14 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
     run_queue_merge(&b->channel->queue, &back);
     match_place(b);
     return 0;
+}
+
+void match_gave_back(struct binding *b, uint64_t n, uint64_t bytes)
+{
+    settle_hand(b);
+    side_give_back(b, n, bytes);
+    recount(b);
+    match_place(b);
 }
 
 bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
@@ -453,10 +481,17 @@ uint64_t match_drop(struct binding *b)
 
     run_queue_free(&b->outbox);
     run_queue_free(&b->delivered);
+    run_queue_free(&b->hand);
     hook_take(&b->turn);
+    side_hand(b, 0);
     side_release(b, b->held, b->held_bytes);
     match_place(b);
     return n;
+}
+
+static void redeliver(struct run_queue *q)
+{
+    list_each(&q->head, at) list_entry(at, struct run, hook)->s.deliveries++;
 }
 
 void match_leave(struct binding *b, enum match_end how)
@@ -464,11 +499,15 @@ void match_leave(struct binding *b, enum match_end how)
     struct channel *ch = b->channel;
 
     rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
+    rn_reached_if(b->in_hand > 0, "match: what was taken and not acknowledged goes back");
     if (how == MATCH_SESSION_OVER) {
-        list_each(&b->delivered.head, at) list_entry(at, struct run, hook)->s.deliveries++;
-        ch->ledger.redelivered += b->delivered.count;
+        redeliver(&b->hand);
+        redeliver(&b->delivered);
+        ch->ledger.redelivered += b->hand.count + b->delivered.count;
     }
+    run_queue_merge(&ch->queue, &b->hand);
     run_queue_merge(&ch->queue, &b->delivered);
     run_queue_merge(&ch->queue, &b->outbox);
+    side_hand(b, 0);
     side_release(b, b->held, b->held_bytes);
 }

@@ -14,6 +14,9 @@ int match_ask(struct binding *b, const struct wire_control *c, const char **why)
 int match_taken(struct binding *b, uint64_t number, const char **why);
 int match_returned(struct binding *b, const struct wire_control *c, const char **why);
 
+/* b does not hold n elements any more that it had; they are in none of its queues. */
+void match_gave_back(struct binding *b, uint64_t n, uint64_t bytes);
+
 void match_settle(struct channel *ch);
 /* Looks whether b waits and has room; to be called whenever either may have changed. */
 void match_place(struct binding *b);

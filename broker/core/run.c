@@ -176,13 +176,21 @@ void run_queue_drop(struct run_queue *q, uint32_t n)
 {
     struct run *r = run_queue_first(q);
 
-    run_queue_take(q, r);
-    if (n == r->s.count) {
-        run_free(r);
+    if (n < r->s.count) {
+        run_queue_drop_of(q, r, n);
         return;
     }
+    run_queue_take(q, r);
+    run_free(r);
+}
+
+void run_queue_drop_of(struct run_queue *q, struct run *r, uint32_t n)
+{
+    struct hook *next = r->hook.next;
+
+    run_queue_take(q, r);
     run_shorten(r, n);
-    put_before(q, q->head.next, r);
+    put_before(q, next, r);
 }
 
 bool run_queue_cut_at(struct run *r, uint32_t n)

@@ -39,6 +39,8 @@ void run_queue_take(struct run_queue *q, struct run *r); /* gives r */
 void run_queue_merge(struct run_queue *q, struct run_queue *from);
 /* Drops the first n elements of the first run, n <= its count. */
 void run_queue_drop(struct run_queue *q, uint32_t n);
+/* Drops the first n elements of a run of q, n < its count. */
+void run_queue_drop_of(struct run_queue *q, struct run *r, uint32_t n);
 /* Cuts a run of a queue so that its first n elements are a run of their own, before it, 0 < n < count.
  * false: no memory, nothing changed. */
 bool run_queue_cut_at(struct run *r, uint32_t n);

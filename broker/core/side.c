@@ -81,9 +81,23 @@ void side_wait(struct binding *b, uint32_t waiting)
     side_place(b);
 }
 
+void side_hand(struct binding *b, uint64_t in_hand)
+{
+    b->side->in_hand += in_hand - b->in_hand;
+    b->in_hand = in_hand;
+}
+
+/* Nobody waits for what is in the program's hands already. */
+static void claim(struct binding *b, uint64_t claimed)
+{
+    uint64_t most = b->held - b->in_hand;
+
+    b->claimed = claimed < most ? claimed : most;
+}
+
 void side_claim(struct binding *b, uint64_t claimed)
 {
-    b->claimed = claimed < b->held ? claimed : b->held;
+    claim(b, claimed);
     side_place(b);
 }
 
@@ -114,7 +128,7 @@ static void hold_less(struct binding *b, uint64_t n, uint64_t bytes, uint64_t cl
     rn_assert(b->held_bytes >= bytes);
     b->held -= n;
     b->held_bytes -= bytes;
-    b->claimed = claimed < b->held ? claimed : b->held;
+    claim(b, claimed);
     b->side->held -= n;
     b->side->held_bytes -= bytes;
     side_place(b);
@@ -143,11 +157,11 @@ static struct hook *place_of(struct binding *b)
 {
     if (channel_meets(b->channel) || b->ended || b->recalls > 0 || !b->fresh || spared(b))
         return NULL;
-    if (b->held > b->claimed)
+    if (b->held - b->in_hand > b->claimed)
         return &b->side->spare;
     if (b->direction == WIRE_OUT && b->claimed == 0 && b->held_bytes > 0)
         return &b->side->spare;
-    return b->held > 0 ? &b->side->claimed : NULL;
+    return b->held > b->in_hand ? &b->side->claimed : NULL;
 }
 
 void side_place(struct binding *b)
@@ -206,14 +220,15 @@ void side_doubt(struct side *s)
 
 void side_check(const struct side *s)
 {
-    uint64_t held = 0, bytes = 0, waiting = 0, returning = 0;
+    uint64_t held = 0, bytes = 0, in_hand = 0, waiting = 0, returning = 0;
     uint32_t n = 0, askers = 0, spare = 0, claimed = 0;
 
     list_each(&s->bindings, at)
     {
         struct binding *b = list_entry(at, struct binding, of_side);
         rn_assert(b->side == s);
-        rn_assert(b->claimed <= b->held);
+        rn_assert(b->in_hand <= b->held);
+        rn_assert(b->claimed <= b->held - b->in_hand);
         rn_assert(b->unsure <= b->waiting);
         rn_assert(b->holding_in == place_of(b));
         rn_assert(hook_linked(&b->holding) == (b->holding_in != NULL));
@@ -224,6 +239,7 @@ void side_check(const struct side *s)
         }
         held += b->held;
         bytes += b->held_bytes;
+        in_hand += b->in_hand;
         returning += b->expected;
         spare += b->holding_in == &s->spare;
         claimed += b->holding_in == &s->claimed;
@@ -231,6 +247,7 @@ void side_check(const struct side *s)
     }
     rn_assert(held == s->held);
     rn_assert(bytes == s->held_bytes);
+    rn_assert(in_hand == s->in_hand);
     rn_assert(waiting == s->waiting);
     rn_assert(returning == s->returning);
     rn_assert(n == s->n_bindings);

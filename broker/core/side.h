@@ -24,6 +24,7 @@ struct side {
     struct hook spare;   /* bindings that hold something to be recalled, in turn */
     struct hook claimed; /* bindings all of whose holdings will be used, if all goes well */
     uint64_t held, held_bytes;
+    uint64_t in_hand; /* of held: with programs that acknowledge by hand, and have not yet */
     uint64_t returning, returning_bytes; /* what unanswered Recalls may bring, at most */
 };
 
@@ -42,6 +43,9 @@ void side_ask_first(struct binding *b);
 void side_wait(struct binding *b, uint32_t waiting);
 /* n of its waiting operations are answered.  Gives how many of them will surely use it up. */
 uint64_t side_answer(struct binding *b, uint64_t n);
+
+/* So many of those that b holds are in its program's hands: nobody waits for them, and no Recall brings them back. */
+void side_hand(struct binding *b, uint64_t in_hand);
 
 /* So many of those that b holds will be used up by operations that wait. */
 void side_claim(struct binding *b, uint64_t claimed);

@@ -61,6 +61,10 @@ static struct message *message_of(const struct wire_control *c)
         m->info = c->answer.channels[0];
         m->info.name = keep_text(m->text, sizeof m->text, m->info.name);
         m->info.bindings = NULL;
+    } else if (c->what == WIRE_SETTLE) {
+        rn_assert(c->settle.n_ranges <= RANGES_MAX);
+        memcpy(m->ranges, c->settle.ranges, c->settle.n_ranges * sizeof *m->ranges);
+        m->control.settle.ranges = m->ranges;
     }
     return m;
 }
@@ -144,8 +148,12 @@ static void work_in(struct handle *h)
         struct stored s = h->store.at[0];
         row_shift(&h->store);
         h->receives--;
-        h->taken++;
         h->taken_number = s.number;
+        if (h->by_hand) {
+            row_add(&h->hand, s);
+            continue;
+        }
+        h->taken++;
         if (s.position <= h->last_position)
             h->in_order = false;
         h->last_position = s.position;
@@ -290,10 +298,11 @@ static void hear(struct node *n, struct message *m)
         h->code = c->recall.code;
         h->reason = c->recall.reason;
         if (h->code == WIRE_CANCELLED)
-            h->store.n = 0;
+            h->store.n = h->hand.n = 0;
         else if (h->direction == WIRE_IN)
             expect_drained(n->world, h->incarnation);
         rn_assert(h->store.n == 0);
+        rn_assert(h->hand.n == 0);
         break;
     default:
         rn_assert(!"a control that a core never sends");
@@ -367,6 +376,17 @@ static void note_bind(struct node *n, struct handle *h)
     }
 }
 
+static void note_done(struct handle *h, const struct wire_control *c)
+{
+    for (uint32_t r = 0; r < c->settle.n_ranges; r++) {
+        const struct wire_range *range = &c->settle.ranges[r];
+        for (size_t i = 0; i < h->got.n; i++) {
+            if (h->got.at[i].number - range->first < range->count)
+                h->node->world->elements.at[h->got.at[i].id].known_taken = true;
+        }
+    }
+}
+
 static void note_control(struct node *n, const struct wire_control *c)
 {
     struct world *w = n->world;
@@ -380,7 +400,9 @@ static void note_control(struct node *n, const struct wire_control *c)
         ending_by_hand(h, c->recall.reason);
     if (c->what == WIRE_UNBIND)
         ending_gone(h, c->unbind.abandoned ? GONE_ABANDONED : GONE_UNBOUND);
-    if (c->what != WIRE_TAKEN)
+    if (c->what == WIRE_SETTLE && c->settle.verdict == WIRE_DONE)
+        note_done(h, c);
+    if (c->what != WIRE_TAKEN || h->by_hand)
         return;
     for (size_t i = h->got.n; i-- > 0;) {
         struct element *e = &w->elements.at[h->got.at[i].id];
@@ -624,6 +646,7 @@ static void say_bind(struct handle *h, const char *name, const struct wire_attri
     c.bind_.prefetch = prefetch;
     c.bind_.autoclose = h->autoclose;
     c.bind_.senders_min = h->senders_min;
+    c.bind_.manual_ack = h->by_hand;
     say(h->node, &c);
 }
 
@@ -633,6 +656,15 @@ struct handle *bind_with(struct node *n, const char *name, enum wire_direction d
     struct handle *h = handle_new(n, name, d);
 
     say_bind(h, name, a, prefetch);
+    return h;
+}
+
+struct handle *bind_by_hand(struct node *n, const char *name, int64_t capacity, uint32_t prefetch)
+{
+    struct handle *h = handle_new(n, name, WIRE_IN);
+
+    h->by_hand = true;
+    say_bind(h, name, &(struct wire_attributes){ .capacity = capacity, .type = "" }, prefetch);
     return h;
 }
 
@@ -662,7 +694,7 @@ struct handle *bind_out(struct node *n, const char *name, int64_t capacity)
 static void unbind(struct handle *h, bool abandoned)
 {
     h->unbinding = true;
-    h->sends.n = h->store.n = 0;
+    h->sends.n = h->store.n = h->hand.n = 0;
     h->receives = 0;
     say(h->node, &(struct wire_control){ .what = WIRE_UNBIND,
                                          .bind = h->number,
@@ -701,6 +733,52 @@ void receives(struct handle *h, uint32_t n)
 {
     h->receives += n;
     work(h);
+}
+
+/* The i-th of what is in its hands gets its verdict. */
+static struct wire_range settle_one(struct handle *h, enum wire_verdict verdict, size_t i)
+{
+    struct stored s = h->hand.at[i];
+
+    memmove(h->hand.at + i, h->hand.at + i + 1, (--h->hand.n - i) * sizeof s);
+    if (verdict == WIRE_DONE) {
+        h->taken++;
+        h->node->world->elements.at[s.id].taken++;
+        row_add(&h->got, s);
+    }
+    return (struct wire_range){ s.number, 1 };
+}
+
+static void settle_some(struct handle *h, enum wire_verdict verdict, size_t i, size_t n,
+                        uint64_t delay_ms, size_t skip)
+{
+    struct wire_range ranges[RANGES_MAX];
+    uint32_t n_ranges = 0;
+
+    for (; n > 0 && i < h->hand.n && n_ranges < RANGES_MAX; n--, i += skip) {
+        struct wire_range one = settle_one(h, verdict, i), *last = &ranges[n_ranges - 1];
+        if (n_ranges > 0 && last->first + last->count == one.first)
+            last->count++;
+        else
+            ranges[n_ranges++] = one;
+    }
+    if (n_ranges > 0)
+        say(h->node, &(struct wire_control){ .what = WIRE_SETTLE,
+                                             .bind = h->number,
+                                             .settle = { .verdict = verdict,
+                                                         .ranges = ranges,
+                                                         .n_ranges = n_ranges,
+                                                         .delay_ms = delay_ms } });
+}
+
+void settles(struct handle *h, enum wire_verdict verdict, size_t i, size_t n, uint64_t delay_ms)
+{
+    settle_some(h, verdict, i, n, delay_ms, 0);
+}
+
+void settles_every_other(struct handle *h, enum wire_verdict verdict, size_t i, size_t n)
+{
+    settle_some(h, verdict, i, n, 0, 1);
 }
 
 void give_up(struct handle *h)

@@ -52,6 +52,8 @@ struct handle {
     ROW(struct stored) store; /* IN: not taken */
     uint32_t receives;        /* IN: waiting */
     bool hoards;              /* IN: takes only for receives; gives back when asked */
+    bool by_hand;             /* IN: acknowledges by hand, ... */
+    ROW(struct stored) hand;  /* ... and has not yet */
     uint64_t taken, taken_number, taken_said, last_position, seen;
     bool in_order;          /* the positions of what was taken only grew */
     ROW(struct stored) got; /* what the receives got */
@@ -61,6 +63,8 @@ struct handle {
     uint32_t n_asks, n_credits, n_recalls, n_sections_in, n_sections_out;
 };
 
+#define RANGES_MAX 64
+
 struct message {
     bool data;
     uint32_t bind;
@@ -68,6 +72,7 @@ struct message {
     struct wire_section section;
     struct frame *frame;
     char text[1100], type[256];
+    struct wire_range ranges[RANGES_MAX];
     struct wire_channel_info info; /* the first of an Answer */
 };
 
@@ -117,6 +122,7 @@ struct handle *bind_with(struct node *n, const char *name, enum wire_direction d
                          const struct wire_attributes *a, uint32_t prefetch);
 struct handle *bind_in(struct node *n, const char *name, int64_t capacity);
 struct handle *bind_out(struct node *n, const char *name, int64_t capacity);
+struct handle *bind_by_hand(struct node *n, const char *name, int64_t capacity, uint32_t prefetch);
 /* With autoclose; one that sends. */
 struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
                             uint32_t senders_min);
@@ -126,8 +132,12 @@ void handle_close(struct handle *h, int32_t reason);
 
 void sends(struct handle *h, uint32_t n,
            size_t size); /* n more sends wait, of elements of that size (>= 8) */
-void receives(struct handle *h, uint32_t n);            /* n more receives wait */
-void give_up(struct handle *h);                         /* all that waits is withdrawn */
+void receives(struct handle *h, uint32_t n); /* n more receives wait */
+void give_up(struct handle *h);              /* all that waits is withdrawn */
+/* Of what is in its hands, from the i-th on: one Settle.  What is acknowledged is in `got` from then on. */
+void settles(struct handle *h, enum wire_verdict verdict, size_t i, size_t n, uint64_t delay_ms);
+/* The i-th, the i+2nd ... n of them. */
+void settles_every_other(struct handle *h, enum wire_verdict verdict, size_t i, size_t n);
 void say(struct node *n, const struct wire_control *c); /* any control, into the pipe */
 
 bool move_up(struct node *n); /* one message from the node to the core; false: none */

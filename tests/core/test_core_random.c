@@ -25,6 +25,7 @@ struct run {
     uint64_t bytes[NAMES];
     bool closes, cancels, ends; /* may this run do that? */
     bool autocloses;            /* do senders ask for it? */
+    bool by_hand;               /* do receivers acknowledge by hand? */
     bool single;                /* one receiver per name: then the order must hold */
     bool received[NAMES];
     uint32_t nodes;
@@ -50,6 +51,9 @@ static struct handle *bind_some(struct run *r, struct node *n, size_t name, enum
     }
     if (r->autocloses && d == WIRE_OUT && below(r, 3) > 0)
         return bind_closing(n, names[name], &a, (uint32_t)below(r, 4));
+    if (r->by_hand && d == WIRE_IN && below(r, 3) > 0)
+        return bind_by_hand(n, names[name], a.capacity,
+                            below(r, 3) == 0 ? (uint32_t)below(r, 6) : 0);
     struct handle *h = bind_with(n, names[name], d, &a,
                                  below(r, 3) == 0 ? (uint32_t)below(r, 6) : 0);
     h->hoards = below(r, 2) == 0;
@@ -98,6 +102,18 @@ static void check_state(struct run *r)
     assert_int_equal(r->w->rc, 0);
 }
 
+/* It gives its verdict on some of what is in its hands. */
+static void settle_some(struct run *r, struct handle *h)
+{
+    size_t i = below(r, 3) == 0 ? 0 : below(r, h->hand.n), n = 1 + below(r, h->hand.n);
+    enum wire_verdict verdict = below(r, 4) == 0 ? WIRE_AGAIN : WIRE_DONE;
+
+    if (below(r, 3) == 0)
+        settles_every_other(h, verdict, i, n);
+    else
+        settles(h, verdict, i, n, below(r, 3) == 0 ? below(r, 400) : 0);
+}
+
 /* Somebody at a node does something. */
 static void act(struct run *r)
 {
@@ -110,7 +126,9 @@ static void act(struct run *r)
         size_t i = 0;
         while (strcmp(names[i], h->name) != 0)
             i++;
-        if (h->direction == WIRE_IN)
+        if (h->direction == WIRE_IN && h->hand.n > 0 && below(r, 2) == 0)
+            settle_some(r, h);
+        else if (h->direction == WIRE_IN)
             receives(h, (uint32_t)below(r, 4) + 1);
         else if (h->sends.n < 30)
             sends(h, (uint32_t)below(r, 6) + 1,
@@ -200,6 +218,30 @@ static void show(const struct world *w)
         fprintf(stderr, "%s: used %lld\n", names[i], (long long)core_used(w->core, names[i]));
 }
 
+/* Whoever acknowledges by hand does so with all that he has, or has for the asking; or he leaves. */
+static void let_go(struct run *r)
+{
+    struct world *w = r->w;
+
+    for (bool any = true; any;) {
+        any = false;
+        for (size_t i = 0; i < w->nodes.n; i++) {
+            struct node *n = w->nodes.at[i];
+            for (size_t k = 0; k < n->handles.n && n->session != NULL; k++) {
+                struct handle *h = n->handles.at[k];
+                if (!h->by_hand || !h->bound || h->closed || h->failing || h->unbinding)
+                    continue;
+                any |= h->hand.n > 0;
+                settles(h, WIRE_DONE, 0, h->hand.n, 0);
+                give_up(h);
+                if (below(r, 4) == 0)
+                    handle_unbind(h);
+            }
+        }
+        world_pump(w);
+    }
+}
+
 /* Senders send no more than they have begun; hoarders take nothing any more; a fresh receiver waits for each channel. */
 static void drain(struct run *r)
 {
@@ -217,6 +259,7 @@ static void drain(struct run *r)
         }
     }
     world_pump(w);
+    let_go(r);
     struct node *n = node_new(w, "last");
     for (int round = 0; round < 6; round++) {
         for (size_t i = 0; i < NAMES; i++) {
@@ -251,7 +294,7 @@ static void check_handles(const struct run *r)
             const struct handle *h = n->handles.at[k];
             if (h->bound && h->direction == WIRE_OUT)
                 assert_int_equal(h->accepted, h->sent);
-            if (r->single && !w->overtake && strcmp(n->name, "last") != 0)
+            if (r->single && !w->overtake && !h->by_hand && strcmp(n->name, "last") != 0)
                 assert_true(h->in_order);
         }
     }
@@ -263,7 +306,8 @@ static bool still_held(struct world *w)
         for (size_t k = 0; k < w->nodes.n; k++) {
             struct node *n = w->nodes.at[k];
             for (size_t j = 0; j < n->handles.n && n->session != NULL; j++) {
-                if (!n->handles.at[j]->unbinding && n->handles.at[j]->store.n > 0)
+                if (!n->handles.at[j]->unbinding &&
+                    (n->handles.at[j]->store.n > 0 || n->handles.at[j]->hand.n > 0))
                     return true;
             }
         }
@@ -307,6 +351,7 @@ static void run_seed(uint64_t seed)
     r.cancels = below(&r, 4) == 0;
     r.ends = below(&r, 2) == 0;
     r.autocloses = below(&r, 2) == 0;
+    r.by_hand = below(&r, 2) == 0;
     r.single = !r.ends && below(&r, 2) == 0;
     for (size_t i = 0; i < NAMES; i++) {
         r.capacity[i] = below(&r, 3) == 0 ? 1 + (int64_t)below(&r, 3) : 1 + (int64_t)below(&r, 60);

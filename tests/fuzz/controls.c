@@ -84,9 +84,23 @@ static bool is_ending(enum wire_code code)
     return code == WIRE_CLOSED || code == WIRE_FAILED || code == WIRE_CANCELLED;
 }
 
+static void sound_ranges(const struct wire_range *r, uint32_t n)
+{
+    uint64_t end = 0;
+
+    must(n > 0);
+    must(n <= WIRE_RANGES_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        must(r[i].count > 0);
+        must(r[i].first > end);
+        must(r[i].count - 1 <= UINT64_MAX - r[i].first);
+        end = r[i].first + r[i].count - 1;
+    }
+}
+
 void control_must_be_sound(const struct wire_control *c)
 {
-    must((c->what >= WIRE_BIND && c->what <= WIRE_REPORT) ||
+    must((c->what >= WIRE_BIND && c->what <= WIRE_SETTLE) ||
          (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW));
     switch (c->what) {
     case WIRE_BIND:
@@ -124,6 +138,10 @@ void control_must_be_sound(const struct wire_control *c)
     case WIRE_REPORT:
         sound_text(c->report.host, WIRE_TEXT_MAX);
         sound_goroutines(c->report.goroutines, c->report.n_goroutines);
+        break;
+    case WIRE_SETTLE:
+        must((unsigned)c->settle.verdict <= WIRE_AGAIN);
+        sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;
     default: /* any number is one */
         break;
@@ -267,6 +285,10 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
                alike(report.last) &&
                same_goroutines(a->report.goroutines, a->report.n_goroutines, b->report.goroutines,
                                b->report.n_goroutines);
+    case WIRE_SETTLE:
+        return alike(settle.verdict) && alike(settle.delay_ms) && alike(settle.n_ranges) &&
+               memcmp(a->settle.ranges, b->settle.ranges,
+                      a->settle.n_ranges * sizeof *a->settle.ranges) == 0;
     case WIRE_CLAIM:
     case WIRE_CLAIMED:
     case WIRE_REFUSE:

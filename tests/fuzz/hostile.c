@@ -65,6 +65,11 @@ static bool has_elements(const struct hostile_binding *b)
     return b->direction == WIRE_IN && b->delivery > b->taken;
 }
 
+static bool has_had_elements(const struct hostile_binding *b)
+{
+    return b->direction == WIRE_IN && b->delivery > (b->by_hand ? 0 : b->taken);
+}
+
 static bool was_claimed(const struct hostile_binding *b)
 {
     return b->direction == WIRE_IN && b->claim > 0;
@@ -180,12 +185,14 @@ static void say_bind(struct hostile *h, struct input *in, struct wire_control *c
     c->bind_.direction = how & 1 ? WIRE_OUT : WIRE_IN;
     c->bind_.must_exist = how > 240;
     c->bind_.autoclose = how > 250;
-    c->bind_.manual_ack = how > 252;
+    c->bind_.manual_ack = how % 4 == 0;
     c->bind_.prefetch = how & 2 ? take(in) : 0;
     some_attributes(&c->bind_.attributes, c->bind_.name, in);
     if (c->bind > h->last_bind)
         h->last_bind = c->bind;
-    *b = (struct hostile_binding){ .number = c->bind, .direction = c->bind_.direction };
+    *b = (struct hostile_binding){ .number = c->bind,
+                                   .direction = c->bind_.direction,
+                                   .by_hand = c->bind_.manual_ack };
 }
 
 static void say_ask(struct hostile_binding *b, struct input *in, struct wire_control *c)
@@ -225,6 +232,33 @@ static void say_taken(struct hostile_binding *b, struct input *in, struct wire_c
 
     c->what = WIRE_TAKEN;
     c->number = b->taken = nearly(in, b->taken + some);
+}
+
+/* Of what it was given, whatever has become of that since. */
+static void say_settle(struct hostile_binding *b, struct input *in, struct wire_control *c)
+{
+    static struct wire_range ranges[3];
+    uint8_t how = take(in);
+    uint64_t end = 0;
+
+    c->what = WIRE_SETTLE;
+    c->settle.verdict = how & 1 ? WIRE_AGAIN : WIRE_DONE;
+    c->settle.delay_ms = how & 2 ? nearly(in, take(in)) : 0;
+    c->settle.ranges = ranges;
+    for (c->settle.n_ranges = 0; c->settle.n_ranges <= (how >> 2) % 3u; c->settle.n_ranges++) {
+        struct wire_range *r = &ranges[c->settle.n_ranges];
+        r->first = nearly(in, end + 1 + (b->delivery > end ? take(in) % (b->delivery - end) : 0));
+        r->count = nearly(in, 1 + take(in) % 4u);
+        if (r->first <= end || r->count == 0 || r->count - 1 > UINT64_MAX - r->first)
+            break;
+        end = r->first + r->count - 1;
+        if (end == UINT64_MAX)
+            break;
+    }
+    if (c->settle.n_ranges == 0) {
+        ranges[0] = (struct wire_range){ 1, 1 };
+        c->settle.n_ranges = 1;
+    }
 }
 
 static void say_about_claim(struct hostile_binding *b, struct input *in, struct wire_control *c,
@@ -323,7 +357,7 @@ static void say_of_some(struct hostile *h, struct input *in, struct wire_control
 static void say_of_fitting(struct hostile *h, struct input *in, struct wire_control *c, uint8_t how)
 {
     static bool (*const fits[])(const struct hostile_binding *) = {
-        [2] = was_recalled, has_elements, has_elements, [7] = was_claimed,
+        [2] = was_recalled, has_elements, has_had_elements, [7] = was_claimed,
         was_claimed,        was_claimed,  has_offered,
     };
     struct hostile_binding *b = fitting(h, in, fits[how]);
@@ -334,8 +368,13 @@ static void say_of_fitting(struct hostile *h, struct input *in, struct wire_cont
         say_returned(b, in, c);
         break;
     case 3:
-    case 4:
         say_taken(b, in, c);
+        break;
+    case 4:
+        if (b->by_hand)
+            say_settle(b, in, c);
+        else
+            say_taken(b, in, c);
         break;
     case 7:
     case 8:

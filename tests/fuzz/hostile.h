@@ -16,7 +16,7 @@
 struct hostile_binding {
     uint32_t number; /* 0: none */
     enum wire_direction direction;
-    bool meets;
+    bool meets, by_hand;
     uint64_t incarnation;
     uint32_t epoch;
     uint64_t sent;     /* the last number of an element */

@@ -16,8 +16,9 @@
 
 /* ---- random controls ----------------------------------------------------------------------- */
 
-#define INFOS 3
-#define TEXTS 128 /* more than a control has */
+#define INFOS  3
+#define RANGES 7
+#define TEXTS  128 /* more than a control has */
 
 /* A control and all that it points to. */
 struct sample {
@@ -29,6 +30,7 @@ struct sample {
     struct wire_node_info nodes[INFOS];
     struct wire_goroutine goroutines[INFOS][INFOS];
     struct wire_wait waits[INFOS][INFOS][INFOS];
+    struct wire_range ranges[RANGES];
 };
 
 static const char *random_text(struct sample *s, size_t max)
@@ -159,13 +161,28 @@ static const enum wire_what whats[] = {
     WIRE_CREDIT,   WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED, WIRE_TAKEN,   WIRE_CLOSE,
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
-    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,
+    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
 static enum wire_what random_what(void)
 {
     return whats[random_below(WHATS)];
+}
+
+static void random_ranges(struct sample *s)
+{
+    uint64_t end = 0;
+    uint32_t n = 1 + (uint32_t)random_below(RANGES);
+
+    for (uint32_t i = 0; i < n; i++) {
+        s->ranges[i] = (struct wire_range){ end + 1 + random_below(1000), 1 + random_below(300) };
+        end = s->ranges[i].first + s->ranges[i].count - 1;
+    }
+    if (random_chance(10))
+        s->ranges[n - 1].count = UINT64_MAX - s->ranges[n - 1].first + 1;
+    s->control.settle.ranges = s->ranges;
+    s->control.settle.n_ranges = n;
 }
 
 static void random_control(struct sample *s, enum wire_what what)
@@ -288,6 +305,11 @@ static void random_control(struct sample *s, enum wire_what what)
         break;
     case WIRE_GOODBYE:
         c->goodbye.unsent = random_chance(50);
+        break;
+    case WIRE_SETTLE:
+        c->settle.verdict = (enum wire_verdict)random_below(WIRE_AGAIN + 1);
+        c->settle.delay_ms = random_number();
+        random_ranges(s);
         break;
     case WIRE_UNBOUND:
         break;
@@ -441,6 +463,13 @@ static void same_control(const struct wire_control *a, const struct wire_control
     case WIRE_TAKEN:
     case WIRE_WITHDRAW:
         assert_int_equal(a->number, b->number);
+        break;
+    case WIRE_SETTLE:
+        assert_int_equal(a->settle.verdict, b->settle.verdict);
+        assert_int_equal(a->settle.delay_ms, b->settle.delay_ms);
+        assert_int_equal(a->settle.n_ranges, b->settle.n_ranges);
+        assert_memory_equal(a->settle.ranges, b->settle.ranges,
+                            a->settle.n_ranges * sizeof *a->settle.ranges);
         break;
     case WIRE_CLAIM:
     case WIRE_CLAIMED:

@@ -99,15 +99,18 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
         opts->prefetch = w->config.channel[channel].prefetch;
     else
         opts->confirm = w->config.confirm;
+    opts->manual_ack = dir == RN_IN && w->config.by_hand && w->config.channel[channel].capacity > 0;
 }
 
 /* NULL: it did not hold, try again. */
 static rn_chan *bind_once(struct world *w, const char *name, int node, enum rn_dir dir,
                           const rn_bind_opts *opts)
 {
-    rn_chan *c = rn_chan_new(sizeof(rn_bytes), 0, NULL);
-    int rc = rn_bind(world_node(w, node), name, dir, c, dir == RN_IN ? &w->codec : &rn_codec_bytes,
-                     opts, rn_after(5 * RN_SEC));
+    const rn_codec *codec = opts->manual_ack ? &rn_codec_msg
+                            : dir == RN_IN   ? &w->codec
+                                             : &rn_codec_bytes;
+    rn_chan *c = rn_chan_new(codec->elemsize, 0, NULL);
+    int rc = rn_bind(world_node(w, node), name, dir, c, codec, opts, rn_after(5 * RN_SEC));
 
     if (rc == 0)
         return c;
@@ -142,7 +145,10 @@ struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
     least = !opts.autoclose ? 0 : opts.senders_min > 0 ? opts.senders_min : 1;
     snprintf(name, sizeof name, "channel.%d", channel);
     for (;;) {
-        struct end e = { .home = oracle_home(w->oracle), .channel = channel, .node = node };
+        struct end e = { .home = oracle_home(w->oracle),
+                         .channel = channel,
+                         .node = node,
+                         .by_hand = opts.manual_ack };
 
         e.chan = bind_once(w, name, node, dir, &opts);
         if (e.chan != NULL)
@@ -253,15 +259,17 @@ rn_time op_deadline(struct world *w, enum rn_op op)
     return rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
 }
 
-static int perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op,
+static int perform(struct world *w, const struct end *e, void *elem, enum rn_op op,
                    rn_time deadline)
 {
-    rn_case cases[3] = { { e->chan, b, op, 0 }, { NULL, NULL, RN_RECV, 0 }, { e->chan, b, op, 0 } };
+    rn_case cases[3] = { { e->chan, elem, op, 0 },
+                         { NULL, NULL, RN_RECV, 0 },
+                         { e->chan, elem, op, 0 } };
     int i;
 
     if (!w->config.selects || sim_chance(w, 50))
-        return op == RN_SEND ? rn_chan_send(e->chan, b, deadline)
-                             : rn_chan_recv(e->chan, b, deadline);
+        return op == RN_SEND ? rn_chan_send(e->chan, elem, deadline)
+                             : rn_chan_recv(e->chan, elem, deadline);
     if (sim_chance(w, 50))
         cases[1].chan = rn_timer(sim_time(w, 10 * w->config.delay_max_ns));
     i = rn_select(cases, 3, deadline);
@@ -271,10 +279,10 @@ static int perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op
     return i == 1 ? RN_ETIMEDOUT : i;
 }
 
-int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op, rn_time deadline)
+int op_perform(struct world *w, const struct end *e, void *elem, enum rn_op op, rn_time deadline)
 {
     struct cut_watch watch = cut_watch(w, e->node, deadline);
-    int rc = perform(w, e, b, op, deadline);
+    int rc = perform(w, e, elem, op, deadline);
 
     bool answered = w->config.channel[e->channel].capacity == 0 ||
                     (op == RN_SEND && w->config.confirm);

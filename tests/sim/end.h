@@ -15,6 +15,7 @@ struct end {
     uint32_t sender;      /* the oracle's number of it, if it sends */
     bool in_order;        /* end_close() was answered by the home: its session had not ended */
     int channel, node;
+    bool by_hand; /* its elements are rn_msg */
 };
 
 /* A fresh one; tries again until it holds, in however many sessions and lives of node and broker. */
@@ -47,7 +48,7 @@ uint32_t element_id(const rn_bytes *b);
 /* ---- one operation, by itself or in a select ---- */
 rn_time op_deadline(struct world *w, enum rn_op op);
 /* Sends or receives until the deadline; RN_ETIMEDOUT also when a timer was faster. */
-int op_perform(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op, rn_time deadline);
+int op_perform(struct world *w, const struct end *e, void *elem, enum rn_op op, rn_time deadline);
 
 /* ---- who uses ends ---- */
 struct sender_job {

@@ -18,6 +18,13 @@ struct element {
     bool gave_0; /* its send, though it may be in doubt by now */
     uint32_t receipts;
     uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
+    uint32_t holder; /* by hand: the handle, + 1, that has it or has acknowledged it; 0: none */
+    uint32_t nacks;
+};
+
+/* An element came to a handle while another had it. */
+struct conflict {
+    uint32_t element, older, newer;
 };
 
 /* One that receives. */
@@ -64,7 +71,7 @@ struct vector {
 };
 
 struct oracle {
-    struct vector elements, handles, receipts, senders, streams;
+    struct vector elements, handles, receipts, senders, streams, conflicts;
     struct vector channels; /* of each home in turn, n_channels each */
     int n_channels;
     unsigned home;
@@ -149,6 +156,7 @@ void oracle_free(struct oracle *o)
     free(o->channels.data);
     free(o->senders.data);
     free(o->streams.data);
+    free(o->conflicts.data);
     free(o);
 }
 
@@ -314,13 +322,11 @@ void oracle_returns(struct oracle *o, uint32_t handle)
     handle_channel(o, handle)->calls--;
 }
 
-void oracle_received(struct oracle *o, uint32_t handle, uint32_t element)
+static void check_origin(const struct oracle *o, uint32_t handle, uint32_t element)
 {
-    struct element *e = element_at(o, element);
-    struct receipt *r = vector_push(&o->receipts, sizeof *r);
+    const struct element *e = element_at(o, element);
     const struct handle *h = handle_at(o, handle);
 
-    *r = (struct receipt){ .handle = handle, .element = element };
     if (e->channel != h->channel)
         sim_fail("element %u of channel %d came out of channel %d", element, e->channel,
                  h->channel);
@@ -328,6 +334,15 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element)
         sim_fail("element %u of home %u came from home %u", element, e->home, h->home);
     if (e->fate == FATE_NOT_SENT)
         sim_fail("element %u came, though its send said that nothing was sent", element);
+}
+
+void oracle_received(struct oracle *o, uint32_t handle, uint32_t element)
+{
+    struct element *e = element_at(o, element);
+    struct receipt *r = vector_push(&o->receipts, sizeof *r);
+
+    *r = (struct receipt){ .handle = handle, .element = element };
+    check_origin(o, handle, element);
     if (e->receipts++ == 0 && e->fate == FATE_SENT)
         channel_of(o, e)->outstanding--;
 }
@@ -342,6 +357,56 @@ static __attribute__((format(printf, 2, 3))) void suspect(struct oracle *o, cons
     va_start(args, format);
     vsnprintf(o->suspicion, sizeof o->suspicion, format, args);
     va_end(args);
+}
+
+void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries)
+{
+    struct element *e = element_at(o, element);
+
+    check_origin(o, handle, element);
+    if (e->holder != 0)
+        *(struct conflict *)vector_push(&o->conflicts, sizeof(struct conflict)) = (struct conflict){
+            .element = element, .older = e->holder - 1, .newer = handle
+        };
+    e->holder = handle + 1;
+    if (deliveries != 1 + e->nacks)
+        suspect(o,
+                "element %u has come %u times, as its delivery says, and was wanted again %u times",
+                element, deliveries, e->nacks);
+    if (deliveries == 0)
+        sim_fail("element %u came for the 0th time", element);
+}
+
+void oracle_acknowledged(struct oracle *o, uint32_t handle, uint32_t element)
+{
+    oracle_received(o, handle, element); /* and nobody may have it any more */
+}
+
+void oracle_again(struct oracle *o, uint32_t element)
+{
+    element_at(o, element)->nacks++;
+    oracle_let_go(o, element);
+}
+
+void oracle_let_go(struct oracle *o, uint32_t element)
+{
+    element_at(o, element)->holder = 0;
+}
+
+bool oracle_is_cancelled(const struct oracle *o, int channel, unsigned home)
+{
+    return channel_at(o, channel, home)->cancelled;
+}
+
+/* While a session lives nobody else is given what it has, or has acknowledged. */
+static void check_conflicts(const struct oracle *o)
+{
+    const struct conflict *c = o->conflicts.data;
+
+    for (size_t i = 0; i < o->conflicts.len; i++)
+        if (!handle_at(o, c[i].older)->ended)
+            sim_fail("element %u came to handle %u, while handle %u had it or had acknowledged it",
+                     c[i].element, c[i].newer, c[i].older);
 }
 
 /* A channel that nobody closed has closed. */
@@ -494,6 +559,7 @@ void oracle_finish(struct oracle *o)
             sim_fail("element %u is doubled", i);
     }
     check_deaths(o);
+    check_conflicts(o);
     if (o->ended == 0 && o->suspicion[0] != '\0')
         sim_fail("%s", o->suspicion);
     if (o->ended == 0)

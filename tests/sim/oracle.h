@@ -74,6 +74,17 @@ void oracle_calls(struct oracle *o, uint32_t handle);
 void oracle_returns(struct oracle *o, uint32_t handle);
 void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 
+/* ---- acknowledged by hand: an element is received when its acknowledgement gave 0 ----
+ * It came, for the so-manieth time as its delivery says. */
+void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries);
+/* The program's verdict gave 0, and it was: done; again. */
+void oracle_acknowledged(struct oracle *o, uint32_t handle, uint32_t element);
+void oracle_again(struct oracle *o, uint32_t element);
+/* Who has it has no right to it any more: it was told so, or begins to unbind. */
+void oracle_let_go(struct oracle *o, uint32_t element);
+/* Has somebody cancelled it? */
+bool oracle_is_cancelled(const struct oracle *o, int channel, unsigned home);
+
 /* ---- what must hold unless a session ends, which nobody may have noticed yet: so it is judged by oracle_finish() ---- */
 
 /* A receive gave RN_ECLOSED, and `reason` was told: all that was sent has been taken, but for what other receives have and
@@ -88,7 +99,8 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason);
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
 /* The end: nothing lost, nothing doubled but what a session's end allows - and then the older session had the element
- * first -, per-sender order where no session ended, and the reason of a failure has come to somebody. */
+ * first -; nothing given to another while somebody has it to acknowledge, or has done so, but by a session's end; the number of
+ * deliveries exact where no session ended; per-sender order where no session ended, and the reason of a failure has come to somebody. */
 void oracle_finish(struct oracle *o);
 
 struct oracle_counts {

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define HELD_MAX 12
+
 struct receiver {
     const struct receiver_job *job;
     struct world *w;
@@ -14,6 +16,17 @@ struct receiver {
     bool
         last; /* nobody sends any more since before the end was opened: what it finds closed stays so */
     uint32_t handle; /* the oracle's */
+    struct held {
+        rn_msg msg;
+        uint32_t element;
+    } held[HELD_MAX]; /* to be acknowledged by hand */
+    int n_held;
+};
+
+/* As its receive gives it. */
+union element {
+    rn_bytes bytes;
+    rn_msg msg;
 };
 
 static void think(struct world *w, int channel)
@@ -24,19 +37,71 @@ static void think(struct world *w, int channel)
         rn_sleep(rn_after(sim_time(w, most_ns)));
 }
 
+/* Gives a verdict on one of those that it holds; the result. */
+static int settle(struct receiver *r, int k)
+{
+    struct world *w = r->w;
+    struct held held = r->held[k];
+    bool again = sim_chance(w, 20);
+    int rc;
+
+    r->held[k] = r->held[--r->n_held];
+    if (again)
+        rc = rn_msg_nack(&held.msg, sim_chance(w, 50) ? sim_time(w, 10 * RN_MS) : 0);
+    else
+        rc = rn_msg_ack(&held.msg);
+    if (rc == 0 && again) {
+        w->faults[FAULT_NACK]++;
+        oracle_again(w->oracle, held.element);
+    } else if (rc == 0) {
+        oracle_acknowledged(w->oracle, r->handle, held.element);
+    } else if (rc == RN_ESTALE) {
+        w->faults[FAULT_STALE]++;
+        oracle_let_go(w->oracle, held.element);
+    } else {
+        sim_fail("a verdict gave %s", rn_strerror(rc));
+    }
+    return rc;
+}
+
+/* Gives its verdicts on all that it holds.  Others may go on with the end. */
+static void settle_all(struct receiver *r)
+{
+    while (r->n_held > 0)
+        settle(r, (int)sim_below(r->w, (uint64_t)r->n_held));
+}
+
+/* The end is going: what it holds may be with others from now on, and when it has gone it is too late for verdicts. */
+static void let_go_all(struct receiver *r)
+{
+    for (int k = 0; k < r->n_held; k++)
+        oracle_let_go(r->w->oracle, r->held[k].element);
+}
+
+static void settle_late(struct receiver *r)
+{
+    while (r->n_held > 0)
+        if (settle(r, 0) != RN_ESTALE)
+            sim_fail("a verdict was taken, though its handle was unbound");
+}
+
 /* Lets go of the end; the last who has it unbinds it, if its session still lives. */
 static void leave(struct receiver *r)
 {
     struct sharing *sharing = r->sharing;
 
     r->sharing = NULL;
+    if (sharing != NULL || sim_chance(r->w, 50))
+        settle_all(r);
     if (sharing != NULL && --sharing->users > 0)
         return;
     free(sharing);
+    let_go_all(r);
     if (end_has_failed(r->w, &r->end))
         end_drop(&r->end);
     else
         end_close(r->w, &r->end);
+    settle_late(r);
     if (!r->end.in_order)
         oracle_session_ended(r->w->oracle, r->handle);
 }
@@ -49,7 +114,7 @@ static void enter(struct receiver *r)
     r->end = end_open(r->w, j->channel, j->node, RN_IN);
     r->handle = oracle_handle(r->w->oracle, j->channel, r->end.home, r->end.incarnation,
                               r->w->config.channel[j->channel].receivers == 1 &&
-                                  !r->w->config.shared_handles);
+                                  !r->w->config.shared_handles && !r->end.by_hand);
 }
 
 /* Has the session ended, or may it have without anybody's having been told? */
@@ -65,7 +130,11 @@ static void rebind(struct receiver *r)
     bool ends = session_ends(r);
     uint32_t handle = r->handle;
 
+    if (sim_chance(r->w, 50))
+        settle_all(r);
+    let_go_all(r);
     end_close(r->w, &r->end);
+    settle_late(r);
     ends |= !r->end.in_order;
     if (ends)
         oracle_session_ended(r->w->oracle, handle);
@@ -100,12 +169,25 @@ static void cancel(struct receiver *r)
     begin_anew(r, session_ends(r));
 }
 
-static void took(struct receiver *r, rn_bytes *b)
+static void took_one(struct receiver *r, union element *e)
+{
+    struct world *w = r->w;
+    rn_bytes *b = r->end.by_hand ? &e->msg.bytes : &e->bytes;
+    uint32_t element = element_id(b);
+
+    if (r->end.by_hand) {
+        oracle_delivered(w->oracle, r->handle, element, e->msg.deliveries);
+        r->held[r->n_held++] = (struct held){ e->msg, element };
+    } else {
+        oracle_received(w->oracle, r->handle, element);
+        rn_bytes_free(b);
+    }
+}
+
+static void took(struct receiver *r)
 {
     struct world *w = r->w;
 
-    oracle_received(w->oracle, r->handle, element_id(b));
-    rn_bytes_free(b);
     think(w, r->job->channel);
     if (w->config.rebinds && r->sharing == NULL && sim_chance(w, 5))
         rebind(r);
@@ -127,18 +209,45 @@ static bool closed(struct receiver *r)
     return true;
 }
 
+/* A verdict comes too late only if the session is over, or what was held was dropped. */
+static void some_verdict(struct receiver *r)
+{
+    int k = sim_chance(r->w, 50) ? 0 : (int)sim_below(r->w, (uint64_t)r->n_held);
+
+    if (settle(r, k) == RN_ESTALE &&
+        !oracle_is_cancelled(r->w->oracle, r->job->channel, r->end.home))
+        session_over(r);
+}
+
+/* Whoever holds something does not wait for ever: what he waits for may be waiting for him. */
+static rn_time patience(struct receiver *r)
+{
+    struct world *w = r->w;
+
+    return r->n_held == 0 ? op_deadline(w, RN_RECV)
+                          : rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
+}
+
 /* false: the channel is closed and drained. */
 static bool receive(struct receiver *r)
 {
     struct world *w = r->w;
-    rn_bytes b;
+    union element e;
     int rc;
 
+    if (r->n_held == HELD_MAX || (r->n_held > 0 && sim_chance(w, 40))) {
+        some_verdict(r);
+        return true;
+    }
     oracle_calls(w->oracle, r->handle);
-    rc = op_perform(w, &r->end, &b, RN_RECV, op_deadline(w, RN_RECV));
+    rc = op_perform(w, &r->end, &e, RN_RECV, patience(r));
     oracle_returns(w->oracle, r->handle);
     if (rc == 0)
-        took(r, &b);
+        took_one(r, &e);
+    if (rc == 0)
+        took(r);
+    else if (rc == RN_ETIMEDOUT && r->n_held > 0)
+        some_verdict(r);
     else if (rc == RN_ETIMEDOUT)
         rn_sleep(rn_after(100 * RN_US));
     else if (end_is_over(rc))

@@ -15,7 +15,8 @@ const char *const sim_fault_names[FAULT_KINDS] = {
     "partitions",       "freezes",       "sleeps of the broker",
     "crashes",          "node closes",   "broker crashes",
     "clock jumps",      "cancellations", "failures",
-    "refused elements", "late starts",
+    "refused elements", "late starts",   "nacks",
+    "stale verdicts",
 };
 
 /* ---- chance ---- */
@@ -143,6 +144,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->only_some = c->autoclose && one_in(&rng, 3);
     c->senders_min = c->autoclose && one_in(&rng, 3);
     c->leaves = one_in(&rng, 4);
+    c->by_hand = one_in(&rng, 3);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -176,6 +178,7 @@ static void describe_traits(const struct sim_config *c)
         { c->autoclose, "autoclose" },
         { c->only_some, "of some" },
         { c->senders_min, "senders_min" },
+        { c->by_hand, "acknowledged by hand" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

@@ -27,6 +27,8 @@ enum sim_fault {
     FAULT_FAIL,       /* a sender does */
     FAULT_REFUSAL,    /* a receiver's codec does not take an element */
     FAULT_LATE,       /* a sender or receiver comes late */
+    FAULT_NACK,       /* a receiver wants an element again, later or at once */
+    FAULT_STALE,      /* a verdict comes too late */
     FAULT_KINDS
 };
 extern const char *const sim_fault_names[FAULT_KINDS];
@@ -69,6 +71,7 @@ struct sim_config {
     bool autoclose;       /* a channel closes when its senders have gone */
     bool only_some;       /* ... those of them that ask for it, which are not all */
     bool senders_min;     /* ... and as many as the run begins with have gone in order */
+    bool by_hand;         /* receivers acknowledge by hand */
 
     struct {
         int64_t capacity;

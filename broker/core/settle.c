@@ -1,0 +1,290 @@
+/* settle.c - acknowledged by hand, or to be delivered again.   SPDX-License-Identifier: MIT
+ *
+ * Invariant: the numbers in a binding's `hand` are lower than those in its `delivered`, and whole runs there are taken;
+ * of `delivered` only the first run may be, in part.  So what is acknowledged in order is found at the front, and what is
+ * not in one walk for a whole Settle, because its ranges ascend. */
+#include "broker/core/settle.h"
+
+#include "broker/core/match.h"
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+#include "runtime/reach.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- what is taken and not settled ------------------------------------------------------------------------------ */
+
+static uint64_t last_of(const struct run *r)
+{
+    return r->s.number + r->s.count - 1;
+}
+
+uint64_t settle_in_hand(const struct binding *b)
+{
+    const struct run *r = run_queue_first(&b->delivered);
+
+    if (!b->by_hand)
+        return 0;
+    if (r == NULL || r->s.number > b->taken_number)
+        return b->hand.count;
+    return b->hand.count + (b->taken_number - r->s.number + 1);
+}
+
+void settle_hand(struct binding *b)
+{
+    struct run *r;
+
+    if (!b->by_hand)
+        return;
+    while ((r = run_queue_first(&b->delivered)) != NULL && last_of(r) <= b->taken_number) {
+        run_queue_take(&b->delivered, r);
+        run_queue_push(&b->hand, r);
+    }
+    side_hand(b, settle_in_hand(b));
+}
+
+/* ---- naps ---------------------------------------------------------------------------------------------------------- */
+
+struct nap {
+    struct due due;
+    struct hook hook; /* in channel->naps */
+    struct channel *channel;
+    struct run_queue runs;
+};
+
+/* Takes it off everything but its runs. */
+static void nap_leave(struct nap *nap)
+{
+    struct channel *ch = nap->channel;
+
+    due_take(&nap->due);
+    hook_take(&nap->hook);
+    ch->delayed -= nap->runs.count;
+    ch->delayed_bytes -= nap->runs.bytes;
+}
+
+static void nap_end(struct nap *nap)
+{
+    nap_leave(nap);
+    run_queue_merge(&nap->channel->queue, &nap->runs);
+    free(nap);
+}
+
+static void nap_falls(struct due *due)
+{
+    struct nap *nap = due_entry(due, struct nap, due);
+    struct channel *ch = nap->channel;
+
+    rn_reached("settle: a delay is over");
+    nap_end(nap);
+    channel_after(ch);
+}
+
+static int64_t due_at(const struct core *core, uint64_t delay_ms)
+{
+    uint64_t left_ms = (uint64_t)(INT64_MAX - core->now_ns) / 1000000;
+
+    return delay_ms < left_ms ? core->now_ns + (int64_t)delay_ms * 1000000 : INT64_MAX;
+}
+
+/* NULL: no memory. */
+static struct nap *nap_new(struct channel *ch)
+{
+    struct nap *nap = malloc(sizeof *nap);
+
+    if (nap == NULL)
+        return NULL;
+    nap->channel = ch;
+    due_init(&nap->due, nap_falls);
+    hook_init(&nap->hook);
+    run_queue_init(&nap->runs);
+    return nap;
+}
+
+static void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
+{
+    struct channel *ch = nap->channel;
+
+    ch->delayed += runs->count;
+    ch->delayed_bytes += runs->bytes;
+    run_queue_merge(&nap->runs, runs);
+    hook_put(&ch->naps, &nap->hook);
+    due_put(&ch->core->dues, &nap->due, due_at(ch->core, delay_ms));
+}
+
+void nap_end_all(struct channel *ch)
+{
+    struct nap *nap;
+
+    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL) {
+        rn_reached("settle: a close ends a delay");
+        nap_end(nap);
+    }
+}
+
+uint64_t nap_drop_all(struct channel *ch)
+{
+    uint64_t n = ch->delayed;
+    struct nap *nap;
+
+    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL) {
+        nap_leave(nap);
+        run_queue_free(&nap->runs);
+        free(nap);
+    }
+    return n;
+}
+
+uint64_t nap_memory(const struct channel *ch)
+{
+    uint64_t bytes = 0;
+
+    list_each(&ch->naps, at)
+    {
+        const struct nap *nap = list_entry(at, struct nap, hook);
+        bytes += sizeof *nap + run_queue_memory(&nap->runs);
+    }
+    return bytes;
+}
+
+void nap_check(const struct channel *ch)
+{
+    uint64_t n = 0, bytes = 0;
+
+    list_each(&ch->naps, at)
+    {
+        const struct nap *nap = list_entry(at, struct nap, hook);
+        rn_assert(due_pending(&nap->due));
+        rn_assert(nap->runs.count > 0);
+        run_queue_check(&nap->runs);
+        n += nap->runs.count;
+        bytes += nap->runs.bytes;
+    }
+    rn_assert(n == ch->delayed);
+    rn_assert(bytes == ch->delayed_bytes);
+    rn_assert(!ch->closed || n == 0);
+}
+
+/* ---- Settle -------------------------------------------------------------------------------------------------------- */
+
+/* A walk over what b holds, in the order of its numbers. */
+struct walk {
+    struct run_queue *q; /* hand, then delivered */
+    struct hook *at;     /* a run of it, or its head */
+};
+
+/* The run that holds `number`, or NULL.  The numbers that are asked for ascend. */
+static struct run *walk_to(struct walk *w, struct binding *b, uint64_t number)
+{
+    for (;;) {
+        if (w->at == &w->q->head) {
+            if (w->q == &b->delivered)
+                return NULL;
+            w->q = &b->delivered;
+            w->at = b->delivered.head.next;
+            continue;
+        }
+        struct run *r = list_entry(w->at, struct run, hook);
+        if (last_of(r) >= number)
+            return r->s.number <= number ? r : NULL;
+        w->at = w->at->next;
+    }
+}
+
+/* Takes the elements first .. last, all of one run r, out of the queue; onto `to`, or away if that is NULL.  What
+ * goes away from the front of its run needs no memory: so is it when elements are acknowledged in order. */
+static int take_out(struct walk *w, struct run *r, uint64_t first, uint64_t last,
+                    struct run_queue *to)
+{
+    rn_reached_if(first > r->s.number, "settle: what is settled was not the first of its run");
+    if (first > r->s.number && !run_queue_cut_at(r, (uint32_t)(first - r->s.number)))
+        return -ENOMEM;
+    uint32_t n = (uint32_t)(last - first + 1);
+    if (n < r->s.count && to == NULL) {
+        run_queue_drop_of(w->q, r, n);
+        return 0;
+    }
+    if (n < r->s.count) {
+        if (!run_queue_cut_at(r, n))
+            return -ENOMEM;
+        r = list_entry(r->hook.prev, struct run, hook);
+    }
+    w->at = r->hook.next;
+    run_queue_take(w->q, r);
+    if (to == NULL)
+        run_free(r);
+    else
+        run_queue_push(to, r);
+    return 0;
+}
+
+static int take_range(struct binding *b, struct walk *w, const struct wire_range *range,
+                      struct run_queue *to, const char **why)
+{
+    uint64_t last = range->first + range->count - 1;
+
+    for (uint64_t at = range->first; at <= last;) {
+        struct run *r = walk_to(w, b, at);
+        if (r == NULL) {
+            *why = "a delivery was settled that the binding does not hold";
+            return -EPROTO;
+        }
+        uint64_t end = last_of(r) < last ? last_of(r) : last;
+        int rc = take_out(w, r, at, end, to);
+        if (rc < 0)
+            return rc;
+        at = end + 1;
+    }
+    return 0;
+}
+
+static void comes_again(struct channel *ch, struct run_queue *back, struct nap *nap,
+                        uint64_t delay_ms)
+{
+    list_each(&back->head, at) list_entry(at, struct run, hook)->s.deliveries++;
+    ch->ledger.redelivered += back->count;
+    if (nap != NULL && back->count > 0)
+        nap_begin(nap, back, delay_ms);
+    else
+        run_queue_merge(&ch->queue, back);
+}
+
+int settle_say(struct binding *b, const struct wire_control *c, const char **why)
+{
+    struct channel *ch = b->channel;
+    bool again = c->settle.verdict == WIRE_AGAIN,
+         later = again && c->settle.delay_ms > 0 && !ch->closed;
+    struct walk w = { &b->hand, b->hand.head.next };
+    uint64_t count = b->hand.count + b->delivered.count, bytes = b->hand.bytes + b->delivered.bytes;
+    struct nap *nap = NULL;
+    struct run_queue back;
+    int rc = 0;
+
+    if (b->ended) {
+        rn_reached("settle: what is settled was dropped");
+        return 0; /* the Closed that says so crossed on the way */
+    }
+    if (!b->by_hand) {
+        *why = "a delivery was settled by a binding without manual_ack";
+        return -EPROTO;
+    }
+    if (later && (nap = nap_new(ch)) == NULL)
+        return -ENOMEM;
+    run_queue_init(&back);
+    for (uint32_t i = 0; i < c->settle.n_ranges && rc == 0; i++)
+        rc = take_range(b, &w, &c->settle.ranges[i], again ? &back : NULL, why);
+
+    count -= b->hand.count + b->delivered.count;
+    bytes -= b->hand.bytes + b->delivered.bytes;
+    match_gave_back(b, count, bytes);
+    if (again) {
+        comes_again(ch, &back, nap, c->settle.delay_ms);
+    } else {
+        b->taken += count;
+        ch->ledger.taken += count;
+    }
+    if (nap != NULL && !hook_linked(&nap->hook))
+        free(nap);
+    return rc;
+}

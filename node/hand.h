@@ -1,0 +1,51 @@
+/* hand.h - deliveries that the program has and has not acknowledged yet.   SPDX-License-Identifier: MIT
+ *
+ * A handle whose receives give rn_msg to be acknowledged by hand has a hand.  The program may keep its deliveries longer
+ * than the handle, the channel and the node live: so the hand lives until the last one has come back, and
+ * has a lock of its own.  Taking a delivery and acknowledging it need no memory of their own, and tell nobody: the link
+ * goroutine collects what was said since it last looked. */
+#ifndef NODE_HAND_H
+#define NODE_HAND_H
+
+#include "proto/wire.h"
+#include "runtime/lock.h"
+
+#include <stddef.h>
+
+struct handle;
+struct hand;
+
+/* What rn_msg.delivery points to. */
+struct delivery {
+    struct delivery *next; /* guarded by the hand's lock */
+    struct hand *hand;
+    uint64_t number; /* as the home counts, per binding */
+    uint64_t delay_ms;
+    enum wire_verdict verdict;
+};
+
+/* NULL: no memory.  h borrowed until hand_leave(). */
+struct hand *hand_new(struct handle *h);
+/* Its handle is going: the hand goes when the program has given back its last delivery.  NULL is fine. */
+void hand_leave(struct hand *hand);
+
+/* One for a delivery to come; NULL: no memory.  To be given back by hand_settle(), or, if none comes, by hand_spare(). */
+struct delivery *hand_reserve(struct hand *hand);
+void hand_spare(struct delivery *d);
+
+/* The program's verdict.  Takes d.  0, or RN_ESTALE: the home has no use for it any more.  Any thread, any time; the channel
+ * must not be locked, for the link goroutine may have to be woken. */
+int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms);
+
+/* From now on every verdict is too late.  What was said before is still to be told, but for `over`: then the home hears
+ * nothing any more.  The channel may be locked.  NULL is fine. */
+void hand_close(struct hand *hand);
+void hand_over(struct hand *hand);
+
+/* ---- the link goroutine's ---- */
+/* What was said and not told yet: those of one verdict and delay together, with ascending numbers. */
+struct delivery *hand_collect(struct hand *hand);
+/* So far it was told: up to d, or nothing if that is the first; the rest is to be told later. */
+void hand_told(struct hand *hand, struct delivery *first, struct delivery *d);
+
+#endif
