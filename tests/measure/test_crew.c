@@ -17,8 +17,9 @@
 static int wait_for_ever(void *arg)
 {
     (void)arg;
-    for (;;)
-        pause();
+    while (pause() < 0)
+        continue;
+    return 0;
 }
 
 static int give(void *arg)
