@@ -93,6 +93,9 @@ static inline bool rn__ready_quickly(struct rn__worker *w, struct rn__g *g)
     if (atomic_load_explicit(&g->token, memory_order_acquire) != 2 ||
         rn__runq_has_next(&w->queue) || rn__sched.mode == RN__MODE_SIM)
         return false;
+    /* It is switched to soon: what it left on its stack is fetched meanwhile. */
+    for (int i = 0; i < 4; i++)
+        __builtin_prefetch((const char *)g->ctx.sp + i * 64);
     atomic_store_explicit(&g->token, 0, memory_order_relaxed);
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
     rn__runq_set_next(&w->queue, g);
