@@ -103,12 +103,14 @@ static __attribute__((noinline)) void wake_for_ring(void)
 
 /* Those who talk to one another take less time together than it takes to wake a worker, and to wait for cache lines from it
  * ever after: another is woken when there is work for it.  Whether there is is known by how long picks took lately; if that
- * is not true any more, ask() finds out, or one who watches. */
+ * is not true any more, ask() finds out, or one who watches.  Whom a timer or a descriptor has readied talks to nobody here:
+ * that always wakes one. */
 static void ring_push(struct rn__worker *w, struct rn__g *g)
 {
     ring_put(w, g);
     if (rn__sched.n_workers > 1 &&
-        (w->pick_ns == 0 || (uint64_t)rn__runq_ring_count(&w->queue) * w->pick_ns >= WORTH_NS))
+        (w->pick_ns == 0 || w->current == NULL ||
+         (uint64_t)rn__runq_ring_count(&w->queue) * w->pick_ns >= WORTH_NS))
         wake_for_ring();
 }
 
@@ -420,11 +422,12 @@ static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
     rn_time now = rn_now(), took = (now - w->looked_ns) / LOOK_EVERY;
 
     w->tick++;
-    w->pick_ns = took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
     w->looked_ns = now;
+    w->pick_ns = 0; /* those who are readied here do not talk to one another */
     timers_run(now);
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
+    w->pick_ns = took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
     return common_take(w);
 }
 

@@ -28,7 +28,7 @@ struct rn__worker {
     unsigned tick;              /* of picks */
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
-    uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known */
+    uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known, or of no use */
     rn_time looked_ns,
         seen_ns; /* when it last looked further; coarsely, when it last asked whether that is still true */
     struct rn__counters counters;

@@ -320,7 +320,7 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
                    bool cancellable)
 {
     struct rn__g *g = w->g;
-    struct deadline d = { .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
+    struct deadline d;
     bool external = why >= RN__WHY_EXTERNAL && !g->system;
     bool real = is_real(why, object);
     bool ours = false; /* we have claimed it ourselves: nobody will wake us */
@@ -332,8 +332,11 @@ static void g_park(struct rn__wait *w, enum rn__why why, const void *object, rn_
         set_cancellable(g, w);
         ours = rn__g_cancelled(g) && rn__claim(w, RN__BY_CANCEL);
     }
-    if (!ours && deadline != RN_FOREVER && rn__timer_start(&d.timer, deadline) < 0)
-        ours = rn__claim(w, RN__BY_TIMEOUT); /* no memory to be woken in time */
+    if (deadline != RN_FOREVER) {
+        d = (struct deadline){ .timer = { .fire = deadline_fire, .system = g->system }, .wait = w };
+        if (!ours && rn__timer_start(&d.timer, deadline) < 0)
+            ours = rn__claim(w, RN__BY_TIMEOUT); /* no memory to be woken in time */
+    }
     if (!ours) {
         if (external || real)
             rn__external_add(external, real);
