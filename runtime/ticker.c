@@ -83,15 +83,12 @@ static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
 
 static int timer_fn_new(int64_t ns, rn_fn *fn, void *arg, bool alone, rn_timer_fn **out)
 {
-    rn_timer_fn *t = calloc(1, sizeof *t);
+    rn_timer_fn *t = malloc(sizeof *t); /* calloc is three times as slow in glibc */
     int rc;
 
     if (t == NULL)
         return -ENOMEM;
-    t->timer.fire = timer_fn_fire;
-    t->fn = fn;
-    t->arg = arg;
-    t->timer.ours = alone;
+    *t = (rn_timer_fn){ .timer = { .fire = timer_fn_fire, .ours = alone }, .fn = fn, .arg = arg };
     *out = t; /* before it can fire, and perhaps free itself */
     rc = rn__timer_start(&t->timer, rn_after(ns > 0 ? ns : 0));
     if (rc < 0)

@@ -135,16 +135,8 @@ int rn__timers_run(struct rn__timers *h, rn_time now)
     return n;
 }
 
-static struct rn__worker *home_of_caller(void)
+static int start(struct rn__worker *w, struct rn__timer *t, rn_time when)
 {
-    struct rn__worker *w = rn__worker();
-
-    return w != NULL ? w : rn__worker_at(0);
-}
-
-static int start(struct rn__timer *t, rn_time when)
-{
-    struct rn__worker *w = home_of_caller();
     bool first;
     int rc;
 
@@ -164,33 +156,47 @@ static int start(struct rn__timer *t, rn_time when)
 
 int rn__timer_start(struct rn__timer *t, rn_time when)
 {
+    struct rn__worker *w = rn__worker();
     int rc;
 
+    if (w != NULL)
+        return start(w, t, when);
     if (!rn__outside_enter())
         return -ESHUTDOWN;
-    rc = start(t, when);
+    rc = start(rn__worker_at(0), t, when);
     rn__outside_leave();
     return rc;
 }
 
+static bool stop(struct rn__timer *t)
+{
+    /* Perhaps a worker of an earlier scheduler, which took all its timers out: then it is not there now, or not set. */
+    struct rn__worker *w = rn__worker_at(t->home - 1);
+    bool set;
+
+    if (w == NULL)
+        return false;
+    rn__lock(&w->timers.lock);
+    set = t->place != 0;
+    if (set) {
+        removed(&w->timers, t);
+        publish_first(&w->timers);
+    }
+    rn__unlock(&w->timers.lock);
+    return set;
+}
+
 bool rn__timer_stop(struct rn__timer *t)
 {
-    struct rn__worker *w;
-    bool set = false;
+    bool set;
 
-    if (t->home == 0 || !rn__outside_enter())
+    if (t->home == 0)
         return false;
-    /* Perhaps a worker of an earlier scheduler, which took all its timers out: then it is not there now, or not set. */
-    w = rn__worker_at(t->home - 1);
-    if (w != NULL) {
-        rn__lock(&w->timers.lock);
-        set = t->place != 0;
-        if (set) {
-            removed(&w->timers, t);
-            publish_first(&w->timers);
-        }
-        rn__unlock(&w->timers.lock);
-    }
+    if (rn__worker() != NULL)
+        return stop(t);
+    if (!rn__outside_enter())
+        return false;
+    set = stop(t);
     rn__outside_leave();
     return set;
 }
