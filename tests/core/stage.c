@@ -173,7 +173,7 @@ static uint64_t next_random(void *arg)
     return ++t->random;
 }
 
-struct stage *stage_new(void)
+static struct stage *stage_new(void)
 {
     struct stage *t = calloc(1, sizeof *t);
 
@@ -188,11 +188,20 @@ struct stage *stage_new(void)
     return t;
 }
 
-void stage_free(struct stage *t)
+int stage_setup(void **state)
 {
+    *state = stage_new();
+    return 0;
+}
+
+int stage_teardown(void **state)
+{
+    struct stage *t = *state;
+
     core_check(t->core);
     core_free(t->core);
     free(t);
+    return 0;
 }
 
 struct peer *enters(struct stage *t, char name)

@@ -50,8 +50,10 @@ struct stage {
     struct peer peers[STAGE_PEERS];
 };
 
-struct stage *stage_new(void);
-void stage_free(struct stage *t); /* checks what is left */
+/* A cmocka test whose *state is a new stage; at its end what is left on it is checked. */
+#define on_stage(test) cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
+int stage_setup(void **state);
+int stage_teardown(void **state);
 
 struct peer *enters(struct stage *t, char name);
 void leaves(struct peer *p); /* its session is over */

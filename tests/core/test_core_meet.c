@@ -12,8 +12,7 @@
 
 static void patient_offer_meets_a_receive_that_waits(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(r, 1);
     hears(r, "");
@@ -26,26 +25,22 @@ static void patient_offer_meets_a_receive_that_waits(void **state)
     takes(r, 1);
     hears(s, "");
     hears(r, "");
-    stage_free(t);
 }
 
 static void patient_offer_waits_for_a_receive(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 7, "tea");
     passes(t, 3600 * 1000, NULL);
     hears(s, "");
     asks(r, 1);
     hears(r, "claim 1 of s7");
-    stage_free(t);
 }
 
 static void claims_deliveries_and_positions_count_up(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 7, "a");
     offers(s, 9, "b");
@@ -56,13 +51,11 @@ static void claims_deliveries_and_positions_count_up(void **state)
     hears(r, "commit claim 2 as 1; commit claim 1 as 2; element 1 'b' at 1; element 2 'a' at 2");
     hears(s, "commit 2; commit 1");
     takes(r, 2);
-    stage_free(t);
 }
 
 static void receive_is_claimed_for_one_offer_at_a_time(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(r, 1);
     offers(s, 7, "a");
@@ -72,13 +65,11 @@ static void receive_is_claimed_for_one_offer_at_a_time(void **state)
     hears(r, "commit claim 1 as 1; element 1 'a' at 1");
     takes(r, 1);
     hears(r, "");
-    stage_free(t);
 }
 
 static void senders_meet_in_the_order_in_which_they_began(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(b, 1, "x");
     offers(a, 1, "x");
@@ -87,13 +78,11 @@ static void senders_meet_in_the_order_in_which_they_began(void **state)
     hears(r, "claim 1 of b1; claim 2 of a1");
     asks(r, 1);
     hears(r, "claim 3 of b2");
-    stage_free(t);
 }
 
 static void receivers_meet_in_turn(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     asks(r, 2);
     asks(q, 1);
@@ -102,13 +91,11 @@ static void receivers_meet_in_turn(void **state)
     offers(s, 3, "x");
     hears(r, "claim 1 of s1; claim 2 of s3");
     hears(q, "claim 1 of s2");
-    stage_free(t);
 }
 
 static void refused_offer_goes_back_to_its_place(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     for (uint64_t i = 1; i <= 4; i++)
         offers(s, i, "x");
@@ -121,13 +108,11 @@ static void refused_offer_goes_back_to_its_place(void **state)
     hears(r, ""); /* what refuses does not wait, until it asks */
     asks(q, 4);
     hears(q, "claim 1 of s1; claim 2 of s2; claim 3 of s3; claim 4 of s4");
-    stage_free(t);
 }
 
 static void receive_that_asks_again_is_claimed_again(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -137,15 +122,13 @@ static void receive_that_asks_again_is_claimed_again(void **state)
     hears(r, "claim 2 of s1");
     accepts(r, 2);
     hears(s, "commit 1");
-    stage_free(t);
 }
 
 /* ---- withdrawn ---------------------------------------------------------------------------------------------------------- */
 
 static void withdrawn_offer_is_aborted_and_meets_nobody(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "a");
     offers(s, 2, "b");
@@ -153,13 +136,11 @@ static void withdrawn_offer_is_aborted_and_meets_nobody(void **state)
     hears(s, "abort 1");
     asks(r, 2);
     hears(r, "claim 1 of s2");
-    stage_free(t);
 }
 
 static void withdrawn_after_the_claim_the_claim_decides(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "a");
     asks(r, 1);
@@ -170,13 +151,11 @@ static void withdrawn_after_the_claim_the_claim_decides(void **state)
     accepts(r, 1);
     hears(s, "commit 1");
     hears(r, "commit claim 1 as 1; element 1 'a' at 1");
-    stage_free(t);
 }
 
 static void withdrawn_and_refused_offer_does_not_go_back(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "a");
     asks(r, 1);
@@ -186,13 +165,11 @@ static void withdrawn_and_refused_offer_does_not_go_back(void **state)
     refuses(r, 1);
     hears(s, "abort 1");
     hears(q, "");
-    stage_free(t);
 }
 
 static void withdrawn_after_its_verdict_nothing_is_said(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "a");
     asks(r, 1);
@@ -202,15 +179,13 @@ static void withdrawn_after_its_verdict_nothing_is_said(void **state)
     withdraws(s, 1);
     hears(s, "");
     hears(r, "commit claim 1 as 1; element 1 'a' at 1");
-    stage_free(t);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------------------------------------ */
 
 static void offer_ends_at_its_deadline(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers_within(s, 1, "a", 50);
     offers_within(s, 2, "b", 60);
@@ -220,13 +195,11 @@ static void offer_ends_at_its_deadline(void **state)
     hears(s, "abort 1");
     asks(r, 2);
     hears(r, "claim 1 of s2");
-    stage_free(t);
 }
 
 static void deadline_after_the_claim_the_claim_decides(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers_within(s, 1, "a", 50);
     offers_within(s, 2, "b", 50);
@@ -239,13 +212,11 @@ static void deadline_after_the_claim_the_claim_decides(void **state)
     asks(r, 1);
     hears(s, "commit 1; abort 2");
     hears(r, "commit claim 1 as 1; element 1 'a' at 1");
-    stage_free(t);
 }
 
 static void deadline_holds_for_an_offer_that_was_refused(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers_within(s, 1, "a", 50);
     asks(r, 1);
@@ -255,27 +226,26 @@ static void deadline_holds_for_an_offer_that_was_refused(void **state)
     hears(s, "");
     passes(t, 30, NULL);
     hears(s, "abort 1");
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(patient_offer_meets_a_receive_that_waits),
-        cmocka_unit_test(patient_offer_waits_for_a_receive),
-        cmocka_unit_test(claims_deliveries_and_positions_count_up),
-        cmocka_unit_test(receive_is_claimed_for_one_offer_at_a_time),
-        cmocka_unit_test(senders_meet_in_the_order_in_which_they_began),
-        cmocka_unit_test(receivers_meet_in_turn),
-        cmocka_unit_test(refused_offer_goes_back_to_its_place),
-        cmocka_unit_test(receive_that_asks_again_is_claimed_again),
-        cmocka_unit_test(withdrawn_offer_is_aborted_and_meets_nobody),
-        cmocka_unit_test(withdrawn_after_the_claim_the_claim_decides),
-        cmocka_unit_test(withdrawn_and_refused_offer_does_not_go_back),
-        cmocka_unit_test(withdrawn_after_its_verdict_nothing_is_said),
-        cmocka_unit_test(offer_ends_at_its_deadline),
-        cmocka_unit_test(deadline_after_the_claim_the_claim_decides),
-        cmocka_unit_test(deadline_holds_for_an_offer_that_was_refused),
+        on_stage(patient_offer_meets_a_receive_that_waits),
+        on_stage(patient_offer_waits_for_a_receive),
+        on_stage(claims_deliveries_and_positions_count_up),
+        on_stage(receive_is_claimed_for_one_offer_at_a_time),
+        on_stage(senders_meet_in_the_order_in_which_they_began),
+        on_stage(receivers_meet_in_turn),
+        on_stage(refused_offer_goes_back_to_its_place),
+        on_stage(receive_that_asks_again_is_claimed_again),
+        on_stage(withdrawn_offer_is_aborted_and_meets_nobody),
+        on_stage(withdrawn_after_the_claim_the_claim_decides),
+        on_stage(withdrawn_and_refused_offer_does_not_go_back),
+        on_stage(withdrawn_after_its_verdict_nothing_is_said),
+        on_stage(offer_ends_at_its_deadline),
+        on_stage(deadline_after_the_claim_the_claim_decides),
+        on_stage(deadline_holds_for_an_offer_that_was_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,7 @@
 
 static void sender_that_asks_is_called_for_a_receive(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 1);
     hears(s, "");
@@ -25,13 +24,11 @@ static void sender_that_asks_is_called_for_a_receive(void **state)
     accepts(r, 1);
     hears(s, "commit 1");
     hears(r, "commit claim 1 as 1; element 1 'tea' at 1");
-    stage_free(t);
 }
 
 static void senders_are_called_as_often_as_receives_wait(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 3);
     asks(b, 1);
@@ -40,13 +37,11 @@ static void senders_are_called_as_often_as_receives_wait(void **state)
     hears(b, "call 1");
     asks(r, 4);
     hears(a, "call 2");
-    stage_free(t);
 }
 
 static void senders_that_ask_are_called_in_turn(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 2);
     asks(b, 1);
@@ -61,13 +56,11 @@ static void senders_that_ask_are_called_in_turn(void **state)
     hears(r, "claim 2 of b1");
     asks(r, 1);
     hears(a, "call 1");
-    stage_free(t);
 }
 
 static void who_asks_and_who_offers_stand_in_one_line(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *c = sender(t, 'c');
     struct end *r = receiver(t, 'r');
     asks(a, 1);
@@ -77,13 +70,11 @@ static void who_asks_and_who_offers_stand_in_one_line(void **state)
     hears(a, "call 1");
     hears(r, "claim 1 of b1");
     hears(c, "");
-    stage_free(t);
 }
 
 static void offer_that_nobody_can_receive_any_more_is_answered_at_once(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -94,13 +85,11 @@ static void offer_that_nobody_can_receive_any_more_is_answered_at_once(void **st
     hears(s, "");
     asks(r, 1); /* it counts as waiting, without being told so */
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void refused_offer_of_one_that_was_called_is_answered_too(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -117,13 +106,11 @@ static void refused_offer_of_one_that_was_called_is_answered_too(void **state)
     asks(r, 1); /* now somebody else waits, so it is kept for that one */
     hears(r, "claim 2 of s7");
     hears(s, "");
-    stage_free(t);
 }
 
 static void sender_whose_offer_came_to_nothing_keeps_its_place(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     offers(b, 1, "x");
@@ -135,13 +122,11 @@ static void sender_whose_offer_came_to_nothing_keeps_its_place(void **state)
     asks(r, 1);
     hears(a, "call 1");
     hears(r, "");
-    stage_free(t);
 }
 
 static void sender_with_more_behind_goes_back_to_the_older_place(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 2);
     asks(b, 1);
@@ -153,13 +138,11 @@ static void sender_with_more_behind_goes_back_to_the_older_place(void **state)
     asks(r, 1);
     hears(a, "call 1");
     hears(b, "");
-    stage_free(t);
 }
 
 static void call_that_is_given_back_goes_to_the_next(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(b, 1);
@@ -169,13 +152,11 @@ static void call_that_is_given_back_goes_to_the_next(void **state)
     returns(a, 1);
     hears(b, "call 1");
     hears(a, "");
-    stage_free(t);
 }
 
 static void call_speaks_for_a_receive(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(r, 1);
@@ -186,13 +167,11 @@ static void call_speaks_for_a_receive(void **state)
     hears(r, "claim 1 of a1");
     asks(r, 1);
     hears(r, "claim 2 of b1");
-    stage_free(t);
 }
 
 static void call_that_is_given_back_leaves_its_receive_to_an_offer(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(r, 1);
@@ -200,13 +179,11 @@ static void call_that_is_given_back_leaves_its_receive_to_an_offer(void **state)
     offers(b, 1, "x");
     returns(a, 1);
     hears(r, "claim 1 of b1");
-    stage_free(t);
 }
 
 static void who_was_called_and_comes_goes_before_an_older_offer(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b');
     struct end *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(a, 1, "x");
@@ -219,13 +196,11 @@ static void who_was_called_and_comes_goes_before_an_older_offer(void **state)
     comes(b, 1, "x");
     hears(q, "claim 1 of b1");
     hears(a, "");
-    stage_free(t);
 }
 
 static void offer_is_aborted_while_another_call_speaks_for_the_receive(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(b, 1);
@@ -237,13 +212,11 @@ static void offer_is_aborted_while_another_call_speaks_for_the_receive(void **st
     hears(b, "abort 1 asks");
     comes(a, 1, "x");
     hears(r, "claim 1 of a1");
-    stage_free(t);
 }
 
 static void sender_that_asks_no_more_is_not_called(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 2);
     asks(s, 0);
@@ -251,40 +224,37 @@ static void sender_that_asks_no_more_is_not_called(void **state)
     hears(s, "");
     asks(s, 1);
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void empty_offers_are_not_kept_without_end(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's');
     for (uint64_t i = 1; i <= MEET_PARKED_MAX; i++)
         offers(s, i, "");
     hears(s, "");
     offers(s, MEET_PARKED_MAX + 1, "");
     hears(s, "abort 4097 asks");
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sender_that_asks_is_called_for_a_receive),
-        cmocka_unit_test(senders_are_called_as_often_as_receives_wait),
-        cmocka_unit_test(senders_that_ask_are_called_in_turn),
-        cmocka_unit_test(who_asks_and_who_offers_stand_in_one_line),
-        cmocka_unit_test(offer_that_nobody_can_receive_any_more_is_answered_at_once),
-        cmocka_unit_test(refused_offer_of_one_that_was_called_is_answered_too),
-        cmocka_unit_test(sender_whose_offer_came_to_nothing_keeps_its_place),
-        cmocka_unit_test(sender_with_more_behind_goes_back_to_the_older_place),
-        cmocka_unit_test(call_that_is_given_back_goes_to_the_next),
-        cmocka_unit_test(call_speaks_for_a_receive),
-        cmocka_unit_test(call_that_is_given_back_leaves_its_receive_to_an_offer),
-        cmocka_unit_test(who_was_called_and_comes_goes_before_an_older_offer),
-        cmocka_unit_test(offer_is_aborted_while_another_call_speaks_for_the_receive),
-        cmocka_unit_test(sender_that_asks_no_more_is_not_called),
-        cmocka_unit_test(empty_offers_are_not_kept_without_end),
+        on_stage(sender_that_asks_is_called_for_a_receive),
+        on_stage(senders_are_called_as_often_as_receives_wait),
+        on_stage(senders_that_ask_are_called_in_turn),
+        on_stage(who_asks_and_who_offers_stand_in_one_line),
+        on_stage(offer_that_nobody_can_receive_any_more_is_answered_at_once),
+        on_stage(refused_offer_of_one_that_was_called_is_answered_too),
+        on_stage(sender_whose_offer_came_to_nothing_keeps_its_place),
+        on_stage(sender_with_more_behind_goes_back_to_the_older_place),
+        on_stage(call_that_is_given_back_goes_to_the_next),
+        on_stage(call_speaks_for_a_receive),
+        on_stage(call_that_is_given_back_leaves_its_receive_to_an_offer),
+        on_stage(who_was_called_and_comes_goes_before_an_older_offer),
+        on_stage(offer_is_aborted_while_another_call_speaks_for_the_receive),
+        on_stage(sender_that_asks_no_more_is_not_called),
+        on_stage(empty_offers_are_not_kept_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

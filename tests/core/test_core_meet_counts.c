@@ -11,8 +11,7 @@
 
 static void ask_that_crosses_a_claim_is_counted_less(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(r, 1);
     offers(s, 1, "x");
@@ -23,13 +22,11 @@ static void ask_that_crosses_a_claim_is_counted_less(void **state)
     hears(r, "claim 2 of s2");
     asks(r, 1);
     hears(r, "claim 3 of s3");
-    stage_free(t);
 }
 
 static void ask_that_crosses_calls_is_counted_less(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 2);
     asks(r, 2);
@@ -37,13 +34,11 @@ static void ask_that_crosses_calls_is_counted_less(void **state)
     asks_crossing(s, 3, -2);
     asks(r, 5);
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void ask_that_crosses_the_return_of_a_receive_is_counted_more(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(a, 1, "x");
     asks(r, 1);
@@ -54,13 +49,11 @@ static void ask_that_crosses_the_return_of_a_receive_is_counted_more(void **stat
     for (uint64_t i = 1; i <= 3; i++)
         offers(b, i, "x");
     hears(r, "claim 2 of b1; claim 3 of b2");
-    stage_free(t);
 }
 
 static void ask_that_crosses_the_return_of_a_send_is_counted_more(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -71,13 +64,11 @@ static void ask_that_crosses_the_return_of_a_send_is_counted_more(void **state)
     asks_crossing(s, 1, +1);
     asks(r, 3);
     hears(s, "call 2");
-    stage_free(t);
 }
 
 static void send_that_was_turned_away_counts_too(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = binds(
         enters(t, 's'), "x", WIRE_OUT,
         &(struct wire_attributes){ .capacity = WIRE_RENDEZVOUS, .capacity_bytes = 4, .type = "" });
@@ -89,13 +80,11 @@ static void send_that_was_turned_away_counts_too(void **state)
     asks(r, 4);
     hears(r, "claim 1 of s1");
     hears(s, "call 2");
-    stage_free(t);
 }
 
 static void changes_that_cross_an_ask_add_up(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(a, 1, "x");
     asks(r, 1);
@@ -106,13 +95,11 @@ static void changes_that_cross_an_ask_add_up(void **state)
     for (uint64_t i = 1; i <= 3; i++)
         offers(b, i, "x");
     hears(r, "claim 2 of b1; claim 3 of b2");
-    stage_free(t);
 }
 
 static void fewer_than_none_are_none(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -126,13 +113,11 @@ static void fewer_than_none_are_none(void **state)
     asks_crossing(r, 0, -1);
     offers(s, 8, "y");
     hears(r, "");
-    stage_free(t);
 }
 
 static void receive_that_returns_after_fewer_than_none_is_none(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(a, 1, "x");
     asks(r, 1);
@@ -143,13 +128,11 @@ static void receive_that_returns_after_fewer_than_none_is_none(void **state)
     hears(r, "abort claim 1 asks");
     asks(r, 1);
     hears(r, "claim 2 of b1");
-    stage_free(t);
 }
 
 static void receives_that_return_after_fewer_than_none_count_from_there(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(a, 1, "x");
     offers(a, 2, "x");
@@ -160,13 +143,11 @@ static void receives_that_return_after_fewer_than_none_count_from_there(void **s
     offers(b, 1, "x");
     offers(b, 2, "x");
     hears(r, "abort claim 1 asks; abort claim 2 asks; claim 3 of b1");
-    stage_free(t);
 }
 
 static void send_that_returns_after_fewer_than_none_is_none(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -179,13 +160,11 @@ static void send_that_returns_after_fewer_than_none_is_none(void **state)
     hears(s, "");
     asks(s, 1);
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void claim_that_was_refused_is_not_counted_until_its_node_asks(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     asks(r, 2);
     offers(s, 1, "x");
@@ -195,7 +174,6 @@ static void claim_that_was_refused_is_not_counted_until_its_node_asks(void **sta
     hears(r, "");
     asks(r, 1);
     hears(r, "claim 3 of s1");
-    stage_free(t);
 }
 
 /* ---- no operation meets itself ---------------------------------------------------------------------------------------- */
@@ -209,8 +187,7 @@ static void both(struct stage *t, char name, struct end **s, struct end **r)
 
 static void operation_that_waits_alone_on_both_sides_is_not_called_for_itself(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *q;
     both(t, 'a', &s, &r);
     q = receiver(t, 'q');
@@ -223,13 +200,11 @@ static void operation_that_waits_alone_on_both_sides_is_not_called_for_itself(vo
     comes(s, 7, "x");
     hears(q, "claim 1 of a7");
     hears(r, "");
-    stage_free(t);
 }
 
 static void receive_of_one_that_waits_alone_meets_others(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b');
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -237,25 +212,21 @@ static void receive_of_one_that_waits_alone_meets_others(void **state)
     offers(b, 7, "other"); /* the same number, of another process */
     hears(r, "claim 1 of b7");
     hears(s, "");
-    stage_free(t);
 }
 
 static void other_process_is_called_for_an_operation_of_its_own_number(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b');
     both(t, 'a', &s, &r);
     asks_alone(r, 7);
     asks_alone(b, 7);
     hears(b, "call 1");
-    stage_free(t);
 }
 
 static void own_offer_is_passed_over_by_its_receive(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b'), *q = receiver(t, 'q');
     both(t, 'a', &s, &r);
     offers(s, 7, "self");
@@ -269,13 +240,11 @@ static void own_offer_is_passed_over_by_its_receive(void **state)
     hears(r, "");
     asks(q, 1);
     hears(q, "claim 1 of a7");
-    stage_free(t);
 }
 
 static void call_names_the_operation_that_it_is_not_for(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r;
     both(t, 'a', &s, &r);
     asks_alone(r, 7);
@@ -283,13 +252,11 @@ static void call_names_the_operation_that_it_is_not_for(void **state)
     hears(s, "call 1 but 7");
     comes(s, 8, "x");
     hears(r, "claim 1 of a8");
-    stage_free(t);
 }
 
 static void calls_for_any_and_for_any_but_one_are_said_apart(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *q = receiver(t, 'q');
     both(t, 'a', &s, &r);
     asks(s, 5);
@@ -298,13 +265,11 @@ static void calls_for_any_and_for_any_but_one_are_said_apart(void **state)
     hears(s, "call 3 but 7"); /* for the first in line, until it has met somebody */
     asks(r, 2);
     hears(s, "call 1"); /* for whichever */
-    stage_free(t);
 }
 
 static void calls_that_differ_within_one_flush_are_said_apart(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b'), *q = receiver(t, 'q');
     both(t, 'a', &s, &r);
     asks_alone(r, 7);
@@ -314,13 +279,11 @@ static void calls_that_differ_within_one_flush_are_said_apart(void **state)
     hears(s, "call 1 but 7; call 1"); /* for r, which has met b then; for q */
     hears(r, "claim 1 of b1");
     hears(q, "");
-    stage_free(t);
 }
 
 static void operation_is_called_when_another_receives_beside_it(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r;
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -330,13 +293,11 @@ static void operation_is_called_when_another_receives_beside_it(void **state)
     hears(s, "call 1");
     comes(s, 7, "self");
     hears(r, "claim 1 of a7");
-    stage_free(t);
 }
 
 static void operation_is_called_again_once_it_does_not_receive_any_more(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r;
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -344,13 +305,11 @@ static void operation_is_called_again_once_it_does_not_receive_any_more(void **s
     hears(s, "");
     asks(r, 1); /* another one */
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void send_that_came_and_went_is_known_by_its_offer(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r;
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -363,13 +322,11 @@ static void send_that_came_and_went_is_known_by_its_offer(void **state)
     hears(r, "");
     asks(s, 2);
     hears(s, "call 1 but 7");
-    stage_free(t);
 }
 
 static void send_that_came_and_went_beside_others_is_not_alone(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r;
     both(t, 'a', &s, &r);
     asks(s, 2);
@@ -380,13 +337,11 @@ static void send_that_came_and_went_beside_others_is_not_alone(void **state)
     hears(s, "abort 1 asks; call 1 but 7");
     comes(s, 8, "another");
     hears(r, "claim 1 of a8");
-    stage_free(t);
 }
 
 static void receive_that_was_refused_its_own_offer_waits_for_another(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *q = receiver(t, 'q');
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -401,13 +356,11 @@ static void receive_that_was_refused_its_own_offer_waits_for_another(void **stat
     hears(r, "");
     asks(q, 1);
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void one_of_two_that_is_left_is_not_known(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b');
     both(t, 'a', &s, &r);
     asks_alone(r, 7);
@@ -416,13 +369,11 @@ static void one_of_two_that_is_left_is_not_known(void **state)
     hears(r, "claim 1 of b1");
     offers(s, 7, "x");
     hears(r, "claim 2 of a7");
-    stage_free(t);
 }
 
 static void receive_that_waits_again_may_be_any(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b');
     both(t, 'a', &s, &r);
     asks_alone(r, 7);
@@ -435,13 +386,11 @@ static void receive_that_waits_again_may_be_any(void **state)
     refuses(r, 2);
     asks_alone(r, 7);
     hears(r, "");
-    stage_free(t);
 }
 
 static void name_in_an_ask_that_crosses_a_change_is_forgotten(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *b = sender(t, 'b');
     both(t, 'a', &s, &r);
     asks(r, 1);
@@ -454,13 +403,11 @@ static void name_in_an_ask_that_crosses_a_change_is_forgotten(void **state)
     hears(r, "claim 2 of a6");
     offers(s, 7, "x");
     hears(r, "claim 3 of a7"); /* either may be left */
-    stage_free(t);
 }
 
 static void name_of_a_send_that_has_been_called_is_forgotten(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *r, *q = receiver(t, 'q');
     both(t, 'a', &s, &r);
     asks_alone(s, 7);
@@ -471,39 +418,38 @@ static void name_of_a_send_that_has_been_called_is_forgotten(void **state)
     asks(q, 0);
     returns(s, 1);
     hears(s, "call 1 but 7");
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ask_that_crosses_a_claim_is_counted_less),
-        cmocka_unit_test(ask_that_crosses_calls_is_counted_less),
-        cmocka_unit_test(ask_that_crosses_the_return_of_a_receive_is_counted_more),
-        cmocka_unit_test(ask_that_crosses_the_return_of_a_send_is_counted_more),
-        cmocka_unit_test(send_that_was_turned_away_counts_too),
-        cmocka_unit_test(changes_that_cross_an_ask_add_up),
-        cmocka_unit_test(fewer_than_none_are_none),
-        cmocka_unit_test(receive_that_returns_after_fewer_than_none_is_none),
-        cmocka_unit_test(receives_that_return_after_fewer_than_none_count_from_there),
-        cmocka_unit_test(send_that_returns_after_fewer_than_none_is_none),
-        cmocka_unit_test(claim_that_was_refused_is_not_counted_until_its_node_asks),
-        cmocka_unit_test(operation_that_waits_alone_on_both_sides_is_not_called_for_itself),
-        cmocka_unit_test(receive_of_one_that_waits_alone_meets_others),
-        cmocka_unit_test(other_process_is_called_for_an_operation_of_its_own_number),
-        cmocka_unit_test(own_offer_is_passed_over_by_its_receive),
-        cmocka_unit_test(call_names_the_operation_that_it_is_not_for),
-        cmocka_unit_test(calls_for_any_and_for_any_but_one_are_said_apart),
-        cmocka_unit_test(calls_that_differ_within_one_flush_are_said_apart),
-        cmocka_unit_test(operation_is_called_when_another_receives_beside_it),
-        cmocka_unit_test(operation_is_called_again_once_it_does_not_receive_any_more),
-        cmocka_unit_test(send_that_came_and_went_is_known_by_its_offer),
-        cmocka_unit_test(send_that_came_and_went_beside_others_is_not_alone),
-        cmocka_unit_test(receive_that_was_refused_its_own_offer_waits_for_another),
-        cmocka_unit_test(one_of_two_that_is_left_is_not_known),
-        cmocka_unit_test(receive_that_waits_again_may_be_any),
-        cmocka_unit_test(name_in_an_ask_that_crosses_a_change_is_forgotten),
-        cmocka_unit_test(name_of_a_send_that_has_been_called_is_forgotten),
+        on_stage(ask_that_crosses_a_claim_is_counted_less),
+        on_stage(ask_that_crosses_calls_is_counted_less),
+        on_stage(ask_that_crosses_the_return_of_a_receive_is_counted_more),
+        on_stage(ask_that_crosses_the_return_of_a_send_is_counted_more),
+        on_stage(send_that_was_turned_away_counts_too),
+        on_stage(changes_that_cross_an_ask_add_up),
+        on_stage(fewer_than_none_are_none),
+        on_stage(receive_that_returns_after_fewer_than_none_is_none),
+        on_stage(receives_that_return_after_fewer_than_none_count_from_there),
+        on_stage(send_that_returns_after_fewer_than_none_is_none),
+        on_stage(claim_that_was_refused_is_not_counted_until_its_node_asks),
+        on_stage(operation_that_waits_alone_on_both_sides_is_not_called_for_itself),
+        on_stage(receive_of_one_that_waits_alone_meets_others),
+        on_stage(other_process_is_called_for_an_operation_of_its_own_number),
+        on_stage(own_offer_is_passed_over_by_its_receive),
+        on_stage(call_names_the_operation_that_it_is_not_for),
+        on_stage(calls_for_any_and_for_any_but_one_are_said_apart),
+        on_stage(calls_that_differ_within_one_flush_are_said_apart),
+        on_stage(operation_is_called_when_another_receives_beside_it),
+        on_stage(operation_is_called_again_once_it_does_not_receive_any_more),
+        on_stage(send_that_came_and_went_is_known_by_its_offer),
+        on_stage(send_that_came_and_went_beside_others_is_not_alone),
+        on_stage(receive_that_was_refused_its_own_offer_waits_for_another),
+        on_stage(one_of_two_that_is_left_is_not_known),
+        on_stage(receive_that_waits_again_may_be_any),
+        on_stage(name_in_an_ask_that_crosses_a_change_is_forgotten),
+        on_stage(name_of_a_send_that_has_been_called_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

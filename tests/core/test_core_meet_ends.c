@@ -25,8 +25,7 @@ static void hold(struct stage *t, struct end **s, struct end **q, struct end **r
 
 static void element_comes_again_when_its_receivers_session_ends(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     hold(t, &s, &q, &r);
     leaves(r->peer);
@@ -34,13 +33,11 @@ static void element_comes_again_when_its_receivers_session_ends(void **state)
     accepts(q, 1);
     hears(q, "commit claim 1 as 1; element 1 'x' at 1 deliveries 2");
     hears(s, "commit 1");
-    stage_free(t);
 }
 
 static void element_comes_as_if_new_when_its_receiver_unbinds(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     hold(t, &s, &q, &r);
     unbinds(r);
@@ -48,25 +45,21 @@ static void element_comes_as_if_new_when_its_receiver_unbinds(void **state)
     hears(q, "claim 1 of nobody");
     accepts(q, 1);
     hears(q, "commit claim 1 as 1; element 1 'x' at 1");
-    stage_free(t);
 }
 
 static void element_that_was_taken_does_not_come_again(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     hold(t, &s, &q, &r);
     takes(r, 1);
     leaves(r->peer);
     hears(q, "");
-    stage_free(t);
 }
 
 static void offer_goes_on_when_its_claimers_session_ends(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     asks(r, 1);
     offers(s, 1, "x");
@@ -75,13 +68,11 @@ static void offer_goes_on_when_its_claimers_session_ends(void **state)
     leaves(r->peer);
     hears(q, "claim 1 of s1");
     hears(s, "");
-    stage_free(t);
 }
 
 static void senders_offers_end_with_its_session_and_receives_wait_again(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b');
     struct end *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(a, 1, "claimed");
@@ -94,13 +85,11 @@ static void senders_offers_end_with_its_session_and_receives_wait_again(void **s
     offers(b, 1, "x");
     hears(r, "claim 2 of b1");
     hears(q, "");
-    stage_free(t);
 }
 
 static void receive_whose_offer_has_gone_is_first_in_line(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b');
     struct end *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(a, 1, "x");
@@ -111,13 +100,11 @@ static void receive_whose_offer_has_gone_is_first_in_line(void **state)
     offers(b, 1, "y");
     hears(r, "abort claim 1 asks; claim 2 of b1");
     hears(q, "");
-    stage_free(t);
 }
 
 static void senders_offers_are_aborted_when_it_unbinds(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     offers(s, 2, "y");
@@ -128,13 +115,11 @@ static void senders_offers_are_aborted_when_it_unbinds(void **state)
     hears(r, "abort claim 1 asks");
     accepts(r, 1); /* it crossed the abort */
     hears(r, "");
-    stage_free(t);
 }
 
 static void calls_end_with_their_senders_session(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(b, 1);
@@ -142,13 +127,11 @@ static void calls_end_with_their_senders_session(void **state)
     hears(a, "call 1");
     leaves(a->peer);
     hears(b, "call 1");
-    stage_free(t);
 }
 
 static void calls_of_a_silent_sender_end_with_its_session(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *c = sender(t, 'c'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(b, 1);
@@ -161,13 +144,11 @@ static void calls_of_a_silent_sender_end_with_its_session(void **state)
     hears(c, "");
     asks(r, 2);
     hears(c, "call 1");
-    stage_free(t);
 }
 
 static void element_arrives_although_its_senders_session_ended(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -175,13 +156,11 @@ static void element_arrives_although_its_senders_session_ended(void **state)
     accepts(r, 1);
     leaves(s->peer);
     hears(r, "commit claim 1 as 1; element 1 'x' at 1");
-    stage_free(t);
 }
 
 static void whole_process_leaves_with_claims_on_its_own_offers(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 'a'), *q = receiver(t, 'q');
     struct end *r = binds(s->peer, "x", WIRE_IN, &(struct wire_attributes){ .type = "" });
     offers(s, 1, "x");
@@ -190,15 +169,13 @@ static void whole_process_leaves_with_claims_on_its_own_offers(void **state)
     asks(q, 1);
     leaves(s->peer);
     hears(q, "");
-    stage_free(t);
 }
 
 /* ---- closed -------------------------------------------------------------------------------------------------------------- */
 
 static void close_ends_the_offers_that_wait(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     offers(a, 1, "x");
     offers(b, 1, "y");
@@ -211,13 +188,11 @@ static void close_ends_the_offers_that_wait(void **state)
     asks(b, 1); /* crossed */
     hears(b, "");
     hears(r, "");
-    stage_free(t);
 }
 
 static void close_waits_for_a_claim_and_for_its_element_to_be_taken(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -232,13 +207,11 @@ static void close_waits_for_a_claim_and_for_its_element_to_be_taken(void **state
     takes(r, 1);
     hears(r, "closed");
     hears(q, "closed");
-    stage_free(t);
 }
 
 static void claim_that_is_refused_after_the_close_aborts_the_offer(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -250,13 +223,11 @@ static void claim_that_is_refused_after_the_close_aborts_the_offer(void **state)
     hears(s, "abort 1");
     hears(r, "failed -5");
     hears(q, "failed -5");
-    stage_free(t);
 }
 
 static void close_waits_for_calls_to_come_back(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 2);
     asks(r, 2);
@@ -269,13 +240,11 @@ static void close_waits_for_calls_to_come_back(void **state)
     returns(a, 1);
     hears(r, "closed");
     hears(a, "");
-    stage_free(t);
 }
 
 static void what_was_given_back_is_received_before_the_close(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     hold(t, &s, &q, &r);
     closes(s, 0);
@@ -287,13 +256,11 @@ static void what_was_given_back_is_received_before_the_close(void **state)
     takes(q, 1);
     hears(q, "closed");
     hears(r, "closed");
-    stage_free(t);
 }
 
 static void close_waits_for_a_claim_on_what_was_given_back(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     hold(t, &s, &q, &r);
     leaves(r->peer);
@@ -304,13 +271,11 @@ static void close_waits_for_a_claim_on_what_was_given_back(void **state)
     hears(q, "commit claim 1 as 1; element 1 'x' at 1 deliveries 2");
     takes(q, 1);
     hears(q, "closed");
-    stage_free(t);
 }
 
 static void offer_of_one_that_was_bound_after_the_close_is_answered(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b, *r = receiver(t, 'r');
     asks(a, 1);
     asks(r, 1);
@@ -322,15 +287,13 @@ static void offer_of_one_that_was_bound_after_the_close_is_answered(void **state
     hears(b, "abort 1");
     returns(a, 1);
     hears(r, "closed");
-    stage_free(t);
 }
 
 /* ---- cancelled ------------------------------------------------------------------------------------------------------------ */
 
 static void cancel_ends_offers_claims_and_what_was_not_taken(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     struct core_totals totals;
     hold(t, &s, &q, &r);
@@ -354,13 +317,11 @@ static void cancel_ends_offers_claims_and_what_was_not_taken(void **state)
     assert_int_equal(totals.channels, 1);
     assert_int_equal(totals.accepted, 1);
     assert_int_equal(totals.dropped, 1);
-    stage_free(t);
 }
 
 static void cancel_drops_what_was_given_back(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s, *q, *r;
     struct core_totals totals;
     hold(t, &s, &q, &r);
@@ -381,32 +342,31 @@ static void cancel_drops_what_was_given_back(void **state)
     core_totals(t->core, &totals);
     assert_int_equal(totals.accepted, 2);
     assert_int_equal(totals.dropped, 2);
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(element_comes_again_when_its_receivers_session_ends),
-        cmocka_unit_test(element_comes_as_if_new_when_its_receiver_unbinds),
-        cmocka_unit_test(element_that_was_taken_does_not_come_again),
-        cmocka_unit_test(offer_goes_on_when_its_claimers_session_ends),
-        cmocka_unit_test(senders_offers_end_with_its_session_and_receives_wait_again),
-        cmocka_unit_test(receive_whose_offer_has_gone_is_first_in_line),
-        cmocka_unit_test(senders_offers_are_aborted_when_it_unbinds),
-        cmocka_unit_test(calls_end_with_their_senders_session),
-        cmocka_unit_test(calls_of_a_silent_sender_end_with_its_session),
-        cmocka_unit_test(element_arrives_although_its_senders_session_ended),
-        cmocka_unit_test(whole_process_leaves_with_claims_on_its_own_offers),
-        cmocka_unit_test(close_ends_the_offers_that_wait),
-        cmocka_unit_test(close_waits_for_a_claim_and_for_its_element_to_be_taken),
-        cmocka_unit_test(claim_that_is_refused_after_the_close_aborts_the_offer),
-        cmocka_unit_test(close_waits_for_calls_to_come_back),
-        cmocka_unit_test(what_was_given_back_is_received_before_the_close),
-        cmocka_unit_test(close_waits_for_a_claim_on_what_was_given_back),
-        cmocka_unit_test(offer_of_one_that_was_bound_after_the_close_is_answered),
-        cmocka_unit_test(cancel_ends_offers_claims_and_what_was_not_taken),
-        cmocka_unit_test(cancel_drops_what_was_given_back),
+        on_stage(element_comes_again_when_its_receivers_session_ends),
+        on_stage(element_comes_as_if_new_when_its_receiver_unbinds),
+        on_stage(element_that_was_taken_does_not_come_again),
+        on_stage(offer_goes_on_when_its_claimers_session_ends),
+        on_stage(senders_offers_end_with_its_session_and_receives_wait_again),
+        on_stage(receive_whose_offer_has_gone_is_first_in_line),
+        on_stage(senders_offers_are_aborted_when_it_unbinds),
+        on_stage(calls_end_with_their_senders_session),
+        on_stage(calls_of_a_silent_sender_end_with_its_session),
+        on_stage(element_arrives_although_its_senders_session_ended),
+        on_stage(whole_process_leaves_with_claims_on_its_own_offers),
+        on_stage(close_ends_the_offers_that_wait),
+        on_stage(close_waits_for_a_claim_and_for_its_element_to_be_taken),
+        on_stage(claim_that_is_refused_after_the_close_aborts_the_offer),
+        on_stage(close_waits_for_calls_to_come_back),
+        on_stage(what_was_given_back_is_received_before_the_close),
+        on_stage(close_waits_for_a_claim_on_what_was_given_back),
+        on_stage(offer_of_one_that_was_bound_after_the_close_is_answered),
+        on_stage(cancel_ends_offers_claims_and_what_was_not_taken),
+        on_stage(cancel_drops_what_was_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,7 @@ static struct end *sender_of_bytes(struct stage *t, char name, uint64_t bytes)
 
 static void offers_that_wait_are_bounded_in_bytes_and_others_called_in_turn(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender_of_bytes(t, 'a', 10), *b = sender_of_bytes(t, 'b', 10);
     struct end *r = receiver(t, 'r');
     offers(a, 1, "123456");
@@ -39,13 +38,11 @@ static void offers_that_wait_are_bounded_in_bytes_and_others_called_in_turn(void
     hears(r, "commit claim 1 as 1; claim 2 of b2; element 1 '123456' at 1; claim 3 of b1");
     offers(b, 4, "123456");
     hears(b, ""); /* there is room again; who was called takes none of it */
-    stage_free(t);
 }
 
 static void offer_that_came_for_a_call_needs_no_room(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender_of_bytes(t, 's', 10), *r = receiver(t, 'r');
     asks(s, 1);
     asks(r, 1);
@@ -54,7 +51,6 @@ static void offer_that_came_for_a_call_needs_no_room(void **state)
     comes(s, 2, "1234567890");
     hears(r, "claim 1 of s2");
     hears(s, "");
-    stage_free(t);
 }
 
 /* ---- how it comes to be one ------------------------------------------------------------------------------------------- */
@@ -63,8 +59,7 @@ static const struct wire_attributes nothing = { .type = "" };
 
 static void receives_that_waited_before_it_was_a_rendezvous_are_claimed(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *q = receiver(t, 'q'), *r = receiver(t, 'r'), *s;
     asks(r, 2);
     asks(q, 1);
@@ -76,13 +71,11 @@ static void receives_that_waited_before_it_was_a_rendezvous_are_claimed(void **s
     offers(s, 2, "y");
     hears(r, "claim 1 of s1");
     hears(q, "claim 1 of s2");
-    stage_free(t);
 }
 
 static void receiver_may_say_that_it_is_a_rendezvous(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *q = receiver(t, 'q'), *r, *s;
     asks(q, 1);
     r = binds(enters(t, 'r'), "x", WIRE_IN,
@@ -93,13 +86,11 @@ static void receiver_may_say_that_it_is_a_rendezvous(void **state)
     offers(s, 2, "y");
     hears(q, "opened; claim 1 of s1");
     hears(r, "opened; claim 1 of s2");
-    stage_free(t);
 }
 
 static void who_does_not_wait_meets_nobody(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *q = receiver(t, 'q'), *r = receiver(t, 'r'), *s;
     struct wire_control weak = { .what = WIRE_ASK, .ask = { .waiting = 1, .weak = true } };
     assert_int_equal(tells(q, weak), 0); /* before it is a rendezvous, and after */
@@ -113,13 +104,11 @@ static void who_does_not_wait_meets_nobody(void **state)
     hears(s, "");
     hears(q, "claim 1 of s1");
     passes(t, 1000, q->peer);
-    stage_free(t);
 }
 
 static void rendezvous_that_is_left_and_bound_again_is_another(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *a, *r;
     uint64_t before = s->incarnation;
     offers(s, 1, "x");
@@ -131,15 +120,13 @@ static void rendezvous_that_is_left_and_bound_again_is_another(void **state)
     r = receiver(t, 'r');
     asks(r, 1);
     hears(r, "");
-    stage_free(t);
 }
 
 /* ---- two channels ------------------------------------------------------------------------------------------------------- */
 
 static void one_operation_meets_in_two_channels_apart_from_each_other(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct wire_attributes meets = { .capacity = WIRE_RENDEZVOUS, .type = "" };
     struct peer *a = enters(t, 'a'), *b = enters(t, 'b');
     struct end *s1 = binds(a, "x", WIRE_OUT, &meets), *s2 = binds(a, "y", WIRE_OUT, &meets);
@@ -165,13 +152,11 @@ static void one_operation_meets_in_two_channels_apart_from_each_other(void **sta
     hears(s2, "commit 1");
     hears(s1, "");
     hears(r1, "");
-    stage_free(t);
 }
 
 static void both_cases_of_a_select_are_claimed_and_one_is_refused(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct wire_attributes meets = { .capacity = WIRE_RENDEZVOUS, .type = "" };
     struct peer *a = enters(t, 'a'), *b = enters(t, 'b'), *c = enters(t, 'c');
     struct end *s1 = binds(a, "x", WIRE_OUT, &meets), *s2 = binds(c, "y", WIRE_OUT, &meets);
@@ -188,7 +173,6 @@ static void both_cases_of_a_select_are_claimed_and_one_is_refused(void **state)
     hears(s2, "");
     asks(r2, 1);
     hears(r2, "claim 2 of c1");
-    stage_free(t);
 }
 
 /* ---- rules -------------------------------------------------------------------------------------------------------------- */
@@ -201,8 +185,7 @@ static void broken_by(int rc, const struct end *e, const char *rule)
 
 static void offer_must_be_as_the_specification_says(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender_of_bytes(t, 's', 10), *r = receiver(t, 'r');
     struct wire_section good = { .number = 1, .position = 7, .flags = WIRE_OFFER | WIRE_PATIENT },
                         bad = good;
@@ -234,13 +217,11 @@ static void offer_must_be_as_the_specification_says(void **state)
     broken_by(shows(s, good, "x"), s, "an offer whose number is out of sequence");
     asks(r, 1);
     hears(r, "claim 1 of s7");
-    stage_free(t);
 }
 
 static void calls_and_elements_must_be_there_to_be_returned(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     struct wire_control back = { .what = WIRE_RETURNED, .credit = { .elements = 2 } };
     asks(s, 1);
@@ -250,26 +231,22 @@ static void calls_and_elements_must_be_there_to_be_returned(void **state)
     broken_by(tells(r, back), r,
               "elements of a rendezvous were returned, which are never recalled");
     returns(s, 1);
-    stage_free(t);
 }
 
 static void an_ask_sees_only_what_was_changed(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's');
     struct wire_control ask = { .what = WIRE_ASK, .ask = { .waiting = 1 } };
     ask.ask.adjusted = INT64_MIN;
     broken_by(tells(s, ask), s, "an ask that has seen changes which were not made");
     ask.ask.adjusted = INT64_MAX;
     broken_by(tells(s, ask), s, "an ask that has seen changes which were not made");
-    stage_free(t);
 }
 
 static void only_what_was_said_may_be_answered(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -285,13 +262,11 @@ static void only_what_was_said_may_be_answered(void **state)
                   "an offer was withdrawn that was never made");
     broken_by(tells(r, (struct wire_control){ .what = WIRE_TAKEN, .number = 1 }), r,
               "an element was taken that was not delivered");
-    stage_free(t);
 }
 
 static void controls_of_a_rendezvous_have_a_direction(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     const char *rule = "a control of a rendezvous on a binding of the other direction";
     broken_by(tells(s, (struct wire_control){ .what = WIRE_CLAIMED, .meet = { .claim = 1 } }), s,
@@ -301,13 +276,11 @@ static void controls_of_a_rendezvous_have_a_direction(void **state)
     broken_by(tells(r, (struct wire_control){ .what = WIRE_WITHDRAW, .number = 1 }), r, rule);
     broken_by(tells(s, (struct wire_control){ .what = WIRE_CLAIM }), s,
               "a control that only a broker may send");
-    stage_free(t);
 }
 
 static void controls_of_a_rendezvous_are_for_one(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = binds(enters(t, 's'), "x", WIRE_OUT,
                           &(struct wire_attributes){ .capacity = 3, .type = "" });
     struct end *r = receiver(t, 'r');
@@ -317,26 +290,25 @@ static void controls_of_a_rendezvous_are_for_one(void **state)
               rule);
     broken_by(tells(r, (struct wire_control){ .what = WIRE_REFUSE, .meet = { .claim = 1 } }), r,
               rule);
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(offers_that_wait_are_bounded_in_bytes_and_others_called_in_turn),
-        cmocka_unit_test(offer_that_came_for_a_call_needs_no_room),
-        cmocka_unit_test(receives_that_waited_before_it_was_a_rendezvous_are_claimed),
-        cmocka_unit_test(receiver_may_say_that_it_is_a_rendezvous),
-        cmocka_unit_test(who_does_not_wait_meets_nobody),
-        cmocka_unit_test(rendezvous_that_is_left_and_bound_again_is_another),
-        cmocka_unit_test(one_operation_meets_in_two_channels_apart_from_each_other),
-        cmocka_unit_test(both_cases_of_a_select_are_claimed_and_one_is_refused),
-        cmocka_unit_test(offer_must_be_as_the_specification_says),
-        cmocka_unit_test(calls_and_elements_must_be_there_to_be_returned),
-        cmocka_unit_test(an_ask_sees_only_what_was_changed),
-        cmocka_unit_test(only_what_was_said_may_be_answered),
-        cmocka_unit_test(controls_of_a_rendezvous_have_a_direction),
-        cmocka_unit_test(controls_of_a_rendezvous_are_for_one),
+        on_stage(offers_that_wait_are_bounded_in_bytes_and_others_called_in_turn),
+        on_stage(offer_that_came_for_a_call_needs_no_room),
+        on_stage(receives_that_waited_before_it_was_a_rendezvous_are_claimed),
+        on_stage(receiver_may_say_that_it_is_a_rendezvous),
+        on_stage(who_does_not_wait_meets_nobody),
+        on_stage(rendezvous_that_is_left_and_bound_again_is_another),
+        on_stage(one_operation_meets_in_two_channels_apart_from_each_other),
+        on_stage(both_cases_of_a_select_are_claimed_and_one_is_refused),
+        on_stage(offer_must_be_as_the_specification_says),
+        on_stage(calls_and_elements_must_be_there_to_be_returned),
+        on_stage(an_ask_sees_only_what_was_changed),
+        on_stage(only_what_was_said_may_be_answered),
+        on_stage(controls_of_a_rendezvous_have_a_direction),
+        on_stage(controls_of_a_rendezvous_are_for_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

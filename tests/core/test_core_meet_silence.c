@@ -11,8 +11,7 @@
 
 static void silent_receiver_is_passed_over_after_a_second(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 2);
@@ -24,13 +23,11 @@ static void silent_receiver_is_passed_over_after_a_second(void **state)
     hears(r, "abort claim 1");
     hears(q, "claim 1 of s1");
     hears(s, "");
-    stage_free(t);
 }
 
 static void receiver_that_is_heard_may_think_for_as_long_as_it_likes(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -42,13 +39,11 @@ static void receiver_that_is_heard_may_think_for_as_long_as_it_likes(void **stat
     hears(r, "");
     passes(t, 1000, NULL);
     hears(r, "abort claim 1");
-    stage_free(t);
 }
 
 static void silent_receiver_meets_again_once_it_is_heard(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 2);
@@ -60,13 +55,11 @@ static void silent_receiver_meets_again_once_it_is_heard(void **state)
     hears(r, "claim 2 of s1");
     accepts(r, 2);
     hears(r, "commit claim 2 as 1; element 1 'x' at 1");
-    stage_free(t);
 }
 
 static void silent_receiver_is_called_for_by_nobody(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 2);
@@ -78,13 +71,11 @@ static void silent_receiver_is_called_for_by_nobody(void **state)
     hears(s, "");
     core_heard(t->core, r->peer->session, t->now);
     hears(s, "call 1");
-    stage_free(t);
 }
 
 static void claim_that_is_answered_after_its_abort_is_over(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     offers(s, 2, "y");
@@ -100,13 +91,11 @@ static void claim_that_is_answered_after_its_abort_is_over(void **state)
     hears(s, "");
     accepts(q, 1);
     hears(s, "commit 1");
-    stage_free(t);
 }
 
 static void receive_of_a_silent_node_waits_again_when_that_says_so(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -117,13 +106,11 @@ static void receive_of_a_silent_node_waits_again_when_that_says_so(void **state)
     hears(r, "");
     asks(r, 1);
     hears(r, "claim 2 of s1");
-    stage_free(t);
 }
 
 static void silent_sender_is_not_waited_for(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 2);
     asks(b, 1);
@@ -136,13 +123,11 @@ static void silent_sender_is_not_waited_for(void **state)
     hears(a, "");
     comes(b, 1, "x");
     hears(r, "claim 1 of b1");
-    stage_free(t);
 }
 
 static void silent_sender_that_is_heard_is_waited_for_again(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(r, 1);
@@ -155,13 +140,11 @@ static void silent_sender_that_is_heard_is_waited_for_again(void **state)
     hears(b, "");
     passes(t, 1, r->peer);
     hears(b, "call 1");
-    stage_free(t);
 }
 
 static void silent_sender_keeps_its_place_and_its_offers(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 2);
     asks(r, 1);
@@ -177,13 +160,11 @@ static void silent_sender_keeps_its_place_and_its_offers(void **state)
     returns(b, 1);
     hears(a, "call 1");
     hears(b, "");
-    stage_free(t);
 }
 
 static void silent_sender_whose_last_call_is_answered_is_not_late(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *a = sender(t, 'a'), *b = sender(t, 'b'), *r = receiver(t, 'r');
     asks(a, 1);
     asks(r, 1);
@@ -195,15 +176,13 @@ static void silent_sender_whose_last_call_is_answered_is_not_late(void **state)
     asks(b, 1);
     passes(t, 500, r->peer);
     hears(b, "");
-    stage_free(t);
 }
 
 /* ---- yielding after the commit ------------------------------------------------------------------------------------------ */
 
 static void element_whose_receive_has_yielded_goes_before_all_senders(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     struct core_totals totals;
     offers(s, 1, "first");
@@ -233,13 +212,11 @@ static void element_whose_receive_has_yielded_goes_before_all_senders(void **sta
     assert_int_equal(totals.taken, 2);
     assert_int_equal(totals.returned, 1);
     assert_int_equal(totals.redelivered, 0);
-    stage_free(t);
 }
 
 static void element_is_given_back_before_it_leaves_for_its_receiver(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "x");
     asks(r, 1);
@@ -251,13 +228,11 @@ static void element_is_given_back_before_it_leaves_for_its_receiver(void **state
     hears(q, "claim 1 of nobody");
     accepts(q, 1);
     hears(q, "commit claim 1 as 1; element 1 'x' at 1");
-    stage_free(t);
 }
 
 static void one_of_several_elements_is_given_back(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     for (uint64_t i = 1; i <= 3; i++)
         offers(s, i, (const char[2]){ (char)('a' + i - 1) });
@@ -275,13 +250,11 @@ static void one_of_several_elements_is_given_back(void **state)
     accepts(q, 1);
     hears(q, "commit claim 1 as 1; element 1 'b' at 2");
     takes(q, 1);
-    stage_free(t);
 }
 
 static void elements_that_were_given_back_keep_their_order(void **state)
 {
-    (void)state;
-    struct stage *t = stage_new();
+    struct stage *t = *state;
     struct end *s = sender(t, 's'), *q = receiver(t, 'q'), *r = receiver(t, 'r');
     offers(s, 1, "a");
     offers(s, 2, "b");
@@ -300,26 +273,25 @@ static void elements_that_were_given_back_keep_their_order(void **state)
     accepts(q, 2);
     accepts(q, 3);
     hears(q, "commit claim 2 as 1; commit claim 3 as 2; element 1 'a' at 1; element 2 'b' at 2");
-    stage_free(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(silent_receiver_is_passed_over_after_a_second),
-        cmocka_unit_test(receiver_that_is_heard_may_think_for_as_long_as_it_likes),
-        cmocka_unit_test(silent_receiver_meets_again_once_it_is_heard),
-        cmocka_unit_test(silent_receiver_is_called_for_by_nobody),
-        cmocka_unit_test(claim_that_is_answered_after_its_abort_is_over),
-        cmocka_unit_test(receive_of_a_silent_node_waits_again_when_that_says_so),
-        cmocka_unit_test(silent_sender_is_not_waited_for),
-        cmocka_unit_test(silent_sender_that_is_heard_is_waited_for_again),
-        cmocka_unit_test(silent_sender_keeps_its_place_and_its_offers),
-        cmocka_unit_test(silent_sender_whose_last_call_is_answered_is_not_late),
-        cmocka_unit_test(element_whose_receive_has_yielded_goes_before_all_senders),
-        cmocka_unit_test(element_is_given_back_before_it_leaves_for_its_receiver),
-        cmocka_unit_test(one_of_several_elements_is_given_back),
-        cmocka_unit_test(elements_that_were_given_back_keep_their_order),
+        on_stage(silent_receiver_is_passed_over_after_a_second),
+        on_stage(receiver_that_is_heard_may_think_for_as_long_as_it_likes),
+        on_stage(silent_receiver_meets_again_once_it_is_heard),
+        on_stage(silent_receiver_is_called_for_by_nobody),
+        on_stage(claim_that_is_answered_after_its_abort_is_over),
+        on_stage(receive_of_a_silent_node_waits_again_when_that_says_so),
+        on_stage(silent_sender_is_not_waited_for),
+        on_stage(silent_sender_that_is_heard_is_waited_for_again),
+        on_stage(silent_sender_keeps_its_place_and_its_offers),
+        on_stage(silent_sender_whose_last_call_is_answered_is_not_late),
+        on_stage(element_whose_receive_has_yielded_goes_before_all_senders),
+        on_stage(element_is_given_back_before_it_leaves_for_its_receiver),
+        on_stage(one_of_several_elements_is_given_back),
+        on_stage(elements_that_were_given_back_keep_their_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
