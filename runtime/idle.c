@@ -158,6 +158,14 @@ static void watch(struct rn__worker *w, bool polls, int change)
     atomic_fetch_add(&rn__sched.watching, (uint32_t)change);
 }
 
+static void search_begin(struct rn__worker *w)
+{
+    if (w->searching)
+        return;
+    w->searching = true;
+    atomic_fetch_add(&rn__sched.searching, 1);
+}
+
 /* Nothing was found.  Returns when there may be something; true: nobody has called us, look everywhere. */
 static bool worker_sleep(struct rn__worker *w)
 {
@@ -174,6 +182,9 @@ static bool worker_sleep(struct rn__worker *w)
             atomic_exchange(&rn__sched.polling, 1) == 0;
     /* One who is busy may have the poller just for a look: if we slept, nobody would wait there. */
     if (work_in_sight() || (rn__sched.poller == NULL && !polls)) {
+        /* Who added it may have relied on us, who searched: we search on, and see to what we do not take. */
+        if (rn__sched.n_workers > 1)
+            search_begin(w);
         idle_remove(w);
         rn__unlock(&rn__sched.lock);
         if (polls)
@@ -209,14 +220,6 @@ static bool worker_sleep(struct rn__worker *w)
     atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
                               memory_order_relaxed);
     return uncalled;
-}
-
-static void search_begin(struct rn__worker *w)
-{
-    if (w->searching)
-        return;
-    w->searching = true;
-    atomic_fetch_add(&rn__sched.searching, 1);
 }
 
 /* found: whoever relied on us to see work may have added more. */
