@@ -50,7 +50,8 @@ static void g_main(void *arg)
     rn__asan_arrive(NULL, NULL, NULL);
     rn__arrive();
     g->fn(g->arg);
-    rn__group_leave(g);
+    if (g->group != NULL)
+        rn__group_leave(g);
     rn__region_vacate(g->stack);
     rn__bump(&rn__worker()->counters.ended[g->system]);
     if (rn__sched.mode == RN__MODE_BACKGROUND)
@@ -95,6 +96,31 @@ static uint64_t id_new(struct rn__worker *w)
     return first;
 }
 
+/* Field by field: not all of the record is needed in the CPU's cache. */
+static void g_init(struct rn__g *g, struct rn__stack *stack, const struct rn__spawn *s)
+{
+    atomic_init(&g->token, 0);
+    atomic_init(&g->state, RN__G_RUNNABLE);
+    g->queue_next = NULL;
+    g->stack = stack;
+    g->group = s->group;
+    g->fn = s->fn;
+    g->arg = (void *)s->arg;
+    g->shield = 0;
+    g->system = s->system;
+    g->cancelled = &rn__sched.root_cancelled; /* a group tells its own */
+    g->canary = stack->guard == RN__GUARD_CANARY;
+    g->waiting = NULL;
+    atomic_init(&g->lock.word, 0);
+    g->cancellable = NULL;
+    atomic_init(&g->why, RN__WHY_NONE);
+    atomic_init(&g->object, NULL);
+    atomic_init(&g->since_ns, 0);
+    set_name(g, s->name);
+    g->asan_fake_stack = NULL;
+    g->tsan_fiber = rn__tsan_new();
+}
+
 /* Lays out record, argument and first frame on a new stack. */
 static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
 {
@@ -105,28 +131,21 @@ static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
     if (stack == NULL)
         return NULL;
     g = g_on(stack);
-    memset(g, 0, sizeof *g);
-    g->stack = stack;
-    g->fn = s->fn;
-    g->arg = (void *)s->arg;
-    g->group = s->group;
-    g->system = s->system;
-    g->canary = stack->guard == RN__GUARD_CANARY;
+    g_init(g, stack, s);
     g->id = id_new(w);
-    set_name(g, s->name);
-    top = (char *)((uintptr_t)(rn__stack_top(stack) - s->size) & ~(uintptr_t)63);
+    top = rn__stack_top(stack);
     if (s->size > 0) {
+        top = (char *)((uintptr_t)(top - s->size) & ~(uintptr_t)63);
         memcpy(top, s->arg, s->size);
         g->arg = top;
     }
     rn__ctx_init(&g->ctx, top, g_main, g);
-    g->tsan_fiber = rn__tsan_new();
     return g;
 }
 
-static int spawn(const struct rn__spawn *s)
+/* `w` is the caller's worker, or NULL on a plain thread that is inside. */
+static int spawn(struct rn__worker *w, const struct rn__spawn *s)
 {
-    struct rn__worker *w = rn__worker();
     struct rn__g *g;
 
     if (s->size > 4096 || s->fn == NULL)
@@ -134,7 +153,7 @@ static int spawn(const struct rn__spawn *s)
     g = g_new(w, s);
     if (g == NULL)
         return -ENOMEM;
-    if (!rn__group_join(g, s->anyway)) {
+    if (g->group != NULL && !rn__group_join(g, s->anyway)) {
         rn__tsan_free(g->tsan_fiber);
         rn__stack_put(g->stack, w != NULL ? &w->stacks : NULL);
         return RN_ECANCELED;
@@ -147,11 +166,14 @@ static int spawn(const struct rn__spawn *s)
 
 int rn__spawn(const struct rn__spawn *s)
 {
+    struct rn__worker *w = rn__worker();
     int rc;
 
+    if (w != NULL)
+        return spawn(w, s);
     if (!rn__outside_enter())
         return -ESHUTDOWN;
-    rc = spawn(s);
+    rc = spawn(NULL, s);
     rn__outside_leave();
     return rc;
 }

@@ -15,26 +15,26 @@ struct rn__stack;
 
 enum rn__g_state { RN__G_RUNNABLE, RN__G_RUNNING, RN__G_WAITING };
 
+/* In the order of the CPU's cache lines: what everyone needs who begins, runs and ends; what those need who wait; the rest. */
 struct rn__g {
-    struct rn__ctx ctx; /* valid while it does not run */
+    struct rn__ctx ctx;       /* valid while it does not run */
+    struct rn__g *queue_next; /* in the queue that holds it */
     _Atomic uint32_t
         token; /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
-    _Atomic uint32_t state;   /* enum rn__g_state; for the dump, relaxed */
-    struct rn__g *queue_next; /* in the queue that holds it */
+    _Atomic uint32_t state; /* enum rn__g_state; for the dump, relaxed */
     struct rn__stack *stack;
-    struct rn_group *group;        /* NULL: the root group.  Set at birth */
+    struct rn_group *group; /* NULL: the root group.  Set at birth */
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
-    int shield;                    /* depth of rn_shield; its own */
-    bool system;                   /* a service: not in groups, not in the rule of deadlocks */
-    bool canary;                   /* its stack has no guard page */
-    uint64_t id;
     rn_fn *fn;
     void *arg;
+    int shield;  /* depth of rn_shield; its own */
+    bool system; /* a service: not in groups, not in the rule of deadlocks */
+    bool canary; /* its stack has no guard page */
 
+    uint64_t id;
+    struct rn__wait *waiting;     /* what it is parked in, or NULL; its own */
     struct rn__lock lock;         /* guards: */
     struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
-
-    struct rn__wait *waiting; /* what it is parked in, or NULL; its own */
 
     /* For the dump; written by the goroutine before it parks: a hint. */
     _Atomic int why; /* enum rn__why */

@@ -158,13 +158,11 @@ bool rn__group_join(struct rn__g *g, bool anyway)
     struct rn_group *group = g->group;
     bool in = false;
 
-    g->cancelled = &rn__sched.root_cancelled;
-    if (group == NULL || g->system)
-        return true;
     g->cancelled = &group->cancelled;
     rn__lock(&group->tree->lock);
     if (anyway || !atomic_load(&group->cancelled)) {
         in = true;
+        g->member_prev = NULL;
         g->member_next = group->members;
         if (group->members != NULL)
             group->members->member_prev = g;
@@ -193,8 +191,6 @@ void rn__group_leave(struct rn__g *g)
     struct waiter *won, *next;
     struct tree *tree;
 
-    if (group == NULL || g->system)
-        return;
     tree = group->tree;
     rn__lock(&tree->lock);
     won = member_remove(group, g);

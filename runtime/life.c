@@ -251,9 +251,12 @@ static void g_abandon(struct rn__g *g, void *arg)
 static void g_bury(struct rn__g *g, void *arg)
 {
     (void)arg;
+    if (atomic_load_explicit(&g->why, memory_order_relaxed) == RN__WHY_BLOCK) {
+        rn__region_keep(g->stack, RN__KEEP_LOST);
+        return;
+    }
     rn__region_vacate(g->stack);
-    if (atomic_load_explicit(&g->why, memory_order_relaxed) != RN__WHY_BLOCK)
-        rn__g_free(&rn__sched.workers[0], g);
+    rn__g_free(&rn__sched.workers[0], g);
 }
 
 static void sched_fini(void)

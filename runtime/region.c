@@ -1,7 +1,7 @@
 /* region.c - see region.h.   SPDX-License-Identifier: MIT
  *
- * Invariants: a stack is in one of four places - cold, in a bundle, in use, or abandoned with a thread that may still write to
- * it; only in use is its slot other than EMPTY.  n_cold counts the first.  What is neither cold nor in its region's
+ * Invariants: a stack is in one of four places - cold, in a bundle, in use, or lost, with a thread that may still write to
+ * it; only of the last two is its slot other than EMPTY.  n_cold counts the first.  What is neither cold nor in its region's
  * future (carved <= index) is a stack whose struct lies at its top. */
 #include "runtime/region.h"
 
@@ -20,7 +20,7 @@
 #define AT_A_TIME    64u /* visited; whoever wants to end has its turn then */
 #define COLOURS      16u /* different offsets of the records, see stack_place() */
 
-enum life { EMPTY, LIVES, VISITED };
+enum life { EMPTY, LIVES, VISITED, LOST, KEPT };
 
 struct rn__region {
     char *base;
@@ -34,7 +34,7 @@ struct rn__region {
     bool open;
     _Atomic uint32_t
         carved; /* so many have been used; visitors read it, relaxed: those that settle later may be missing */
-    uint32_t n_cold, n_leaving;
+    uint32_t n_cold;
     uint32_t *cold;  /* their numbers */
     uint8_t *guards; /* enum rn__guard of each that was carved; written once, before it is used */
     _Atomic uint8_t life[]; /* enum life */
@@ -46,9 +46,20 @@ static struct {
     struct rn__region
         *dead;         /* unmapped, but somebody may be looking at its table; guarded by lock */
     unsigned visitors; /* guarded by lock */
+    _Atomic uint64_t mapped; /* bytes of stacks that are not cold; relaxed: a statistic */
     struct rn__lock
         visit; /* held while somebody's slots are VISITED; comes before the locks of goroutines */
 } regions;
+
+static void mapped_add(uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&regions.mapped, bytes, memory_order_relaxed);
+}
+
+static uint32_t carved_of(const struct rn__region *r)
+{
+    return atomic_load_explicit(&r->carved, memory_order_relaxed); /* see there */
+}
 
 /* ---- from birth to end ---------------------------------------------------------------------------------- */
 
@@ -217,9 +228,10 @@ struct rn__bundle rn__region_take(struct rn__regions *of, unsigned n)
         return b;
     }
     fresh = numbers_take(r, number, &n);
-    if (r->n_cold == 0 && atomic_load_explicit(&r->carved, memory_order_relaxed) == r->count)
+    if (r->n_cold == 0 && carved_of(r) == r->count)
         open_remove(r);
     rn__unlock(&regions.lock);
+    mapped_add(n * of->size);
     /* They are in nobody's hands but ours. */
     if (fresh > 0) {
         enum rn__guard kind = rn__guard_install(r->base + number[0] * r->stride, r->stride, fresh);
@@ -249,22 +261,8 @@ struct rn__stack *rn__region_take_alone(size_t size)
     rn__lock(&regions.lock);
     region_list(r, &alone);
     rn__unlock(&regions.lock);
+    mapped_add(size);
     return stack_make(r, 0);
-}
-
-/* The lock is held: it goes with all others of its region, if it goes. */
-static bool goes_whole(const struct rn__region *r)
-{
-    uint32_t leaving = r->n_leaving > 0 ? r->n_leaving : 1;
-
-    return r->n_cold + leaving == atomic_load_explicit(&r->carved, memory_order_relaxed);
-}
-
-void rn__region_leave(const struct rn__stack *s)
-{
-    rn__lock(&regions.lock);
-    s->region->n_leaving++;
-    rn__unlock(&regions.lock);
 }
 
 void rn__region_give(struct rn__stack *s)
@@ -272,19 +270,66 @@ void rn__region_give(struct rn__stack *s)
     struct rn__region *r = s->region;
     uint32_t index = s->index;
 
+    mapped_add(-(uint64_t)s->size);
     rn__lock(&regions.lock);
-    if (!goes_whole(r)) {
+    if (r->n_cold + 1 < carved_of(r)) {
         rn__unlock(&regions.lock);
         madvise(s->low, s->size, MADV_DONTNEED); /* *s is gone */
         rn__lock(&regions.lock);
     }
     r->cold[r->n_cold++] = index;
-    r->n_leaving -= r->n_leaving > 0;
-    if (r->n_cold == atomic_load_explicit(&r->carved, memory_order_relaxed))
+    if (r->n_cold == carved_of(r))
         region_end(r);
     else
         open_push(r);
     rn__unlock(&regions.lock);
+}
+
+void rn__region_keep(const struct rn__stack *s, enum rn__keep why)
+{
+    /* Relaxed: nobody else runs. */
+    atomic_store_explicit(&s->region->life[s->index], why == RN__KEEP_LOST ? LOST : KEPT,
+                          memory_order_relaxed);
+}
+
+/* Makes all stacks of r cold but those that are kept. */
+static void region_cool(struct rn__region *r)
+{
+    uint32_t carved = carved_of(r), before = r->n_cold, kept = 0;
+    size_t size = r->stride - rn__page_size();
+
+    for (uint32_t i = 0; i < carved; i++)
+        kept += atomic_load_explicit(&r->life[i], memory_order_relaxed) != EMPTY;
+    mapped_add(-(uint64_t)size * (carved - kept - before));
+    if (kept == 0) {
+        region_end(r);
+        return;
+    }
+    r->n_cold = 0;
+    for (uint32_t i = 0; i < carved; i++)
+        if (atomic_load_explicit(&r->life[i], memory_order_relaxed) == EMPTY) {
+            madvise(r->base + (i + 1) * r->stride - size, size, MADV_DONTNEED);
+            r->cold[r->n_cold++] = i;
+        } else if (atomic_load_explicit(&r->life[i], memory_order_relaxed) == KEPT) {
+            atomic_store_explicit(&r->life[i], EMPTY, memory_order_relaxed);
+        }
+    if (r->n_cold > 0)
+        open_push(r);
+}
+
+void rn__region_cool_all(void)
+{
+    rn__lock(&regions.lock);
+    for (struct rn__region *r = regions.all, *next; r != NULL; r = next) {
+        next = r->next;
+        region_cool(r);
+    }
+    rn__unlock(&regions.lock);
+}
+
+uint64_t rn__region_mapped(void)
+{
+    return atomic_load_explicit(&regions.mapped, memory_order_relaxed);
 }
 
 const char *rn__region_base(const struct rn__stack *s)
@@ -351,11 +396,6 @@ static void visitor_leave(void)
     }
 }
 
-static uint32_t carved_of(const struct rn__region *r)
-{
-    return atomic_load_explicit(&r->carved, memory_order_relaxed); /* see there */
-}
-
 void rn__region_visit(void (*fn)(struct rn__stack *s, void *arg), void *arg)
 {
     unsigned n = 0;
@@ -366,7 +406,7 @@ void rn__region_visit(void (*fn)(struct rn__stack *s, void *arg), void *arg)
             uint8_t lives = LIVES;
 
             /* Relaxed look; the exchange keeps it there.  Acquire pairs with rn__region_settle(). */
-            if (atomic_load_explicit(&r->life[i], memory_order_relaxed) == EMPTY ||
+            if (atomic_load_explicit(&r->life[i], memory_order_relaxed) != LIVES ||
                 !atomic_compare_exchange_strong_explicit(
                     &r->life[i], &lives, VISITED, memory_order_acquire, memory_order_relaxed))
                 continue;

@@ -28,8 +28,14 @@ struct rn__stack *rn__region_take_alone(size_t size);
 
 /* The stack is cold from here on.  Its pages are given back, or its whole region. */
 void rn__region_give(struct rn__stack *s);
-/* Said of many before the first of them is given, so that pages which go with a region are not given back one by one. */
-void rn__region_leave(const struct rn__stack *s);
+/* When nobody else runs: all stacks become cold but those that are in use and those of which it was said before that they are
+ * kept, once; or lost: for ever, because a thread may still write there. */
+enum rn__keep { RN__KEEP_ONCE, RN__KEEP_LOST };
+void rn__region_keep(const struct rn__stack *s, enum rn__keep why);
+void rn__region_cool_all(void);
+
+/* How many bytes of stacks are not cold. */
+uint64_t rn__region_mapped(void);
 
 /* The low end of the region that this stack is in. */
 const char *rn__region_base(const struct rn__stack *s);

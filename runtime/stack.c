@@ -22,8 +22,9 @@
 #define BUNDLE_MAX   64u               /* stacks */
 #define BUNDLE_BYTES ((size_t)4 << 20) /* of address space: fewer of the large ones */
 #define TRIM_KEEPS \
-    ((size_t)16 << 20)       /* bytes of stacks of each size that the next scheduler finds */
-#define NONE RN__STACK_SIZES /* not a size that is kept */
+    ((size_t)16 << 20) /* bytes of stacks of each size that the next scheduler finds */
+#define SIZE_DEFAULT 2 /* RN__STACK_MIN << 2 */
+#define NONE         RN__STACK_SIZES /* not a size that is kept */
 
 static struct {
     struct rn__lock lock;
@@ -32,18 +33,21 @@ static struct {
     } of[RN__STACK_SIZES];
     _Atomic int64_t
         due; /* when the oldest bundle will have been in a pool for long enough; written under lock; relaxed, a hint */
-    _Atomic uint64_t mapped; /* relaxed: a statistic */
 } pools = { .due = INT64_MAX };
 
-static struct rn__regions sizes[RN__STACK_SIZES] = {
-#define SIZE(i)                                                                  \
-    {                                                                            \
-        .number = (i), .size = ((size_t)RN__STACK_MIN << (i)) * RN__STACK_FACTOR \
+/* Of each size: how many make a whole bundle, and what they are cut from. */
+#define BYTES(i) (((size_t)RN__STACK_MIN << (i)) * RN__STACK_FACTOR)
+#define FIT(i)   (BUNDLE_BYTES * RN__STACK_FACTOR / BYTES(i))
+#define MOST(i)  (FIT(i) < 1 ? 1 : FIT(i) > BUNDLE_MAX ? BUNDLE_MAX : FIT(i))
+static const unsigned bundle_most[] = { MOST(0), MOST(1), MOST(2), MOST(3), MOST(4),
+                                        MOST(5), MOST(6), MOST(7), MOST(8), MOST(9) };
+#define FROM(i)                         \
+    {                                   \
+        .number = (i), .size = BYTES(i) \
     }
-    SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7), SIZE(8), SIZE(9),
-#undef SIZE
-};
-_Static_assert(RN__STACK_SIZES == 10, "one each");
+static struct rn__regions sizes[] = { FROM(0), FROM(1), FROM(2), FROM(3), FROM(4),
+                                      FROM(5), FROM(6), FROM(7), FROM(8), FROM(9) };
+_Static_assert(sizeof sizes / sizeof *sizes == RN__STACK_SIZES, "one each");
 
 /* Not the virtual clock: the memory is real. */
 static int64_t coarse_now(void)
@@ -58,21 +62,11 @@ static unsigned size_of_request(size_t bytes)
 {
     unsigned size = 0;
 
-    while (size < RN__STACK_SIZES && sizes[size].size < bytes * RN__STACK_FACTOR)
+    if (bytes == 0)
+        bytes = RN__STACK_DEFAULT;
+    while (size < RN__STACK_SIZES && (size_t)RN__STACK_MIN << size < bytes)
         size++;
     return size;
-}
-
-static unsigned bundle_most(unsigned size)
-{
-    size_t n = BUNDLE_BYTES * RN__STACK_FACTOR / sizes[size].size;
-
-    return n < 1 ? 1 : n > BUNDLE_MAX ? BUNDLE_MAX : (unsigned)n;
-}
-
-static void mapped_add(uint64_t bytes)
-{
-    atomic_fetch_add_explicit(&pools.mapped, bytes, memory_order_relaxed);
 }
 
 /* ---- bundles --------------------------------------------------------------------------------------------- */
@@ -164,11 +158,7 @@ static struct rn__bundle bundle_get(unsigned size, unsigned most)
 {
     struct rn__bundle b = pool_pop(size);
 
-    if (b.count == 0) {
-        b = rn__region_take(&sizes[size], most);
-        mapped_add(b.count * sizes[size].size);
-    }
-    return b;
+    return b.count > 0 ? b : rn__region_take(&sizes[size], most);
 }
 
 /* ---- the contract's ---- */
@@ -176,12 +166,8 @@ static struct rn__bundle bundle_get(unsigned size, unsigned most)
 static struct rn__stack *get_alone(size_t bytes)
 {
     size_t page = rn__page_size();
-    struct rn__stack *s = rn__region_take_alone((bytes * RN__STACK_FACTOR + page - 1) &
-                                                ~(page - 1));
 
-    if (s != NULL)
-        mapped_add(s->size);
-    return s;
+    return rn__region_take_alone((bytes * RN__STACK_FACTOR + page - 1) & ~(page - 1));
 }
 
 /* On a plain thread, which keeps none. */
@@ -194,9 +180,11 @@ static struct rn__stack *get_one(unsigned size)
     return s;
 }
 
-struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
+/* The worker's bundle is used up. */
+static __attribute__((noinline)) struct rn__stack *get_more(size_t bytes,
+                                                            struct rn__stack_cache *cache)
 {
-    unsigned size = size_of_request(bytes == 0 ? RN__STACK_DEFAULT : bytes);
+    unsigned size = size_of_request(bytes);
     struct rn__stack *s;
 
     if (bytes > STACK_MAX)
@@ -211,45 +199,58 @@ struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
     cache->now[size] = cache->then[size];
     cache->then[size] = (struct rn__bundle){ 0 };
     if (cache->now[size].count == 0)
-        cache->now[size] = bundle_get(size, bundle_most(size));
+        cache->now[size] = bundle_get(size, bundle_most[size]);
     return bundle_pop(&cache->now[size]);
 }
 
-static void stack_release(struct rn__stack *s)
+struct rn__stack *rn__stack_get(size_t bytes, struct rn__stack_cache *cache)
 {
-    mapped_add(-(uint64_t)s->size);
-    rn__region_give(s);
+    struct rn__stack *s;
+
+    if (bytes != 0 || cache == NULL || (s = bundle_pop(&cache->now[SIZE_DEFAULT])) == NULL)
+        return get_more(bytes, cache);
+    /* The next one is likely to be wanted next, and no longer in the CPU's cache. */
+    if (s->next != NULL) {
+        __builtin_prefetch(s->next);
+        __builtin_prefetch(s->next + 1);
+        __builtin_prefetch((char *)s->next - 64);
+    }
+    return s;
+}
+
+/* The worker's bundle is full; or it is no worker, or no size that is kept. */
+static __attribute__((noinline)) void put_more(struct rn__stack *s, struct rn__stack_cache *cache)
+{
+    unsigned size = s->number;
+    int64_t now = coarse_now();
+
+    if (size == NONE) {
+        rn__region_give(s);
+        return;
+    }
+    if (cache == NULL) {
+        s->next = NULL;
+        pool_push(size, (struct rn__bundle){ s, 1 }, now);
+        return;
+    }
+    pool_push(size, cache->then[size], now);
+    rn__stack_give_back(now);
+    cache->then[size] = cache->now[size];
+    cache->now[size] = (struct rn__bundle){ 0 };
+    bundle_push(&cache->now[size], s);
 }
 
 void rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache)
 {
     unsigned size = s->number;
-    int64_t now;
 
 #ifdef RN__ASAN
     __asan_unpoison_memory_region(s->low, s->size);
 #endif
-    if (size == NONE) {
-        stack_release(s);
-        return;
-    }
-    if (cache == NULL) {
-        s->next = NULL;
-        pool_push(size, (struct rn__bundle){ s, 1 }, coarse_now());
-        return;
-    }
-    if (cache->now[size].count < bundle_most(size)) {
+    if (cache != NULL && size != NONE && cache->now[size].count < bundle_most[size])
         bundle_push(&cache->now[size], s);
-        return;
-    }
-    if (cache->then[size].count > 0) {
-        now = coarse_now();
-        pool_push(size, cache->then[size], now);
-        rn__stack_give_back(now);
-    }
-    cache->then[size] = cache->now[size];
-    cache->now[size] = (struct rn__bundle){ 0 };
-    bundle_push(&cache->now[size], s);
+    else
+        put_more(s, cache);
 }
 
 void rn__stack_cache_drain(struct rn__stack_cache *cache)
@@ -283,7 +284,7 @@ bool rn__stack_give_back(int64_t now)
     rn__unlock(&pools.lock);
     for (struct rn__stack *s = first; s != NULL; s = next) {
         next = s->next;
-        stack_release(s);
+        rn__region_give(s);
     }
     return first != NULL;
 }
@@ -298,38 +299,37 @@ int64_t rn__stack_due(const struct rn__stack_cache *cache, int64_t now)
     return due;
 }
 
-/* All but a few.  Nobody else runs. */
+/* All but a few of the newest, which are kept; nobody else runs. */
 static void pool_trim(struct pool *p)
 {
-    size_t kept = 0;
-    struct rn__stack *first = p->newest, *next;
+    struct rn__stack *first = p->newest;
 
-    while (first != NULL && kept < TRIM_KEEPS * RN__STACK_FACTOR) {
-        kept += first->in_bundle * first->size;
-        first = first->older;
-    }
-    for (struct rn__stack *b = first; b != NULL; b = b->older)
-        for (struct rn__stack *s = b; s != NULL; s = s->next)
-            rn__region_leave(s);
-    for (struct rn__stack *older; first != NULL; first = older) {
-        older = first->older;
-        pool_remove(p, first);
-        for (struct rn__stack *s = first; s != NULL; s = next) {
-            next = s->next;
-            stack_release(s);
+    for (size_t kept = 0; first != NULL && kept < TRIM_KEEPS * RN__STACK_FACTOR;
+         first = first->older)
+        for (struct rn__stack *s = first; s != NULL; s = s->next) {
+            rn__region_keep(s, RN__KEEP_ONCE);
+            kept += s->size;
+            p->oldest = first;
         }
-    }
+    if (p->newest == NULL)
+        return;
+    p->oldest->older = NULL;
 }
 
+/* Without a look at each: most of a crowd's are in no cache of the CPU, and whole regions of them go. */
 void rn__stack_trim(void)
 {
+    rn__lock(&pools.lock);
     for (unsigned i = 0; i < RN__STACK_SIZES; i++)
         pool_trim(&pools.of[i]);
+    due_update();
+    rn__unlock(&pools.lock);
+    rn__region_cool_all();
 }
 
 uint64_t rn__stack_mapped(void)
 {
-    return atomic_load_explicit(&pools.mapped, memory_order_relaxed);
+    return rn__region_mapped();
 }
 
 bool rn__stack_overflowed(const struct rn__stack *s, const void *sp)

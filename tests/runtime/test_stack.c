@@ -22,7 +22,7 @@
 #define CROWD     2000              /* and a few thousand fibers */
 #elif defined(RN__ASAN)
 #define CROWD 20000
-#elif defined(NDEBUG)
+#elif !defined(RN_SLOW_CHECKS)
 #define CROWD 1000000
 #else
 #define CROWD 100000
