@@ -122,7 +122,6 @@ run() { # NAME COMMAND...
   case $name in
   deadlock) deadlock "$@" ;;
   serve_*) timed "$build/bench/load" "${name#serve_}" $connections $requests "$@" ;;
-  mem_1M) timed "$@" >/dev/null && timed "$@" ;; # the second counts: by then the machine has given its memory to us
   *) timed "$@" ;;
   esac
 }

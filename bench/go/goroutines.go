@@ -71,25 +71,32 @@ func residentBytes() float64 {
 
 func crowd() {
 	const n = 1000000
-	gate := make(chan struct{})
+	var gate chan struct{}
 	var up, down sync.WaitGroup
-	before := residentBytes()
-	up.Add(n)
-	down.Add(n)
-	start := time.Now()
-	for i := 0; i < n; i++ {
-		go func() {
-			up.Done()
-			<-gate
-			down.Done()
-		}()
+	gather := func(create string) {
+		gate = make(chan struct{})
+		here := gate
+		up.Add(n)
+		down.Add(n)
+		start := time.Now()
+		for i := 0; i < n; i++ {
+			go func() {
+				up.Done()
+				<-here
+				down.Done()
+			}()
+		}
+		up.Wait()
+		report(create, time.Since(start).Seconds(), "s")
+		time.Sleep(200 * time.Millisecond)
 	}
-	up.Wait()
-	created := time.Since(start)
-	time.Sleep(200 * time.Millisecond)
+	before := residentBytes()
+	gather("mem_1M_create_cold")
+	close(gate)
+	down.Wait()
+	gather("mem_1M_create")
 	report("mem_1M_rss", (residentBytes()-before)/n, "bytes/goroutine")
-	report("mem_1M_create", created.Seconds(), "s")
-	start = time.Now()
+	start := time.Now()
 	close(gate)
 	down.Wait()
 	report("mem_1M_wake_exit", time.Since(start).Seconds(), "s")
