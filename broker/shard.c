@@ -557,10 +557,20 @@ static uint64_t random_number(void *arg)
     return rn__rand64();
 }
 
+static int64_t wall_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 struct shard *shard_new(struct link *link, const struct shard_opts *opts)
 {
     struct shard *shard = calloc(1, sizeof *shard);
-    struct core_opts core_opts = { .out = broker_session_out, .random = random_number };
+    struct core_opts core_opts = { .out = broker_session_out,
+                                   .random = random_number,
+                                   .wall_ms = wall_ms };
 
     if (shard == NULL)
         return NULL;

@@ -30,7 +30,9 @@ static int refuse(rn_node *node, int rc, const char *format, const char *what, c
 
 static int statement_check(rn_node *node, const struct statement *st, const rn_chan *local)
 {
-    const char *fault = st->name != NULL ? name_fault(st->name) : "is missing";
+    const char *fault = st->name == NULL   ? "is missing"
+                        : st->dir == RN_IN ? name_fault_in(st->name)
+                                           : name_fault(st->name);
     if (fault != NULL)
         return refuse(node, -EINVAL, "channel name \"%.300s\" %s", st->name != NULL ? st->name : "",
                       fault);

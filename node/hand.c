@@ -6,10 +6,12 @@
 
 #include "node/handle.h"
 #include "node/node.h"
+#include "proto/limits.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCK 64 /* deliveries that are made at once */
 
@@ -39,23 +41,18 @@ struct hand *hand_new(struct handle *h)
     return hand;
 }
 
-static void hand_free(struct hand *hand)
-{
-    struct block *b;
-    while ((b = hand->blocks) != NULL) {
-        hand->blocks = b->next;
-        free(b);
-    }
-    free(hand);
-}
-
 static void spare_push(struct hand *hand, struct delivery *d)
 {
+    free(d->why);
+    d->why = NULL;
+    if (d->frame != NULL)
+        frame_unref(d->frame);
+    d->frame = NULL;
     d->next = hand->spare;
     hand->spare = d;
 }
 
-/* The settled ones are of no use any more. */
+/* The settled ones are of no use any more.  Locked. */
 static void settled_drop(struct hand *hand)
 {
     struct delivery *d;
@@ -64,6 +61,17 @@ static void settled_drop(struct hand *hand)
         spare_push(hand, d);
     }
     hand->settled_end = &hand->settled;
+}
+
+static void hand_free(struct hand *hand)
+{
+    struct block *b;
+    settled_drop(hand);
+    while ((b = hand->blocks) != NULL) {
+        hand->blocks = b->next;
+        free(b);
+    }
+    free(hand);
 }
 
 void hand_leave(struct hand *hand)
@@ -130,10 +138,12 @@ void hand_spare(struct delivery *d)
     give_back(d->hand, d);
 }
 
-int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms)
+int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms, const char *why)
 {
     struct hand *hand = d->hand;
     struct handle *marked = NULL;
+    if (why != NULL) /* without memory nobody learns it */
+        d->why = strndup(why, WIRE_WHY_MAX);
     rn__lock(&hand->lock);
     if (hand->closed || node_lease_over(hand->handle->node)) {
         give_back(hand, d);

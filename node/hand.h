@@ -21,7 +21,11 @@ struct delivery {
     struct hand *hand;
     uint64_t number; /* as the home counts, per binding */
     uint64_t delay_ms;
+    char *why; /* ours, or NULL */
     enum wire_verdict verdict;
+    struct frame *frame; /* a dead letter: what `head` lies in, a reference; else NULL */
+    const uint8_t *head;
+    size_t head_size;
 };
 
 /* NULL: no memory.  h borrowed until hand_leave(). */
@@ -33,9 +37,9 @@ void hand_leave(struct hand *hand);
 struct delivery *hand_reserve(struct hand *hand);
 void hand_spare(struct delivery *d);
 
-/* The program's verdict.  Takes d.  0, or RN_ESTALE: the home has no use for it any more.  Any thread, any time; the channel
+/* The program's verdict; why may be NULL.  Takes d.  0, or RN_ESTALE: the home has no use for it any more.  Any thread, any time; the channel
  * must not be locked, for the link goroutine may have to be woken. */
-int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms);
+int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms, const char *why);
 
 /* From now on every verdict is too late.  What was said before is still to be told, but for `over`: then the home hears
  * nothing any more.  The channel may be locked.  NULL is fine. */
@@ -43,7 +47,8 @@ void hand_close(struct hand *hand);
 void hand_over(struct hand *hand);
 
 /* ---- the link goroutine's ---- */
-/* What was said and not told yet: those of one verdict and delay together, with ascending numbers. */
+/* What was said and not told yet: those of one verdict, delay and reason together, with ascending numbers (of one reason
+ * as far as they follow each other). */
 struct delivery *hand_collect(struct hand *hand);
 /* So far it was told: up to d, or nothing if that is the first; the rest is to be told later. */
 void hand_told(struct hand *hand, struct delivery *first, struct delivery *d);

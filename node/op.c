@@ -11,6 +11,7 @@
 
 #include "node/msg.h"
 #include "node/node.h"
+#include "proto/dead.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 #include "runtime/sched.h"
@@ -135,6 +136,10 @@ void receive_perform(struct handle *h, struct rn__op *op)
     p->delivery = item.delivery;
     p->position = item.position;
     p->deliveries = item.deliveries;
+    if (item.flags & WIRE_DEAD) {
+        p->letter = item.data;
+        p->letter_size = item.len;
+    }
     p->number = ++h->popped;
 }
 
@@ -419,6 +424,11 @@ static void receive_hand_over(const struct rn_codec *codec, struct parcel *p, vo
     if (p->place == NULL)
         return;
     p->place->number = p->delivery;
+    if (p->letter != NULL) {
+        p->place->frame = frame_ref(p->frame);
+        p->place->head = p->letter;
+        p->place->head_size = p->letter_size;
+    }
     m->delivery = p->place;
     p->place = NULL;
 }
@@ -429,7 +439,7 @@ static void receive_discard(struct parcel *p)
     if (p->place == NULL)
         return;
     p->place->number = p->delivery;
-    (void)hand_settle(p->place, WIRE_DONE, 0);
+    (void)hand_settle(p->place, WIRE_DONE, 0, NULL);
     p->place = NULL;
 }
 
@@ -444,7 +454,9 @@ static int receive_finish(struct handle *h, struct rn__op *op, bool performed, i
     /* Decoded beside the caller's element, which stays untouched on error. */
     _Alignas(max_align_t) uint8_t small[ELEM_ON_STACK];
     void *elem = codec->elemsize > sizeof small ? (void *)p->buf.data : small;
-    if (op->elem != NULL) /* NULL: the caller wants it gone, whatever it is */
+    if (p->letter != NULL)
+        rc = dead_read(NULL, p->letter, p->letter_size, &p->data, &p->len);
+    if (rc >= 0 && op->elem != NULL) /* NULL: the caller wants it gone, whatever it is */
         rc = codec->decode(codec->ctx, p->data, p->len, elem);
     bool made = op->elem != NULL && rc >= 0;
     rc = receive_settle(h, p, rc);

@@ -44,6 +44,7 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->number = 0;
     p->delivery = p->position = 0;
     p->deliveries = 0;
+    p->letter = NULL;
     rn_assert(p->place == NULL);
     p->orphan = false;
     p->counted = false;

@@ -22,6 +22,8 @@ struct parcel {
     uint64_t delivery; /* IN: its delivery number */
     uint64_t position; /* IN: in its channel */
     uint32_t deliveries;
+    const uint8_t *letter; /* IN, a dead letter: with its header, ...; else NULL */
+    size_t letter_size;    /* ... of which data and len are the element */
     struct delivery
         *place; /* IN, by hand: what the program will have; the receive's until then, else NULL */
     uint64_t

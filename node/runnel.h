@@ -122,7 +122,7 @@ typedef struct rn_bind_opts {
     int64_t  capacity;              /* elements in the whole cluster between send and receive, at most 2^31; 0: any
                                        (default 16384) */
     uint64_t capacity_bytes;        /* their bytes; 0: any (default 64 MiB); no element may be larger */
-    uint32_t max_deliveries;        /* 0: any (default 16); compared, and of no effect yet */
+    uint32_t max_deliveries;        /* by hand: after so many it goes to NAME.dead; 0: any (default 16) */
     bool     must_exist;            /* do not create: -ENOENT */
     bool     confirm;               /* OUT: a send returns only when the home has accepted it */
     bool     autoclose;             /* OUT: the channel closes when its last sender that asked for this has gone */
@@ -184,7 +184,7 @@ uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements drop
 
 /* ---- deliveries acknowledged by hand ------------------------------------
  * Bound IN with manual_ack and rn_codec_msg, a receive gives an element that holds its slot until the program has said what
- * is to become of it: rn_msg_ack or rn_msg_nack, in any order, from any goroutine or thread, as late as it likes, after
+ * is to become of it: rn_msg_ack, rn_msg_nack or rn_msg_reject, in any order, from any goroutine or thread, as late as it likes, after
  * rn_unbind and rn_node_close too.  Each takes the message: the bytes are freed whatever the result.  Nothing blocks.
  *
  * The delivery is yours for as long as its session lives; nothing needs to be extended.  0: the home will be told.  RN_ESTALE:
@@ -192,7 +192,7 @@ uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements drop
  * When the session ends before the home has heard what gave 0, the element comes again, too.  (-ESHUTDOWN in a child of fork.)
  *
  * A receive into NULL acknowledges at once.  Without manual_ack an rn_msg is done when it was received: rn_msg_ack gives 0,
- * rn_msg_nack RN_ESTALE, and rn_bytes_free(&m.bytes) is enough.  Sending one (bound OUT) takes its bytes, not its delivery. */
+ * the others RN_ESTALE, and rn_bytes_free(&m.bytes) is enough.  Sending one (bound OUT) takes its bytes, not its delivery. */
 typedef struct rn_msg {
     rn_bytes bytes;
     uint64_t seq;                   /* position in its channel */
@@ -202,8 +202,24 @@ typedef struct rn_msg {
 
 int rn_msg_ack(rn_msg *m);                           /* done.  0 or RN_ESTALE */
 int rn_msg_nack(rn_msg *m, int64_t delay_ns);        /* again, to any receiver; not before delay, but a close ends that */
+int rn_msg_reject(rn_msg *m, const char *why);       /* to NAME.dead, now; why (at most 255 bytes of it) may be NULL */
 /* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
+
+/* The channel NAME.dead has what was rejected, and what came back from receivers by hand after max_deliveries.  It is
+ * bound IN only, like any other channel: its elements are as they were, and any codec may have them (it is raw).  In it
+ * nothing dies: a reject is a nack.  By hand rn_msg_dead tells what became of one before it died. */
+#define RN_WHY_MAX 256
+enum rn_dead_cause { RN_DEAD_DELIVERIES, RN_DEAD_REJECTED };
+typedef struct rn_dead {
+    enum rn_dead_cause cause;
+    char     why[RN_WHY_MAX];       /* as rn_msg_reject was told; "" */
+    char     channel[RN_NAME_MAX];  /* where it was ... */
+    uint64_t seq;                   /* ... at this position */
+    uint32_t deliveries;            /* so often it was delivered there */
+    int64_t  died_ns;               /* since 1970, by the broker's clock */
+} rn_dead;
+int rn_msg_dead(const rn_msg *m, rn_dead *dead);     /* 0; -ENOENT: it is no dead letter, or not received by hand */
 
 /* ---- modules: what runnel-node runs ------------------------------------- */
 /* A module is a shared object that defines this; it runs as a goroutine, on a node that is runnel-node's to close.

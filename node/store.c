@@ -74,6 +74,7 @@ bool store_pop(struct store *s, struct store_item *item)
     rn_assert(part->left > 0);
     item->data = section_element(&part->section, &part->at, &item->len);
     item->deliveries = part->section.deliveries;
+    item->flags = part->section.flags;
     item->position = part->section.position + (part->next - part->section.number);
     item->delivery = part->next++;
     part->left--;

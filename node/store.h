@@ -29,6 +29,7 @@ struct store_item {
     uint64_t delivery;
     uint64_t position; /* in its channel */
     uint32_t deliveries;
+    uint32_t flags; /* of its section */
 };
 
 /* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or -EPROTO when its

@@ -151,15 +151,22 @@ static int side_tell_counts(struct rn_node *n, struct side *side)
     return rc;
 }
 
-/* Fills c with ranges of deliveries of one verdict and delay, from d on.  Gives the first that it does not name. */
+static const char *why_of(const struct delivery *d)
+{
+    return d->why != NULL ? d->why : "";
+}
+
+/* Fills c with ranges of deliveries of one verdict, delay and reason, from d on.  Gives the first that it does not name. */
 static struct delivery *settle_fill(struct wire_control *c, struct wire_range *ranges,
                                     struct delivery *d)
 {
     uint32_t n = 0;
     c->settle.verdict = d->verdict;
     c->settle.delay_ms = d->delay_ms;
+    c->settle.why = why_of(d);
     for (; d != NULL; d = d->next) {
-        if (d->verdict != c->settle.verdict || d->delay_ms != c->settle.delay_ms)
+        if (d->verdict != c->settle.verdict || d->delay_ms != c->settle.delay_ms ||
+            strcmp(why_of(d), c->settle.why) != 0)
             break;
         if (n > 0 && ranges[n - 1].first + ranges[n - 1].count == d->number) {
             ranges[n - 1].count++;

@@ -373,7 +373,10 @@ static int settle_append(struct control_buffer *b, const struct wire_control *c,
 {
     uint64_t numbers[2 * WIRE_RANGES_MAX], end = 0;
     Runnel__Settle m = RUNNEL__SETTLE__INIT;
+    int rc = text_write(&m.why, c->settle.why, WIRE_WHY_MAX);
 
+    if (rc < 0)
+        return rc;
     if (c->settle.n_ranges == 0 || c->settle.n_ranges > WIRE_RANGES_MAX)
         return -EINVAL;
     for (uint32_t i = 0; i < c->settle.n_ranges; i++) {

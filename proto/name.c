@@ -7,7 +7,6 @@
 
 #include "proto/limits.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -35,8 +34,8 @@ const char *name_fault(const char *name)
 
     if (name == NULL || name[0] == '\0')
         return "is empty";
-    size_t len = strnlen(name, WIRE_NAME_MAX + 1);
-    if (len > WIRE_NAME_MAX)
+    size_t len = strnlen(name, WIRE_NAME_GIVEN_MAX + 1);
+    if (len > WIRE_NAME_GIVEN_MAX)
         return "is longer than 250 bytes";
     if (begins(name, "actor:") || begins(name, "reply:") || begins(name, "$sys."))
         return "begins with what is reserved (actor:, reply:, $sys.)";
@@ -49,7 +48,25 @@ const char *name_fault(const char *name)
     }
     if (!in_word)
         return "ends in '.'";
-    if (ends(name, len, ".dead"))
+    if (ends(name, len, NAME_DEAD))
         return "ends in what is reserved (.dead)";
     return NULL;
+}
+
+bool name_is_dead(const char *name)
+{
+    size_t len = strnlen(name, WIRE_NAME_MAX + 1);
+
+    return len <= WIRE_NAME_MAX && ends(name, len, NAME_DEAD);
+}
+
+const char *name_fault_in(const char *name)
+{
+    char given[WIRE_NAME_MAX + 1];
+
+    if (name == NULL || !name_is_dead(name))
+        return name_fault(name);
+    strcpy(given, name);
+    given[strlen(given) - strlen(NAME_DEAD)] = '\0';
+    return name_fault(given);
 }

@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define PREFIX_MAX 5 /* bytes of a varint that says a length */
+#define PREFIX_MAX 5                                  /* bytes of a varint that says a length */
+#define LENGTH_MAX (WIRE_ELEMENT_MAX + WIRE_DEAD_MAX) /* of a dead letter */
 
 static uint32_t le32(const uint8_t *p)
 {
@@ -49,7 +50,7 @@ static size_t prefix_read_long(const uint8_t *p, size_t avail, size_t *len)
     for (size_t i = 0; i < PREFIX_MAX && i < avail; i++) {
         v |= (uint64_t)(p[i] & 0x7f) << (7 * i);
         if (p[i] < 0x80) {
-            if (p[i] == 0 || v > WIRE_ELEMENT_MAX)
+            if (p[i] == 0 || v > LENGTH_MAX)
                 return 0;
             *len = (size_t)v;
             return i + 1;
@@ -107,7 +108,7 @@ static bool elements_add_up(const struct wire_section *s)
 {
     struct last_prefix last = { .bits = 1 }; /* under an empty mask: equal to nothing */
     const uint8_t *body = s->body;
-    size_t at = 0;
+    size_t at = 0, longest = s->flags & WIRE_DEAD ? LENGTH_MAX : WIRE_ELEMENT_MAX;
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < s->count; i++) {
@@ -121,7 +122,7 @@ static bool elements_add_up(const struct wire_section *s)
         if (left == 0)
             return false;
         n = prefix_read(body + at, left, &len);
-        if (n == 0 || len > left - n)
+        if (n == 0 || len > left - n || len > longest)
             return false;
         if (left >= 2)
             last_prefix_set(&last, body + at, n, len);
@@ -133,7 +134,8 @@ static bool elements_add_up(const struct wire_section *s)
 
 static bool flags_valid(uint32_t flags)
 {
-    return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT);
+    return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT) ||
+           flags == WIRE_DEAD;
 }
 
 int section_read(struct wire_section *s, const uint8_t *data, size_t len, const char **why)
@@ -161,7 +163,7 @@ int section_read(struct wire_section *s, const uint8_t *data, size_t len, const 
         *why = "a section has flags that are not defined, or not together";
     else if (s->count == 0)
         *why = "a section has no elements";
-    else if (s->count > 1 && s->flags != 0)
+    else if (s->count > 1 && s->flags & WIRE_OFFER)
         *why = "an offer is more than one element";
     else if (s->count > s->size || s->bytes > s->size - s->count)
         *why = "a section promises more than it has room for";
@@ -253,7 +255,7 @@ size_t element_prefix(uint8_t *to, size_t len)
 {
     size_t n = 0;
 
-    rn_assert(len <= WIRE_ELEMENT_MAX);
+    rn_assert(len <= LENGTH_MAX);
     for (; len >= 0x80; len >>= 7)
         to[n++] = (uint8_t)(len | 0x80);
     to[n++] = (uint8_t)len;

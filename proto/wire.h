@@ -83,6 +83,7 @@ enum wire_what {
 /* Flags of a section. */
 #define WIRE_OFFER   1u /* a rendezvous: one element that is offered, or was committed */
 #define WIRE_PATIENT 2u /* its operation has no other case: the home may keep the offer */
+#define WIRE_DEAD    4u /* dead letters; see dead.h */
 
 /* One operation of one process, the same in all its sessions and at every home; see RENDEZVOUS in the .proto. */
 struct wire_operation {
@@ -90,7 +91,14 @@ struct wire_operation {
     uint64_t number;
 };
 
-enum wire_verdict { WIRE_DONE, WIRE_AGAIN };
+enum wire_verdict { WIRE_DONE, WIRE_AGAIN, WIRE_REJECTED };
+
+/* Why something is a dead letter. */
+enum wire_cause {
+    WIRE_CAUSE_DELIVERIES,
+    WIRE_CAUSE_REJECTED,
+    WIRE_CAUSE_LAST = WIRE_CAUSE_REJECTED
+};
 
 struct wire_range { /* of delivery numbers */
     uint64_t first, count;
@@ -221,6 +229,7 @@ struct wire_control {
                 *ranges; /* ascending, apart from each other, 1 .. WIRE_RANGES_MAX */
             uint32_t n_ranges;
             uint64_t delay_ms;
+            const char *why; /* REJECTED */
         } settle;
         struct wire_counts counts;
         struct {

@@ -5,6 +5,7 @@
 #include "broker/core/bind.h"
 
 #include "broker/core/attributes.h"
+#include "broker/core/dead.h"
 #include "broker/core/match.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
@@ -47,10 +48,16 @@ static const char *hand_differs(const struct channel *ch, const struct wire_cont
 static void examine(struct refusal *r, const struct wire_control *c, const struct channel *ch)
 {
     const char *name = c->bind_.name, *fault;
+    struct wire_attributes fixed = { .type = "" };
+    bool in = c->bind_.direction == WIRE_IN;
     char text[WIRE_TEXT_MAX - WIRE_NAME_MAX - sizeof "channel: '' "];
 
+    if (ch != NULL)
+        fixed = ch->attributes;
+    else if (name_is_dead(name))
+        fixed = dead_attributes();
     r->code = WIRE_OK;
-    if ((fault = name_fault(name)) != NULL)
+    if ((fault = in ? name_fault_in(name) : name_fault(name)) != NULL)
         refuse_name(r, name, fault);
     else if ((fault = attributes_fault(&c->bind_.attributes)) != NULL)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
@@ -60,8 +67,7 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
         refuse(r, WIRE_BAD_ATTRIBUTE, name, "a rendezvous cannot be acknowledged by hand");
     else if (ch == NULL && c->bind_.must_exist)
         refuse(r, WIRE_NOT_FOUND, name, "it does not exist, and was to be bound only if it does");
-    else if (ch != NULL &&
-             attributes_differ(&ch->attributes, &c->bind_.attributes, text, sizeof text))
+    else if (attributes_differ(&fixed, &c->bind_.attributes, text, sizeof text))
         refuse(r, WIRE_MISMATCH, name, text);
     else if (ch != NULL && (fault = hand_differs(ch, c)) != NULL)
         refuse(r, WIRE_MISMATCH, name, fault);
@@ -124,8 +130,9 @@ static struct binding *establish(struct core_session *s, struct channel *ch,
                                  const struct wire_control *c)
 {
     const struct wire_attributes *stated = &c->bind_.attributes;
-    bool made = ch == NULL,
-         states_type = stated->type[0] != '\0' && (made || ch->attributes.type[0] == '\0');
+    bool made = ch == NULL, states_type = stated->type[0] != '\0' &&
+                                          !name_is_dead(c->bind_.name) && /* that stays raw */
+                                          (made || ch->attributes.type[0] == '\0');
     struct binding *b;
     char *type = NULL;
 

@@ -2,10 +2,12 @@
 #include "broker/core/channel.h"
 
 #include "broker/core/credit.h"
+#include "broker/core/dead.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
+#include "proto/name.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -38,11 +40,16 @@ struct channel *channel_new(struct core *core, const char *name)
     ch->incarnation = new_incarnation(core);
     ch->epoch = 1;
     ch->attributes.type = "";
+    ch->is_dead = name_is_dead(name);
+    if (ch->is_dead)
+        ch->attributes = dead_attributes();
+    ch->complete = ch->is_dead;
     ch->next_position = 1;
     side_init(&ch->in);
     side_init(&ch->out);
     line_init(&ch->line);
     run_queue_init(&ch->queue);
+    run_queue_init(&ch->dying);
     hook_init(&ch->naps);
     hook_init(&ch->active);
     hook_init(&ch->hungry);
@@ -66,6 +73,7 @@ void channel_free(struct channel *ch)
     rn_assert(ch->in.n_bindings == 0);
     rn_assert(ch->out.n_bindings == 0);
     run_queue_free(&ch->queue);
+    run_queue_free(&ch->dying);
     (void)nap_drop_all(ch);
     if (ch->attributes.type[0] != '\0')
         free((char *)ch->attributes.type);
@@ -78,7 +86,7 @@ void channel_free(struct channel *ch)
 
 uint64_t channel_buffered(const struct channel *ch)
 {
-    return ch->queue.count + ch->line.n_back;
+    return ch->queue.count + ch->dying.count + ch->line.n_back;
 }
 
 uint64_t channel_used(const struct channel *ch)
@@ -88,7 +96,8 @@ uint64_t channel_used(const struct channel *ch)
 
 uint64_t channel_used_bytes(const struct channel *ch)
 {
-    return ch->out.held_bytes + ch->queue.bytes + ch->in.held_bytes + ch->delayed_bytes;
+    return ch->out.held_bytes + ch->queue.bytes + ch->dying.bytes + ch->in.held_bytes +
+           ch->delayed_bytes;
 }
 
 uint64_t channel_free_slots(const struct channel *ch)
@@ -168,6 +177,8 @@ void channel_forget(struct channel *ch)
     ledger_check(&ch->ledger, 0);
     ledger_add(&core->totals, &ch->ledger);
     core->n_forgotten++;
+    if (ch->is_dead)
+        dead_wake(ch);
     channel_free(ch);
 }
 
@@ -185,7 +196,7 @@ void channel_after(struct channel *ch)
         }
         say_closed(ch);
     }
-    if (!unbound || ch->queue.count > 0 || ch->delayed > 0) {
+    if (!unbound || ch->queue.count + ch->dying.count + ch->delayed > 0) {
         hook_take(&ch->idle);
     } else if (!hook_linked(&ch->idle)) {
         ch->idle_until = core->now_ns + core->opts.idle_ns;
@@ -200,6 +211,13 @@ void channel_after(struct channel *ch)
 void channel_settle(struct channel *ch)
 {
     hook_take(&ch->dirty);
+    if (dead_bury(ch)) {
+        channel_after(
+            ch); /* it may have been the last that there was; if not, its turn comes again */
+        return;
+    }
+    if (ch->is_dead)
+        dead_wake(ch);
     if (channel_meets(ch)) {
         meet_settle(ch);
     } else {
@@ -287,6 +305,8 @@ void channel_check(const struct channel *ch)
     side_check(&ch->in);
     side_check(&ch->out);
     run_queue_check(&ch->queue);
+    run_queue_check(&ch->dying);
+    rn_assert(!ch->is_dead || (ch->dying.count == 0 && ch->out.n_bindings == 0));
     check_order(ch);
     list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
     nap_check(ch);

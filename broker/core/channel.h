@@ -32,6 +32,9 @@ struct channel {
     struct hook
         naps; /* what is to be delivered again later, see settle.h; so many elements and bytes: */
     uint64_t delayed, delayed_bytes;
+    struct run_queue
+        dying;    /* given to nobody; to be buried when its dead letters have room, see dead.h */
+    bool is_dead; /* it is one of dead letters */
     bool
         at_least_one; /* a receiver that acknowledges by hand has stated that it is no rendezvous */
     uint64_t next_position;
@@ -60,7 +63,7 @@ static inline bool channel_meets(const struct channel *ch)
     return ch->attributes.capacity == WIRE_RENDEZVOUS;
 }
 
-/* Accepted, and given to no receiver. */
+/* Accepted, and given to no receiver; or dying. */
 uint64_t channel_buffered(const struct channel *ch);
 /* Lent, buffered, delivered or delayed. */
 uint64_t channel_used(const struct channel *ch);

@@ -442,7 +442,7 @@ uint64_t core_memory(const struct core *core, const char *name)
         bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered) +
                  run_queue_memory(&b->hand);
     }
-    return bytes + run_queue_memory(&ch->queue) + nap_memory(ch);
+    return bytes + run_queue_memory(&ch->queue) + run_queue_memory(&ch->dying) + nap_memory(ch);
 }
 
 void core_totals(const struct core *core, struct core_totals *out)
@@ -453,6 +453,7 @@ void core_totals(const struct core *core, struct core_totals *out)
         .taken = core->totals.taken,
         .dropped = core->totals.dropped_cancelled,
         .redelivered = core->totals.redelivered,
+        .dead = core->totals.dead,
         .returned = core->totals.returned,
     };
 }

@@ -33,6 +33,8 @@ struct core_opts {
     struct core_out out;
     uint64_t (*random)(void *arg);
     void *random_arg;
+    int64_t (*wall_ms)(
+        void);       /* ms since 1970, for people who read dead letters; NULL: nobody knows */
     int64_t idle_ns; /* how long an open, empty, unbound channel is kept; 0: 60 s */
 };
 

@@ -59,10 +59,11 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .delivered = ch->in.held,
         .delayed = ch->delayed,
         .dropped_cancelled = ch->ledger.dropped_cancelled,
+        .dead = ch->ledger.dead,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,
-        .bytes = ch->queue.bytes + ch->in.held_bytes + ch->delayed_bytes + ch->line.bytes +
-                 ch->line.back_bytes,
+        .bytes = ch->queue.bytes + ch->dying.bytes + ch->in.held_bytes + ch->delayed_bytes +
+                 ch->line.bytes + ch->line.back_bytes,
         .bindings = a->bindings + a->n_bindings,
     };
 }

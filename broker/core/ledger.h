@@ -1,6 +1,6 @@
 /* ledger.h - what became of the elements of one incarnation.   SPDX-License-Identifier: MIT
  *
- * accepted = taken + buffered + delivered + delayed + dropped; each accepted element is in exactly one class.  What is
+ * accepted = taken + buffered + delivered + delayed + dropped + dead; each accepted element is in exactly one class.  What is
  * buffered, delivered and delayed the channel knows; here is what has come to its end. */
 #ifndef BROKER_CORE_LEDGER_H
 #define BROKER_CORE_LEDGER_H
@@ -11,6 +11,7 @@ struct ledger {
     uint64_t accepted;
     uint64_t taken;
     uint64_t dropped_cancelled;
+    uint64_t dead; /* in the channel of dead letters, where they count as accepted */
     uint64_t
         redelivered; /* beside the sum: elements that came back by a session's end, or were to come again */
     uint64_t returned; /* beside the sum: elements of a rendezvous whose receive had yielded */

@@ -5,6 +5,7 @@
  * at again when its turn comes.) */
 #include "broker/core/match.h"
 
+#include "broker/core/dead.h"
 #include "broker/core/meet.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
@@ -489,9 +490,10 @@ uint64_t match_drop(struct binding *b)
     return n;
 }
 
-static void redeliver(struct run_queue *q)
+static uint64_t redeliver(struct run_queue *q)
 {
     list_each(&q->head, at) list_entry(at, struct run, hook)->s.deliveries++;
+    return q->count;
 }
 
 void match_leave(struct binding *b, enum match_end how)
@@ -500,11 +502,10 @@ void match_leave(struct binding *b, enum match_end how)
 
     rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
     rn_reached_if(b->in_hand > 0, "match: what was taken and not acknowledged goes back");
-    if (how == MATCH_SESSION_OVER) {
-        redeliver(&b->hand);
-        redeliver(&b->delivered);
-        ch->ledger.redelivered += b->hand.count + b->delivered.count;
-    }
+    if (how == MATCH_SESSION_OVER && b->by_hand)
+        ch->ledger.redelivered += dead_sift(ch, &b->hand) + dead_sift(ch, &b->delivered);
+    else if (how == MATCH_SESSION_OVER)
+        ch->ledger.redelivered += redeliver(&b->delivered);
     run_queue_merge(&ch->queue, &b->hand);
     run_queue_merge(&ch->queue, &b->delivered);
     run_queue_merge(&ch->queue, &b->outbox);

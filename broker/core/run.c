@@ -5,6 +5,7 @@
  * one element of each of many frames would hold all of them. */
 #include "broker/core/run.h"
 
+#include "broker/core/dead.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -39,6 +40,7 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
         return NULL;
     hook_init(&r->hook);
     r->claim = 0;
+    r->epitaph = NULL;
     r->frame = frame_ref(frame);
     r->s = *s;
     if (run_fit(r))
@@ -53,6 +55,7 @@ void run_free(struct run *r)
         return;
     rn_assert(!hook_linked(&r->hook));
     frame_unref(r->frame);
+    epitaph_unref(r->epitaph);
     free(r);
 }
 
@@ -65,6 +68,7 @@ struct run *run_cut(struct run *r, uint32_t n)
     hook_init(&head->hook);
     head->frame = frame_ref(r->frame);
     head->claim = r->claim;
+    head->epitaph = epitaph_ref(r->epitaph);
     section_split(&r->s, &head->s, n);
     /* Without memory they share a frame that is too large for them; that is no reason not to go on. */
     (void)run_fit(head);

@@ -12,7 +12,8 @@ struct run {
     struct hook hook;      /* in a run_queue */
     struct wire_section s; /* body lies in frame; number: first delivery number once pulled */
     struct frame *frame;
-    uint64_t claim; /* rendezvous: by which it was committed to its receiver */
+    uint64_t claim;          /* rendezvous: by which it was committed to its receiver */
+    struct epitaph *epitaph; /* dying: why, see dead.h; else NULL */
 };
 
 struct run_queue {

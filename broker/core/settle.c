@@ -5,6 +5,7 @@
  * not in one walk for a whole Settle, because its ranges ascend. */
 #include "broker/core/settle.h"
 
+#include "broker/core/dead.h"
 #include "broker/core/match.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
@@ -242,23 +243,49 @@ static int take_range(struct binding *b, struct walk *w, const struct wire_range
 static void comes_again(struct channel *ch, struct run_queue *back, struct nap *nap,
                         uint64_t delay_ms)
 {
-    list_each(&back->head, at) list_entry(at, struct run, hook)->s.deliveries++;
-    ch->ledger.redelivered += back->count;
+    ch->ledger.redelivered += dead_sift(ch, back);
     if (nap != NULL && back->count > 0)
         nap_begin(nap, back, delay_ms);
     else
         run_queue_merge(&ch->queue, back);
 }
 
+/* What a Settle is to do, and what it needs for that. */
+struct settling {
+    bool done;
+    struct nap *nap;         /* again, but later */
+    struct epitaph *epitaph; /* to die */
+};
+
+/* false: no memory. */
+static bool settling_begin(struct settling *s, struct channel *ch, const struct wire_control *c)
+{
+    *s = (struct settling){ .done = c->settle.verdict == WIRE_DONE };
+    if (c->settle.verdict == WIRE_REJECTED && !ch->is_dead) {
+        s->epitaph = epitaph_new(WIRE_CAUSE_REJECTED, c->settle.why);
+        return s->epitaph != NULL;
+    }
+    if (!s->done && c->settle.delay_ms > 0 && !ch->closed) {
+        s->nap = nap_new(ch);
+        return s->nap != NULL;
+    }
+    return true;
+}
+
+static void settling_end(struct settling *s)
+{
+    epitaph_unref(s->epitaph);
+    if (s->nap != NULL && !hook_linked(&s->nap->hook))
+        free(s->nap);
+}
+
 int settle_say(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct channel *ch = b->channel;
-    bool again = c->settle.verdict == WIRE_AGAIN,
-         later = again && c->settle.delay_ms > 0 && !ch->closed;
     struct walk w = { &b->hand, b->hand.head.next };
     uint64_t count = b->hand.count + b->delivered.count, bytes = b->hand.bytes + b->delivered.bytes;
-    struct nap *nap = NULL;
     struct run_queue back;
+    struct settling s;
     int rc = 0;
 
     if (b->ended) {
@@ -269,22 +296,24 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         *why = "a delivery was settled by a binding without manual_ack";
         return -EPROTO;
     }
-    if (later && (nap = nap_new(ch)) == NULL)
+    if (!settling_begin(&s, ch, c))
         return -ENOMEM;
     run_queue_init(&back);
     for (uint32_t i = 0; i < c->settle.n_ranges && rc == 0; i++)
-        rc = take_range(b, &w, &c->settle.ranges[i], again ? &back : NULL, why);
+        rc = take_range(b, &w, &c->settle.ranges[i], s.done ? NULL : &back, why);
 
     count -= b->hand.count + b->delivered.count;
     bytes -= b->hand.bytes + b->delivered.bytes;
     match_gave_back(b, count, bytes);
-    if (again) {
-        comes_again(ch, &back, nap, c->settle.delay_ms);
-    } else {
+    if (s.done) {
         b->taken += count;
         ch->ledger.taken += count;
+    } else if (s.epitaph != NULL) {
+        rn_reached("settle: an element is rejected");
+        dead_die(ch, &back, s.epitaph);
+    } else {
+        comes_again(ch, &back, s.nap, c->settle.delay_ms);
     }
-    if (nap != NULL && !hook_linked(&nap->hook))
-        free(nap);
+    settling_end(&s);
     return rc;
 }

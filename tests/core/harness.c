@@ -63,6 +63,7 @@ static struct message *message_of(const struct wire_control *c)
         m->info.bindings = NULL;
     } else if (c->what == WIRE_SETTLE) {
         rn_assert(c->settle.n_ranges <= RANGES_MAX);
+        m->control.settle.why = keep_text(m->text, sizeof m->text, c->settle.why);
         memcpy(m->ranges, c->settle.ranges, c->settle.n_ranges * sizeof *m->ranges);
         m->control.settle.ranges = m->ranges;
     }
@@ -230,7 +231,7 @@ static void learn_attributes(struct handle *h, const struct wire_attributes *a)
 /* A receiver was told of a close: nothing of the stream may be left behind. */
 static void expect_drained(const struct world *w, uint64_t incarnation)
 {
-    for (size_t i = 0; i < w->elements.n; i++) {
+    for (size_t i = 0; i < w->elements.n && !w->mortal; i++) {
         const struct element *e = &w->elements.at[i];
         rn_assert(e->incarnation != incarnation || !e->accepted || e->known_taken);
     }
@@ -328,7 +329,10 @@ static void store(struct node *n, const struct message *m)
                             .position = s->position + i,
                             .deliveries = s->deliveries };
         size_t len;
-        memcpy(&e.id, section_element(s, &at, &len), sizeof e.id);
+        const uint8_t *element = section_element(s, &at, &len);
+        if (s->flags & WIRE_DEAD)
+            rn_assert(dead_read(&e.dead, element, len, &element, &len) == 0);
+        memcpy(&e.id, element, sizeof e.id);
         row_add(&h->store, e);
     }
     h->asked -= h->asked < s->count ? h->asked : s->count;
@@ -765,7 +769,8 @@ static void settle_some(struct handle *h, enum wire_verdict verdict, size_t i, s
     if (n_ranges > 0)
         say(h->node, &(struct wire_control){ .what = WIRE_SETTLE,
                                              .bind = h->number,
-                                             .settle = { .verdict = verdict,
+                                             .settle = { .why = "bad",
+                                                         .verdict = verdict,
                                                          .ranges = ranges,
                                                          .n_ranges = n_ranges,
                                                          .delay_ms = delay_ms } });

@@ -9,6 +9,7 @@
 #define TESTS_CORE_HARNESS_H
 
 #include "broker/core/core.h"
+#include "proto/dead.h"
 #include "tests/core/ending.h"
 #include "tests/core/row.h"
 
@@ -20,6 +21,7 @@ struct node;
 struct stored {
     uint64_t number, id, position;
     uint32_t deliveries;
+    struct wire_dead dead; /* of a dead letter */
 };
 
 struct send {
@@ -107,6 +109,7 @@ struct world {
     int rc;          /* the last result of the core */
     bool overtake;   /* controls may pass sections in the pipes */
     uint64_t max_pull;
+    bool mortal; /* elements may die: so nobody knows what was drained */
 };
 
 struct world *world_new(uint64_t seed);

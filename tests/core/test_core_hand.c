@@ -280,7 +280,8 @@ static void breaks(struct handle *h, enum wire_verdict verdict, uint64_t first, 
 
     say(h->node, &(struct wire_control){ .what = WIRE_SETTLE,
                                          .bind = h->number,
-                                         .settle = { .verdict = verdict,
+                                         .settle = { .why = "",
+                                                     .verdict = verdict,
                                                      .ranges = &(struct wire_range){ first, count },
                                                      .n_ranges = 1 } });
     world_pump(w);

@@ -140,7 +140,8 @@ void control_must_be_sound(const struct wire_control *c)
         sound_goroutines(c->report.goroutines, c->report.n_goroutines);
         break;
     case WIRE_SETTLE:
-        must((unsigned)c->settle.verdict <= WIRE_AGAIN);
+        must((unsigned)c->settle.verdict <= WIRE_REJECTED);
+        sound_text(c->settle.why, WIRE_WHY_MAX);
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;
     default: /* any number is one */
@@ -286,7 +287,8 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
                same_goroutines(a->report.goroutines, a->report.n_goroutines, b->report.goroutines,
                                b->report.n_goroutines);
     case WIRE_SETTLE:
-        return alike(settle.verdict) && alike(settle.delay_ms) && alike(settle.n_ranges) &&
+        return alike(settle.verdict) && same_text(a->settle.why, b->settle.why) &&
+               alike(settle.delay_ms) && alike(settle.n_ranges) &&
                memcmp(a->settle.ranges, b->settle.ranges,
                       a->settle.n_ranges * sizeof *a->settle.ranges) == 0;
     case WIRE_CLAIM:

@@ -19,7 +19,7 @@ static bool reference(const char *name)
         regcomp(&grammar, "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$", REG_EXTENDED | REG_NOSUB) != 0)
         abort();
     compiled = true;
-    if (len > WIRE_NAME_MAX || regexec(&grammar, name, 0, NULL, 0) != 0)
+    if (len > WIRE_NAME_GIVEN_MAX || regexec(&grammar, name, 0, NULL, 0) != 0)
         return false;
     return len < 5 || strcmp(name + len - 5, ".dead") != 0;
 }

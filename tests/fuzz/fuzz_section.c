@@ -28,7 +28,7 @@ static uint64_t number_at(const uint8_t *data, size_t bytes)
 /* ---- a second reading -------------------------------------------------------------------------------------------- */
 
 /* The next element's length, in its shortest form; advances *at behind its prefix.  UINT64_MAX: it is none. */
-static uint64_t length_at(const uint8_t *data, size_t size, size_t *at)
+static uint64_t length_at(const uint8_t *data, size_t size, size_t *at, uint64_t longest)
 {
     uint64_t len = 0;
 
@@ -36,17 +36,18 @@ static uint64_t length_at(const uint8_t *data, size_t size, size_t *at)
         uint8_t byte = data[(*at)++];
         len |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return (byte == 0 && shift > 0) || len > WIRE_ELEMENT_MAX ? UINT64_MAX : len;
+            return (byte == 0 && shift > 0) || len > longest ? UINT64_MAX : len;
     }
     return UINT64_MAX;
 }
 
-static bool body_is(const uint8_t *data, size_t size, uint64_t count, uint64_t bytes)
+static bool body_is(const uint8_t *data, size_t size, uint64_t count, uint64_t bytes,
+                    uint64_t longest)
 {
     size_t at = 0;
 
     for (; count > 0 && at < size; count--) {
-        uint64_t len = length_at(data, size, &at);
+        uint64_t len = length_at(data, size, &at, longest);
         if (len > size - at || len > bytes)
             return false;
         at += len;
@@ -61,15 +62,17 @@ static bool reference(const uint8_t *data, size_t size)
         return false;
     uint64_t count = number_at(data + 4, 4), number = number_at(data + 8, 8),
              position = number_at(data + 16, 8), flags = number_at(data + 52, 4);
-    if (flags != 0 && flags != WIRE_OFFER && flags != (WIRE_OFFER | WIRE_PATIENT))
+    if (flags != 0 && flags != WIRE_OFFER && flags != (WIRE_OFFER | WIRE_PATIENT) &&
+        flags != WIRE_DEAD)
         return false;
-    if (count == 0 || (flags != 0 && count != 1))
+    if (count == 0 || (flags & WIRE_OFFER && count != 1))
         return false;
     if (number == 0 || number > UINT64_MAX - count || position > UINT64_MAX - count)
         return false;
     return number_at(data + 48, 4) == size - WIRE_SECTION_HEADER &&
            body_is(data + WIRE_SECTION_HEADER, size - WIRE_SECTION_HEADER, count,
-                   number_at(data + 40, 8));
+                   number_at(data + 40, 8),
+                   flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX);
 }
 
 /* ---- what was read ----------------------------------------------------------------------------------------------- */

@@ -242,7 +242,8 @@ static void say_settle(struct hostile_binding *b, struct input *in, struct wire_
     uint64_t end = 0;
 
     c->what = WIRE_SETTLE;
-    c->settle.verdict = how & 1 ? WIRE_AGAIN : WIRE_DONE;
+    c->settle.verdict = (enum wire_verdict)(how % 3);
+    c->settle.why = how & 16 ? "broken" : "";
     c->settle.delay_ms = how & 2 ? nearly(in, take(in)) : 0;
     c->settle.ranges = ranges;
     for (c->settle.n_ranges = 0; c->settle.n_ranges <= (how >> 2) % 3u; c->settle.n_ranges++) {

@@ -111,6 +111,61 @@ static int nack_brings_it_again(void *arg)
     return 0;
 }
 
+static int what_is_rejected_is_told_of(void *arg)
+{
+    (void)arg;
+    cluster_open(100 * RN_US, 500 * RN_US);
+    rn_node *a = node_open("a"), *b = node_open("b");
+    rn_chan *out = bound_out(a, 8), *in = bound_by_hand(b, NULL);
+    rn_chan *dead = rn_chan_new(sizeof(rn_msg), 0, NULL);
+    static char why[400];
+    rn_dead info;
+    memset(why, 'w', sizeof why - 1);
+    send_numbers(out, 1, 4);
+    rn_msg m[4];
+    for (int i = 0; i < 4; i++)
+        m[i] = receive(in);
+    check_rc(rn_msg_dead(&m[0], &info), -ENOENT);
+    check_rc(rn_msg_reject(&m[1], "no such customer"), 0);
+    check_rc(rn_msg_reject(&m[3], why), 0);
+    check_rc(rn_msg_reject(&m[2], NULL), 0);
+    check_rc(rn_msg_ack(&m[0]), 0);
+    rn_bind_opts opts = { .manual_ack = true };
+    check_rc(rn_bind(b, "queue.dead", RN_IN, dead, &rn_codec_msg, &opts, SOON), 0);
+    for (int i = 0; i < 3; i++) {
+        rn_msg d = receive(dead);
+        check_rc(rn_msg_dead(&d, &info), 0);
+        check(info.cause == RN_DEAD_REJECTED && strcmp(info.channel, "queue") == 0);
+        check(info.deliveries == 1 && info.died_ns > 0);
+        check((int64_t)info.seq == number_of(&d)); /* the element is as it was */
+        if (info.seq == 2)
+            check(strcmp(info.why, "no such customer") == 0);
+        else
+            check(strlen(info.why) == (info.seq == 3 ? 0 : 255));
+        if (i < 2)
+            check_rc(rn_msg_ack(&d), 0);
+        else
+            rn_bytes_free(&d.bytes); /* it comes again when its handle is unbound */
+    }
+    rn_unbind(dead, SOON);
+    rn_chan_unref(dead);
+    /* Whoever binds them with the elements' own codec gets them as they were. */
+    dead = rn_chan_new(sizeof(int64_t), 0, NULL);
+    check_rc(rn_bind(b, "queue.dead", RN_IN, dead, &rn_codec_int64, NULL, SOON), 0);
+    int64_t n = 0;
+    check_rc(rn_chan_recv(dead, &n, SOON), 0);
+    check(n >= 2 && n <= 4);
+    struct wire_channel_info ledger = channel_info(b, "queue");
+    check(ledger.accepted == 4 && ledger.taken == 1 && ledger.dead == 3);
+    rn_chan_unref(dead);
+    rn_chan_unref(out);
+    rn_chan_unref(in);
+    node_close(a);
+    node_close(b);
+    cluster_close();
+    return 0;
+}
+
 /* Ways in which a handle ends while its program has something in its hands. */
 enum end { UNBIND, NODE_CLOSE, LEASE_ENDS, NODE_CRASH, CANCELLED, ENDS };
 
@@ -260,6 +315,7 @@ int main(int argc, char **argv)
     const struct fact facts[] = {
         { "any_order_will_do", any_order_will_do, 1, 8 },
         { "nack_brings_it_again", nack_brings_it_again, 1, 8 },
+        { "what_is_rejected_is_told_of", what_is_rejected_is_told_of, 1, 8 },
         { "verdict_after_the_end_is_stale", verdict_after_the_end_is_stale, ENDS, 4 },
         { "what_is_said_before_the_end_counts", what_is_said_before_the_end_counts, 2, 8 },
         { "receive_into_nothing_acknowledges", receive_into_nothing_acknowledges, 1, 4 },

@@ -307,7 +307,8 @@ static void random_control(struct sample *s, enum wire_what what)
         c->goodbye.unsent = random_chance(50);
         break;
     case WIRE_SETTLE:
-        c->settle.verdict = (enum wire_verdict)random_below(WIRE_AGAIN + 1);
+        c->settle.verdict = (enum wire_verdict)random_below(WIRE_REJECTED + 1);
+        c->settle.why = random_text(s, WIRE_WHY_MAX);
         c->settle.delay_ms = random_number();
         random_ranges(s);
         break;
@@ -467,6 +468,7 @@ static void same_control(const struct wire_control *a, const struct wire_control
     case WIRE_SETTLE:
         assert_int_equal(a->settle.verdict, b->settle.verdict);
         assert_int_equal(a->settle.delay_ms, b->settle.delay_ms);
+        assert_string_equal(a->settle.why, b->settle.why);
         assert_int_equal(a->settle.n_ranges, b->settle.n_ranges);
         assert_memory_equal(a->settle.ranges, b->settle.ranges,
                             a->settle.n_ranges * sizeof *a->settle.ranges);
@@ -879,9 +881,9 @@ static void each_length_of_a_section_must_agree_with_the_others(void **state)
     static const uint64_t sizes[] = { 0, 1, 514, 516, 4000, UINT32_MAX, UINT32_MAX - 56 };
     for (size_t i = 0; i < 7; i++)
         corrupt(f, at + 48, 4, sizes[i]);
-    static const uint64_t flags[] = { WIRE_OFFER /* of several elements */, WIRE_PATIENT, 4,
-                                      UINT32_MAX };
-    for (size_t i = 0; i < 4; i++)
+    static const uint64_t flags[] = { WIRE_OFFER /* of several elements */, WIRE_PATIENT, 8,
+                                      WIRE_DEAD | WIRE_OFFER, UINT32_MAX };
+    for (size_t i = 0; i < 5; i++)
         corrupt(f, at + 52, 4, flags[i]);
     for (uint64_t length = 0; length < 256; length++) /* the first element's prefix */
         if (length != 100)
@@ -1207,11 +1209,54 @@ static void values_out_of_range_are_refused(void **state)
     node.n_goroutines = 0;
     node.voice = (enum wire_voice)3;
     stranger_is_refused(&c);
+    struct wire_range range = { 1, 1 };
+    c = (struct wire_control){ .what = WIRE_SETTLE,
+                               .settle = { .verdict = (enum wire_verdict)(WIRE_REJECTED + 1),
+                                           .ranges = &range,
+                                           .n_ranges = 1 } };
+    stranger_is_refused(&c);
     struct wire_wait wait = { "a", (enum wire_direction)2 };
     g = (struct wire_goroutine){ .waits = &wait, .n_waits = 1 };
     c = (struct wire_control){ .what = WIRE_REPORT,
                                .report = { .goroutines = &g, .n_goroutines = 1 } };
     stranger_is_refused(&c);
+}
+
+static void ranges_ascend_and_lie_apart(void **state)
+{
+    static struct wire_range many[WIRE_RANGES_MAX + 1];
+    static const struct wire_range bad[][2] = {
+        { { 0, 1 }, { 5, 1 } },          { { 1, 0 }, { 5, 1 } }, { { 1, 5 }, { 5, 1 } },
+        { { 5, 1 }, { 1, 1 } },          { { 5, 1 }, { 5, 1 } }, { { 1, 1 }, { UINT64_MAX, 2 } },
+        { { 2, UINT64_MAX }, { 5, 1 } },
+    };
+    struct wire_control c = { .what = WIRE_SETTLE, .settle = { .why = "", .n_ranges = 2 } };
+    struct control_buffer b = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        c.settle.ranges = bad[i];
+        assert_int_equal(control_append(&b, &c), -EINVAL);
+    }
+    for (uint64_t i = 0; i < WIRE_RANGES_MAX + 1; i++)
+        many[i] = (struct wire_range){ 2 * i + 1, 1 };
+    c.settle.ranges = many;
+    c.settle.n_ranges = WIRE_RANGES_MAX + 1;
+    assert_int_equal(control_append(&b, &c), -EINVAL);
+    c.settle.n_ranges = 0;
+    assert_int_equal(control_append(&b, &c), -EINVAL);
+    assert_int_equal(b.len, 0);
+
+    /* What is read is no better: the last byte of what is written is the count of the last range. */
+    c.settle.ranges = (const struct wire_range[]){ { 3, 1 }, { 5, 7 } };
+    c.settle.n_ranges = 2;
+    assert_int_equal(control_append(&b, &c), 0);
+    assert_int_equal(b.data[b.len - 1], 7);
+    b.data[b.len - 1] = 0;
+    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
+    read_bad(f->data, f->len);
+    frame_unref(f);
+    control_buffer_fini(&b);
 }
 
 static void a_string_with_a_nul_inside_is_refused(void **state)
@@ -1253,15 +1298,15 @@ static void strings_that_are_too_long_are_not_written_nor_read(void **state)
     assert_int_equal(control_append(&b, &c), -EMSGSIZE);
     assert_int_equal(b.len, 0);
 
-    /* session 1, seq 1, control { query { name: 251 bytes } } */
+    /* session 1, seq 1, control { query { name: 256 bytes } } */
     uint8_t *p = raw + 4;
     memcpy(p, "\x09\x01\0\0\0\0\0\0\0\x10\x01", 11);
     p += 11;
-    memcpy(p, "\x2a\x82\x02\x82\x01\xfe\x01\x12\xfb\x01", 10);
-    memset(p + 10, 'a', 251);
-    raw[0] = (uint8_t)(11 + 10 + 251 - 256);
+    memcpy(p, "\x2a\x87\x02\x82\x01\x83\x02\x12\x80\x02", 10);
+    memset(p + 10, 'a', 256);
+    raw[0] = (uint8_t)(11 + 10 + 256 - 256);
     raw[1] = 1;
-    assert_non_null(strstr(read_bad(raw, 4 + 11 + 10 + 251), "too long"));
+    assert_non_null(strstr(read_bad(raw, 4 + 11 + 10 + 256), "too long"));
 
     /* Sentences are cut instead, between characters. */
     memset(text, 'a', WIRE_TEXT_MAX + 2);
@@ -1521,6 +1566,7 @@ int main(void)
         cmocka_unit_test(promises_take_no_memory),
         cmocka_unit_test(seq_decides_what_may_stand_in_an_envelope),
         cmocka_unit_test(values_out_of_range_are_refused),
+        cmocka_unit_test(ranges_ascend_and_lie_apart),
         cmocka_unit_test(a_string_with_a_nul_inside_is_refused),
         cmocka_unit_test(strings_that_are_too_long_are_not_written_nor_read),
         cmocka_unit_test(an_answer_too_large_for_an_envelope_is_not_written),

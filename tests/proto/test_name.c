@@ -47,14 +47,14 @@ static void every_other_character_is_refused(void **state)
 
 static void a_name_of_250_bytes_is_the_longest(void **state)
 {
-    char name[WIRE_NAME_MAX + 2];
+    char name[WIRE_NAME_GIVEN_MAX + 2];
 
     (void)state;
     memset(name, 'n', sizeof name);
-    name[WIRE_NAME_MAX] = '\0';
+    name[WIRE_NAME_GIVEN_MAX] = '\0';
     assert_null(name_fault(name));
-    name[WIRE_NAME_MAX] = 'n';
-    name[WIRE_NAME_MAX + 1] = '\0';
+    name[WIRE_NAME_GIVEN_MAX] = 'n';
+    name[WIRE_NAME_GIVEN_MAX + 1] = '\0';
     assert_non_null(strstr(name_fault(name), "longer"));
 }
 
@@ -68,6 +68,29 @@ static void reserved_names_are_called_reserved(void **state)
         assert_non_null(strstr(name_fault(bad[i]), "reserved"));
 }
 
+static void who_receives_may_name_dead_letters(void **state)
+{
+    char name[WIRE_NAME_MAX + 2];
+
+    (void)state;
+    assert_null(name_fault_in("orders.dead"));
+    assert_null(name_fault_in("orders"));
+    assert_non_null(name_fault("orders.dead"));
+    assert_non_null(name_fault_in("orders.dead.dead"));
+    assert_non_null(name_fault_in(".dead"));
+    assert_non_null(name_fault_in("$sys.dead"));
+    assert_non_null(name_fault_in(NULL));
+    assert_true(name_is_dead("orders.dead"));
+    assert_false(name_is_dead("dead"));
+    assert_false(name_is_dead("orders.deadly"));
+    memset(name, 'n', sizeof name);
+    strcpy(name + WIRE_NAME_GIVEN_MAX, NAME_DEAD);
+    assert_null(name_fault_in(name));
+    memset(name, 'n', sizeof name);
+    strcpy(name + WIRE_NAME_GIVEN_MAX + 1, NAME_DEAD);
+    assert_non_null(name_fault_in(name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +99,7 @@ int main(void)
         cmocka_unit_test(every_other_character_is_refused),
         cmocka_unit_test(a_name_of_250_bytes_is_the_longest),
         cmocka_unit_test(reserved_names_are_called_reserved),
+        cmocka_unit_test(who_receives_may_name_dead_letters),
     };
 
     return cmocka_run_group_tests_name("name", tests, NULL, NULL);

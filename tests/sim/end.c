@@ -94,6 +94,7 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
         if (opts->capacity == 0)
             opts->capacity = RN_RENDEZVOUS;
         opts->capacity_bytes = w->config.channel[channel].capacity_bytes;
+        opts->max_deliveries = w->config.max_deliveries;
     }
     if (dir == RN_IN)
         opts->prefetch = w->config.channel[channel].prefetch;

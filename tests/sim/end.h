@@ -7,6 +7,7 @@
 
 #define CANCEL_REASON (-EPIPE)      /* of a receiver */
 #define FAIL_REASON   (-ECONNRESET) /* of a sender */
+#define REJECT_REASON "not wanted"  /* of a receiver */
 
 struct end {
     rn_chan *chan;
@@ -64,6 +65,14 @@ struct receiver_job {
     struct sharing *sharing;
 };
 void receiver_run(struct receiver_job *j);
+
+/* Reads the dead letters of a channel, until `over` says that there will be no more, and all have come. */
+struct mourner_job {
+    struct world *w;
+    int channel;
+    bool (*over)(const struct world *w, int channel);
+};
+void mourner_run(const struct mourner_job *j);
 
 /* One end that several goroutines use; the last one closes it. */
 struct sharing {

@@ -20,6 +20,7 @@ struct element {
     uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
     uint32_t holder; /* by hand: the handle, + 1, that has it or has acknowledged it; 0: none */
     uint32_t nacks;
+    bool rejected, dying, dead;
 };
 
 /* An element came to a handle while another had it. */
@@ -205,9 +206,9 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate)
     if (fate == FATE_NOT_SENT && e->receipts > 0)
         sim_fail("element %u was received, though its send said that nothing was sent", element);
     channel_of(o, e)->sent += fate == FATE_SENT;
-    if (fate == FATE_SENT && e->receipts == 0)
+    if (fate == FATE_SENT && e->receipts == 0 && !e->dying)
         channel_of(o, e)->outstanding++;
-    if (fate == FATE_DOUBT && e->fate == FATE_SENT && e->receipts == 0)
+    if (fate == FATE_DOUBT && e->fate == FATE_SENT && e->receipts == 0 && !e->dying)
         channel_of(o, e)->outstanding--;
     e->fate = fate;
     e->gave_0 |= fate == FATE_SENT;
@@ -343,7 +344,7 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element)
 
     *r = (struct receipt){ .handle = handle, .element = element };
     check_origin(o, handle, element);
-    if (e->receipts++ == 0 && e->fate == FATE_SENT)
+    if (e->receipts++ == 0 && e->fate == FATE_SENT && !e->dying)
         channel_of(o, e)->outstanding--;
 }
 
@@ -382,10 +383,41 @@ void oracle_acknowledged(struct oracle *o, uint32_t handle, uint32_t element)
     oracle_received(o, handle, element); /* and nobody may have it any more */
 }
 
-void oracle_again(struct oracle *o, uint32_t element)
+/* It will not come any more, and it does not count in its channel when it is buried. */
+static void dies(struct oracle *o, struct element *e)
+{
+    if (!e->dying && e->receipts == 0 && e->fate == FATE_SENT)
+        channel_of(o, e)->outstanding--;
+    e->dying = true;
+}
+
+void oracle_again(struct oracle *o, uint32_t element, bool once_too_often)
 {
     element_at(o, element)->nacks++;
     oracle_let_go(o, element);
+    if (once_too_often)
+        dies(o, element_at(o, element));
+}
+
+void oracle_rejected(struct oracle *o, uint32_t element)
+{
+    element_at(o, element)->rejected = true;
+    oracle_let_go(o, element);
+    dies(o, element_at(o, element));
+}
+
+void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, bool rejected)
+{
+    struct element *e = element_at(o, element);
+
+    if (e->channel != channel || e->home != home)
+        sim_fail("element %u died in channel %d of home %u, and was sent to another", element,
+                 channel, home);
+    if (e->fate == FATE_NOT_SENT)
+        sim_fail("element %u died, though its send said that nothing was sent", element);
+    if (rejected && !e->rejected)
+        sim_fail("element %u died as one that was rejected, and nobody has rejected it", element);
+    e->dead = true;
 }
 
 void oracle_let_go(struct oracle *o, uint32_t element)
@@ -507,7 +539,8 @@ static void check_deaths(struct oracle *o)
         if (s->gone == GONE_DEAD)
             sim_fail("channel %d was closed as if sender %d, who died, had gone in order",
                      e->channel, e->sender);
-        if (e->receipts == 0)
+        if (e->receipts == 0 && !e->dead &&
+            e->home == o->home) /* else it may have died with its home */
             sim_fail("channel %d was closed as if element %u, which stayed behind, had come",
                      e->channel, i);
     }
@@ -550,7 +583,9 @@ void oracle_finish(struct oracle *o)
 
         if (e->fate == FATE_TRYING)
             sim_fail("the send of element %u never returned", i);
-        if (e->fate == FATE_SENT && e->receipts == 0 && !may_be_gone(o, e))
+        if (e->dead && e->live_receipts > 0)
+            sim_fail("element %u was acknowledged, and died all the same", i);
+        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead && !may_be_gone(o, e))
             sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel,
                      e->sender, e->order);
         if (e->live_receipts > 1)
@@ -579,7 +614,7 @@ void oracle_counts(const struct oracle *o, struct oracle_counts *out)
         out->not_sent += e->fate == FATE_NOT_SENT;
         out->received += e->receipts > 0;
         out->doubled += e->receipts > 1 ? e->receipts - 1 : 0;
-        if (e->fate == FATE_SENT && e->receipts == 0) {
+        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead) {
             out->gone += e->home < o->home;
             out->dropped += e->home == o->home;
         }

@@ -77,9 +77,12 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 /* ---- acknowledged by hand: an element is received when its acknowledgement gave 0 ----
  * It came, for the so-manieth time as its delivery says. */
 void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries);
-/* The program's verdict gave 0, and it was: done; again. */
+/* The program's verdict gave 0, and it was: done; again (and that was once too often); rejected. */
 void oracle_acknowledged(struct oracle *o, uint32_t handle, uint32_t element);
-void oracle_again(struct oracle *o, uint32_t element);
+void oracle_again(struct oracle *o, uint32_t element, bool once_too_often);
+void oracle_rejected(struct oracle *o, uint32_t element);
+/* It is a dead letter, because it was rejected, or because it was delivered so often as is allowed. */
+void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, bool rejected);
 /* Who has it has no right to it any more: it was told so, or begins to unbind. */
 void oracle_let_go(struct oracle *o, uint32_t element);
 /* Has somebody cancelled it? */

@@ -86,6 +86,13 @@ static void keeper(void *arg)
     end_close(j->w, &e);
 }
 
+/* ---- who reads the dead letters ---- */
+
+static void mourner(void *arg)
+{
+    mourner_run(arg);
+}
+
 /* ---- the others ---- */
 
 static void come_late(struct world *w)
@@ -188,6 +195,9 @@ void program_run(struct world *w)
 
         w->senders_left[i] = w->receivers_left[i] = 1; /* until they are counted */
         start(program, keeper, &job, sizeof job);
+        struct mourner_job mourns = { .w = w, .channel = i, .over = over };
+        if (w->config.by_hand)
+            start(program, mourner, &mourns, sizeof mourns);
     }
     for (int i = 0; i < w->config.channels; i++) {
         start_receivers(w, program, i);

@@ -37,22 +37,34 @@ static void think(struct world *w, int channel)
         rn_sleep(rn_after(sim_time(w, most_ns)));
 }
 
+/* As often as an element may come. */
+static uint32_t deliveries_most(const struct world *w)
+{
+    return w->config.max_deliveries > 0 ? w->config.max_deliveries : 16;
+}
+
 /* Gives a verdict on one of those that it holds; the result. */
 static int settle(struct receiver *r, int k)
 {
     struct world *w = r->w;
     struct held held = r->held[k];
-    bool again = sim_chance(w, 20);
+    bool again = sim_chance(w, 20), reject = !again && sim_chance(w, 5);
+    bool too_often = held.msg.deliveries >= deliveries_most(w);
     int rc;
 
     r->held[k] = r->held[--r->n_held];
     if (again)
         rc = rn_msg_nack(&held.msg, sim_chance(w, 50) ? sim_time(w, 10 * RN_MS) : 0);
+    else if (reject)
+        rc = rn_msg_reject(&held.msg, REJECT_REASON);
     else
         rc = rn_msg_ack(&held.msg);
     if (rc == 0 && again) {
         w->faults[FAULT_NACK]++;
-        oracle_again(w->oracle, held.element);
+        oracle_again(w->oracle, held.element, too_often);
+    } else if (rc == 0 && reject) {
+        w->faults[FAULT_REJECT]++;
+        oracle_rejected(w->oracle, held.element);
     } else if (rc == 0) {
         oracle_acknowledged(w->oracle, r->handle, held.element);
     } else if (rc == RN_ESTALE) {
@@ -176,6 +188,8 @@ static void took_one(struct receiver *r, union element *e)
     uint32_t element = element_id(b);
 
     if (r->end.by_hand) {
+        if (e->msg.deliveries > deliveries_most(w))
+            sim_fail("element %u came for the %uth time", element, e->msg.deliveries);
         oracle_delivered(w->oracle, r->handle, element, e->msg.deliveries);
         r->held[r->n_held++] = (struct held){ e->msg, element };
     } else {

@@ -16,7 +16,7 @@ const char *const sim_fault_names[FAULT_KINDS] = {
     "crashes",          "node closes",   "broker crashes",
     "clock jumps",      "cancellations", "failures",
     "refused elements", "late starts",   "nacks",
-    "stale verdicts",
+    "stale verdicts",   "rejections",    "dead letters",
 };
 
 /* ---- chance ---- */
@@ -145,6 +145,8 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->senders_min = c->autoclose && one_in(&rng, 3);
     c->leaves = one_in(&rng, 4);
     c->by_hand = one_in(&rng, 3);
+    if (c->by_hand)
+        c->max_deliveries = (uint32_t)ONE_OF(&rng, 0, 1, 2, 3);
 }
 
 static void describe_traits(const struct sim_config *c)

@@ -29,6 +29,8 @@ enum sim_fault {
     FAULT_LATE,       /* a sender or receiver comes late */
     FAULT_NACK,       /* a receiver wants an element again, later or at once */
     FAULT_STALE,      /* a verdict comes too late */
+    FAULT_REJECT,     /* a receiver rejects an element */
+    FAULT_DEATH,      /* one goes to the dead letters */
     FAULT_KINDS
 };
 extern const char *const sim_fault_names[FAULT_KINDS];
@@ -67,11 +69,12 @@ struct sim_config {
     bool refusals;       /* a receiver's codec does not take an element now and then */
     bool rebinds;        /* senders and receivers unbind in the middle of a stream and bind again */
     bool late;           /* senders and receivers come late */
-    bool receivers_first; /* receivers state nothing, and are there before the first sender */
-    bool autoclose;       /* a channel closes when its senders have gone */
-    bool only_some;       /* ... those of them that ask for it, which are not all */
-    bool senders_min;     /* ... and as many as the run begins with have gone in order */
-    bool by_hand;         /* receivers acknowledge by hand */
+    bool receivers_first;    /* receivers state nothing, and are there before the first sender */
+    bool autoclose;          /* a channel closes when its senders have gone */
+    bool only_some;          /* ... those of them that ask for it, which are not all */
+    bool senders_min;        /* ... and as many as the run begins with have gone in order */
+    bool by_hand;            /* receivers acknowledge by hand */
+    uint32_t max_deliveries; /* 0: the default */
 
     struct {
         int64_t capacity;
