@@ -329,6 +329,8 @@ void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why
 {
     struct rn__g *g = wait->g, *next;
 
+    if (g->canary)
+        rn__fault_canary(g);
     rn__wait_shown(g, why, object);
     g->waiting = wait;
     next = pick_quickly(w);
