@@ -16,7 +16,7 @@
 #include "runtime/roster.h"
 #include "runtime/sched.h"
 
-static void print_who(struct rn__print *p, uint64_t id, const char *name, bool system)
+void rn__dump_who(struct rn__print *p, uint64_t id, const char *name, bool system)
 {
     rn__print_text(p, "goroutine ");
     rn__print_number(p, (int64_t)id);
@@ -43,9 +43,9 @@ static void print_wait(struct rn__print *p, const struct rn__seen *e)
     rn__print_time(p, e->seen_ns - e->since_ns);
 }
 
-static void print_seen(struct rn__print *p, const struct rn__seen *e)
+void rn__dump_seen(struct rn__print *p, const struct rn__seen *e)
 {
-    print_who(p, e->id, e->name, e->system);
+    rn__dump_who(p, e->id, e->name, e->system);
     rn__print_text(p, " [");
     if (e->state == RN__G_RUNNING)
         rn__print_text(p, "running");
@@ -59,7 +59,7 @@ static void print_seen(struct rn__print *p, const struct rn__seen *e)
 }
 
 /* The caller's own frames, from this one's caller on. */
-static __attribute__((noinline)) bool own_frames(struct rn__frames *f)
+__attribute__((noinline)) bool rn__dump_own_frames(struct rn__frames *f)
 {
     struct rn__g *g = rn__self();
     uintptr_t low;
@@ -83,8 +83,8 @@ static void print_all(struct rn__print *p)
     }
     for (size_t i = 0; i < all.n; i++) {
         if (all.seen[i].g == self)
-            own_frames(&all.seen[i].frames);
-        print_seen(p, &all.seen[i]);
+            rn__dump_own_frames(&all.seen[i].frames);
+        rn__dump_seen(p, &all.seen[i]);
     }
     rn__roster_drop(&all);
 }
@@ -116,10 +116,10 @@ void rn__dump_self(int fd)
 
     rn__print_init(&p, fd);
     if (g) {
-        print_who(&p, g->id, g->name, g->system);
+        rn__dump_who(&p, g->id, g->name, g->system);
         rn__print_text(&p, " [running]:\n");
     }
-    own_frames(&frames);
+    rn__dump_own_frames(&frames);
     rn__frames_print(&frames, &p);
     rn__print_flush(&p);
 }

@@ -4,8 +4,23 @@
 #ifndef RN__DUMP_H
 #define RN__DUMP_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* "all goroutines are asleep - deadlock!", then every goroutine, on standard error.  The exit is the caller's. */
 void rn__dump_deadlock(void);
+
+/* "goroutine 7 "name" (system)". */
+struct rn__print;
+struct rn__frames;
+struct rn__seen;
+void rn__dump_who(struct rn__print *p, uint64_t id, const char *name, bool system);
+
+/* One of a roster, as rn_dump shows it. */
+void rn__dump_seen(struct rn__print *p, const struct rn__seen *e);
+
+/* The caller's own frames, from the caller of this on.  false: it is no goroutine. */
+bool rn__dump_own_frames(struct rn__frames *f);
 
 /* The caller's own goroutine and where it is, from the caller of this on, on fd: for those who are about to abort. */
 void rn__dump_self(int fd);

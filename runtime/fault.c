@@ -30,31 +30,10 @@ static _Thread_local struct {
     void *stack;
 } alternate; /* only used by the thread that it belongs to, which does not park meanwhile */
 
-struct where {
-    const void *pc;
-    uintptr_t fp, sp;
-};
-
-static struct where where(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-    const greg_t *r = context->uc_mcontext.gregs;
-
-    return (struct where){ (const void *)r[REG_RIP], (uintptr_t)r[REG_RBP], (uintptr_t)r[REG_RSP] };
-#elif defined(__aarch64__)
-    const mcontext_t *m = &context->uc_mcontext;
-
-    return (struct where){ (const void *)m->pc, m->regs[29], m->sp };
-#else
-    (void)context;
-    return (struct where){ NULL, 0, 0 };
-#endif
-}
-
 /* It touched its guard; or it has none, and went through its neighbours to where their region ends. */
 static bool is_overflow(const struct rn__g *g, const siginfo_t *info, const ucontext_t *context)
 {
-    uintptr_t low, sp = where(context).sp, address = (uintptr_t)info->si_addr;
+    uintptr_t low, sp = rn__frames_where(context).sp, address = (uintptr_t)info->si_addr;
 
     if (!g)
         return false;
@@ -64,7 +43,7 @@ static bool is_overflow(const struct rn__g *g, const siginfo_t *info, const ucon
     return g->canary && sp < low && sp >= (uintptr_t)rn__region_base(g->stack);
 }
 
-static void report(const struct rn__g *g, struct where at)
+static void report(const struct rn__g *g, struct rn__where at)
 {
     uintptr_t low = (uintptr_t)g->stack->low, high = low + g->stack->size;
     struct rn__frames frames;
@@ -105,7 +84,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     const struct rn__g *g = rn__self();
 
     if (info->si_code > 0 && is_overflow(g, info, context)) {
-        report(g, where(context));
+        report(g, rn__frames_where(context));
         signal(SIGABRT, SIG_DFL);
         abort();
     }
@@ -118,7 +97,7 @@ void rn__fault_canary(const struct rn__g *g)
 
     if (!rn__stack_overflowed(g->stack, here))
         return;
-    report(g, (struct where){ NULL, (uintptr_t)here, 0 });
+    report(g, (struct rn__where){ NULL, (uintptr_t)here, 0 });
     abort();
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/frames.h"
 
 #include <stdbool.h>
+#include <ucontext.h>
 
 #include "runtime/symbol.h"
 
@@ -47,6 +48,24 @@ void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr
             break;
         fp = next;
     }
+}
+
+struct rn__where rn__frames_where(const void *ucontext)
+{
+    const ucontext_t *context = ucontext;
+#if defined(__x86_64__)
+    const greg_t *r = context->uc_mcontext.gregs;
+
+    return (struct rn__where){ (const void *)r[REG_RIP], (uintptr_t)r[REG_RBP],
+                               (uintptr_t)r[REG_RSP] };
+#elif defined(__aarch64__)
+    const mcontext_t *m = &context->uc_mcontext;
+
+    return (struct rn__where){ (const void *)m->pc, m->regs[29], m->sp };
+#else
+    (void)context;
+    return (struct rn__where){ NULL, 0, 0 };
+#endif
 }
 
 void rn__frames_print(const struct rn__frames *f, struct rn__print *p)

@@ -18,6 +18,13 @@ struct rn__frames {
 void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr_t lo,
                      uintptr_t hi);
 
+/* Where a signal has interrupted its thread; the handler's third argument. */
+struct rn__where {
+    const void *pc;
+    uintptr_t fp, sp;
+};
+struct rn__where rn__frames_where(const void *ucontext);
+
 /* One line for each. */
 void rn__frames_print(const struct rn__frames *f, struct rn__print *p);
 

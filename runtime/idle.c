@@ -3,20 +3,21 @@
  * No wake-up is lost: who makes a goroutine runnable stores it, then looks whether somebody is idle; who goes idle says
  * so, then looks at every queue; both sequentially consistent.  The same for timers and the poller's timeout.
  *
- * While somebody runs and somebody is idle, one who is idle watches: the poller, or a dozer, who wakes after WATCH_NS.  So a
- * goroutine that does not give way holds up neither timers nor descriptors, nor those in its worker's run-next slot. */
+ * One who is idle sleeps in the poller, until a descriptor is ready or a timer due.  While he runs nobody need be there: he
+ * looks at both himself when he picks; and if his goroutine does not give way, the monitor sends another. */
 #include "runtime/assert.h"
+#include "runtime/crew.h"
+#include "runtime/deadlock.h"
 #include "runtime/dump.h"
 #include "runtime/fiber.h"
+#include "runtime/monitor.h"
 #include "runtime/poll.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
-#define SEARCH_ROUNDS 40           /* looks around before sleeping: about ten microseconds */
-#define WATCH_NS      (10 * RN_MS) /* how often somebody idle looks after workers that are busy */
+#define SEARCH_ROUNDS 40 /* looks around before sleeping: about ten microseconds */
 
 /* ---- waking workers ---------------------------------------------------------------------------- */
 
@@ -90,51 +91,10 @@ static bool work_in_sight(void)
     return false;
 }
 
-static size_t user_timers(void)
-{
-    size_t n = 0;
-
-    for (unsigned i = 0; i < rn__sched.n_workers; i++) {
-        struct rn__timers *t = &rn__sched.workers[i].timers;
-
-        rn__lock(&t->lock);
-        n += t->user;
-        rn__unlock(&t->lock);
-    }
-    return n;
-}
-
-/* The rule at rn_main in rn.h; every worker is idle and no queue holds a goroutine. */
-static bool deadlocked(void)
-{
-    if (rn__sched.mode == RN__MODE_BACKGROUND || rn__stopping())
-        return false;
-    if (atomic_load(&rn__sched.holds) > 0 || rn__wait_plain_seen())
-        return false;
-    for (unsigned i = 0; i < rn__sched.n_workers; i++)
-        if (atomic_load(&rn__sched.workers[i].queue.next) != NULL)
-            return false; /* its worker is just waking up */
-    if (rn__sched.mode == RN__MODE_SIM && atomic_load(&rn__sched.external_real) > 0)
-        return false;
-    if (atomic_load(&rn__sched.external) == 0 && user_timers() == 0)
-        return true;
-    /* In a simulation nothing comes from outside but what the timers of services bring. */
-    return rn__sched.mode == RN__MODE_SIM && rn__timers_first() == RN_FOREVER;
-}
-
-static _Noreturn void report_deadlock(void)
-{
-    rn__dump_deadlock();
-    if (rn__sched.mode == RN__MODE_SIM)
-        dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
-    fflush(NULL);
-    _exit(2);
-}
-
 /* Sleeps in the poller until something is ready or due, or somebody breaks it. */
-static void sleep_polling(const struct rn__worker *w, bool all_idle)
+static void sleep_polling(const struct rn__worker *w)
 {
-    rn_time now, until;
+    rn_time until, now;
 
     atomic_store(&rn__sched.poll_until,
                  RN_FOREVER); /* until we know: whoever sets a timer now breaks */
@@ -142,20 +102,10 @@ static void sleep_polling(const struct rn__worker *w, bool all_idle)
     now = rn_now();
     if (rn__stack_due(&w->stacks, now) < until)
         until = rn__stack_due(&w->stacks, now);
-    if (!all_idle && until > now + WATCH_NS)
-        until = now + WATCH_NS;
     atomic_store(&rn__sched.poll_until, until);
     if (until > now && !work_in_sight())
         rn__poll_wait(until == RN_FOREVER ? -1 : until - now);
     atomic_store(&rn__sched.poll_until, 0);
-}
-
-/* The lock is held. */
-static void watch(struct rn__worker *w, bool polls, int change)
-{
-    if (polls)
-        rn__sched.poller = change > 0 ? w : NULL;
-    atomic_fetch_add(&rn__sched.watching, (uint32_t)change);
 }
 
 static void search_begin(struct rn__worker *w)
@@ -166,18 +116,18 @@ static void search_begin(struct rn__worker *w)
     atomic_fetch_add(&rn__sched.searching, 1);
 }
 
-/* Nothing was found.  Returns when there may be something; true: nobody has called us, look everywhere. */
-static bool worker_sleep(struct rn__worker *w)
+/* Nothing was found.  Returns when there may be something. */
+static void worker_sleep(struct rn__worker *w)
 {
     rn_time slept = rn_now();
-    bool all_idle, polls, dozes, uncalled;
+    bool polls, uncalled;
 
     atomic_store(&w->wakeup, 0);
     rn__lock(&rn__sched.lock);
     w->idle = true;
     w->idle_next = rn__sched.idle_first;
     rn__sched.idle_first = w;
-    all_idle = atomic_fetch_add(&rn__sched.n_idle, 1) + 1 == rn__sched.n_workers;
+    atomic_fetch_add(&rn__sched.n_idle, 1);
     polls = rn__sched.poller == NULL && !work_in_sight() &&
             atomic_exchange(&rn__sched.polling, 1) == 0;
     /* One who is busy may have the poller just for a look: if we slept, nobody would wait there. */
@@ -189,37 +139,34 @@ static bool worker_sleep(struct rn__worker *w)
         rn__unlock(&rn__sched.lock);
         if (polls)
             atomic_store(&rn__sched.polling, 0);
-        return false;
+        return;
     }
-    dozes = !polls && !(all_idle && w->dozed);
-    if (polls || dozes)
-        watch(w, polls, 1);
-    if (all_idle && rn__timers_first() > rn_now() && deadlocked()) {
+    if (polls)
+        rn__sched.poller = w;
+    if (rn__crew_all_idle() && rn__timers_first() > rn_now() && rn__deadlocked()) {
         rn__unlock(&rn__sched.lock);
-        report_deadlock();
+        rn__deadlock_report();
     }
     rn__unlock(&rn__sched.lock);
 
     if (polls)
-        sleep_polling(w, all_idle);
+        sleep_polling(w);
     else
-        rn__futex_wait(&w->wakeup, 0, dozes ? slept + WATCH_NS : rn__stack_due(&w->stacks, slept));
+        rn__futex_wait(&w->wakeup, 0, rn__stack_due(&w->stacks, slept));
 
     rn__lock(&rn__sched.lock);
     uncalled = w->idle;
     if (uncalled)
         idle_remove(w);
-    if (polls || dozes)
-        watch(w, polls, -1);
+    if (polls)
+        rn__sched.poller = NULL;
     rn__unlock(&rn__sched.lock);
-    w->dozed = w->dozed || (dozes && uncalled);
     if (uncalled && rn_now() - slept >= RN__STACK_KEEP_NS)
         rn__stack_cache_drain(&w->stacks);
     if (polls)
         atomic_store(&rn__sched.polling, 0);
     atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
                               memory_order_relaxed);
-    return uncalled;
 }
 
 /* found: whoever relied on us to see work may have added more. */
@@ -236,28 +183,29 @@ static void search_end(struct rn__worker *w, bool found)
 static struct rn__g *find(struct rn__worker *w)
 {
     struct rn__g *g;
-    bool slept = false;
 
     while (!rn__stopping()) {
-        g = rn__pick_far(w, slept);
+        if (!rn__on_duty(w)) {
+            search_end(w, false);
+            rn__crew_rest(w);
+            continue;
+        }
+        g = rn__pick_far(w);
         if (g == NULL && rn__poll_now() > 0)
             g = rn__pick_near(w);
         if (g == NULL && rn__sched.n_workers > 1 && atomic_load(&rn__sched.searching) == 0) {
             search_begin(w);
             for (int i = 0; g == NULL && i < SEARCH_ROUNDS && !rn__stopping(); i++)
-                g = rn__pick_far(w, false);
+                g = rn__pick_far(w);
         }
         search_end(w, g != NULL);
         if (g != NULL) {
-            w->dozed = false;
-            if (atomic_load(&rn__sched.watching) == 0)
-                rn__wake_one();
+            rn__monitor_rouse();
             return g;
         }
         if (rn__stack_give_back(rn_now()))
             continue;
-        /* A worker that was busy all the while may have one in its run-next slot: take it. */
-        slept = worker_sleep(w);
+        worker_sleep(w);
     }
     return NULL;
 }
@@ -273,8 +221,8 @@ static struct rn__g *find_sim(void)
             return g;
         if (atomic_load(&rn__sched.external_real) > 0 && rn__poll_wait(0) > 0)
             continue;
-        if (deadlocked())
-            report_deadlock();
+        if (rn__deadlocked())
+            rn__deadlock_report();
         first = rn__timers_first();
         if (first != RN_FOREVER) {
             rn__sim_jump(first);
@@ -313,6 +261,8 @@ void rn__worker_run(struct rn__worker *w)
     rn__fault_thread_init();
     asan_bounds(w);
     w->tsan_fiber = rn__tsan_self();
+    pthread_getcpuclockid(pthread_self(), &w->cpu_clock);
+    atomic_store(&w->tid, gettid());
     atomic_store_explicit(&w->started_ns, rn_now(), memory_order_relaxed);
     while ((g = rn__sched.mode == RN__MODE_SIM ? find_sim() : find(w)) != NULL) {
         w->handed_on = 0;
@@ -321,6 +271,7 @@ void rn__worker_run(struct rn__worker *w)
         rn__arrive();
     }
     search_end(w, false);
+    atomic_store(&w->tid, 0);
     rn__fault_thread_fini();
     rn__worker_set(NULL);
 }

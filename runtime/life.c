@@ -2,8 +2,10 @@
 #include "runtime/assert.h"
 #include "runtime/block.h"
 #include "runtime/chan.h"
+#include "runtime/crew.h"
 #include "runtime/dump.h"
 #include "runtime/group.h"
+#include "runtime/monitor.h"
 #include "runtime/poll.h"
 #include "runtime/rand.h"
 #include "runtime/region.h"
@@ -159,12 +161,10 @@ static int sched_init(unsigned n, enum rn__mode mode)
 
     if (rn__worker() != NULL || atomic_load(&rn__sched.running))
         return -EBUSY;
-    rn__sched.workers = aligned_alloc(64, (n * sizeof *rn__sched.workers + 63) & ~(size_t)63);
-    if (rn__sched.workers == NULL)
-        return -ENOMEM;
-    memset(rn__sched.workers, 0, n * sizeof *rn__sched.workers);
+    rc = rn__crew_new(n, /* stand_ins= */ mode != RN__MODE_SIM);
+    if (rc < 0)
+        return rc;
     rn__sched.mode = mode;
-    rn__sched.n_workers = n;
     rn__sched.status = 0;
     rn__sched.idle_first = NULL;
     rn__sched.poller = NULL;
@@ -172,7 +172,6 @@ static int sched_init(unsigned n, enum rn__mode mode)
     atomic_store(&rn__sched.common_count, 0);
     atomic_store(&rn__sched.n_idle, 0);
     atomic_store(&rn__sched.searching, 0);
-    atomic_store(&rn__sched.watching, 0);
     atomic_store(&rn__sched.polling, 0);
     atomic_store(&rn__sched.poll_until, 0);
     atomic_store(&rn__sched.external, 0);
@@ -182,20 +181,10 @@ static int sched_init(unsigned n, enum rn__mode mode)
     atomic_store(&rn__sched.next_id, 0);
     rn__wait_plain_reset();
     memset(&rn__sched.retired, 0, sizeof rn__sched.retired);
-    for (unsigned i = 0; i < n; i++) {
-        rn__sched.workers[i].index = i;
-        rn__sched.workers[i].rng = mode == RN__MODE_SIM ? rn__sim_seed() + i : rn__rand64();
-        rn__runq_init(&rn__sched.workers[i].queue);
-        rn__timers_init(&rn__sched.workers[i].timers);
-    }
     rc = services_init();
-    if (rc < 0) {
-        free(rn__sched.workers);
-        rn__sched.workers = NULL;
-        rn__sched.n_workers = 0;
-        return rc;
-    }
-    return 0;
+    if (rc < 0)
+        rn__crew_free();
+    return rc;
 }
 
 static void *worker_main(void *arg)
@@ -216,6 +205,7 @@ static int threads_make(unsigned first)
                                                      worker_main, &rn__sched.workers[n]) == 0)
         n++;
     rn__sched.n_workers = n;
+    rn__crew_muster();
     return n > 0 ? 0 : -EAGAIN;
 }
 
@@ -277,9 +267,7 @@ static void sched_fini(void)
         rn__stack_cache_drain(&rn__sched.workers[i].stacks);
     rn__stack_trim();
     rn__group_reset();
-    free(rn__sched.workers);
-    rn__sched.workers = NULL;
-    rn__sched.n_workers = 0;
+    rn__crew_free();
     rn__unlock(&ending);
 }
 
@@ -311,7 +299,9 @@ static int run_locked(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void
     rc = rn__spawn(&(struct rn__spawn){ .fn = first_main, .arg = &first, .name = "main" });
     atomic_store(&rn__sched.stopping, rc < 0);
     threads_go();
+    rn__monitor_start();
     rn__worker_run(&rn__sched.workers[0]);
+    rn__monitor_stop();
     threads_join(1);
     sched_fini();
     return rc < 0 ? rc : rn__sched.status;
@@ -358,6 +348,7 @@ int rn_start(int workers)
         if (rc == 0) {
             outside_open();
             threads_go();
+            rn__monitor_start();
         } else {
             sched_fini();
         }
@@ -405,6 +396,7 @@ int rn_stop(rn_time deadline)
     rc = drain(deadline);
     if (rc == 0) {
         atomic_store(&rn__sched.stopping, true);
+        rn__monitor_stop();
         rn__wake_all();
         threads_join(0);
         sched_fini();

@@ -171,7 +171,7 @@ static bool worth_it(void)
         return true;
     return rn__sched.mode != RN__MODE_SIM &&
            atomic_load(&rn__sched.n_idle) + atomic_load(&rn__sched.searching) + 1 <
-               rn__sched.n_workers &&
+               atomic_load(&rn__sched.on_duty) &&
            atomic_load(&w->queue.next) == NULL && rn__runq_ring_empty(&w->queue);
 }
 

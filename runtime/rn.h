@@ -66,7 +66,12 @@ typedef void rn_fn(void *arg);
  * as Go does.  That is the case when no goroutine is runnable, sleeps, waits with a deadline, is in rn_block, or
  * waits for an fd, a signal or a bound channel; no rn_timer, rn_ticker, rn_after_func, rn_later or group deadline is
  * pending; nobody holds rn_hold; and no plain thread but rn_main's caller is, or since rn_main began has been, in a
- * call here that can block. */
+ * call here that can block.
+ *
+ * A goroutine that does not give way - it computes, or is in a call that blocks its thread - does not stop the others:
+ * within some ten milliseconds another thread stands in for its worker.  After RN_MONITOR milliseconds, an environment
+ * variable (1000 if it is not set; 0: never), it is reported on standard error, once, by name and stack; for that its
+ * thread is sent a SIGURG, unless the program handles that. */
 int rn_main(int workers, int (*fn)(void *arg), void *arg);
 
 /* Starts the same scheduler in background threads and returns: for programs that keep their own main().  There is

@@ -6,6 +6,7 @@
 #include "runtime/sched.h"
 
 #include "runtime/assert.h"
+#include "runtime/crew.h"
 #include "runtime/dump.h"
 #include "runtime/fiber.h"
 #include "runtime/poll.h"
@@ -32,6 +33,18 @@ struct rn__g *rn__self(void)
     struct rn__worker *w = rn__worker();
 
     return w != NULL ? w->current : NULL;
+}
+
+__attribute__((no_sanitize("thread"), noinline)) unsigned rn__worker_tick(
+    const struct rn__worker *w)
+{
+    return *(const volatile unsigned *)&w->tick;
+}
+
+__attribute__((no_sanitize("thread"), noinline)) const struct rn__g *rn__worker_current(
+    const struct rn__worker *w)
+{
+    return *(struct rn__g *const volatile *)&w->current;
 }
 
 struct rn__worker *rn__worker_at(unsigned n)
@@ -86,6 +99,30 @@ static struct rn__g *common_take(struct rn__worker *w)
             rn_assert(rn__runq_push(&w->queue, more));
     rn__unlock(&rn__sched.lock);
     return g;
+}
+
+void rn__queue_give_away(struct rn__runq *q)
+{
+    struct rn__g *g;
+
+    while ((g = rn__runq_swap_next(q, NULL)) != NULL || (g = rn__runq_pop(q)) != NULL)
+        common_push(g);
+}
+
+void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand)
+{
+    struct rn__g *next = rn__runq_steal_next(from), *g = rn__runq_steal(from, hand);
+
+    if (next != NULL)
+        common_push(next);
+    /* Not for ever: its owner may be filling it. */
+    for (unsigned i = 0; i < RN__RUNQ_SIZE && g != NULL; i++, g = rn__runq_steal(from, hand)) {
+        common_push(g);
+        rn__queue_give_away(hand);
+    }
+    if (g != NULL)
+        common_push(g);
+    rn__queue_give_away(hand);
 }
 
 static void ring_put(struct rn__worker *w, struct rn__g *g)
@@ -294,7 +331,8 @@ void rn__leave(enum rn__left_how how)
     next = stopping ? NULL : pick_quickly(w);
     if (next == NULL && !stopping)
         next = rn__pick_near(w);
-    if (next == NULL && how == RN__LEFT_YIELDED && !stopping && rn__sched.mode != RN__MODE_SIM) {
+    if (next == NULL && how == RN__LEFT_YIELDED && !stopping && rn__on_duty(w) &&
+        rn__sched.mode != RN__MODE_SIM) {
         atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);
         return; /* to nobody; had it gone through the ring, another worker would have been woken for it */
     }
@@ -439,6 +477,8 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
 
     if (rn__sched.mode == RN__MODE_SIM)
         return rn__pick_sim();
+    if ((w->tick + 1) % LOOK_EVERY == 0 && !rn__on_duty(w))
+        return NULL; /* it comes to rest where it would look further */
     if ((w->tick + 1) % LOOK_EVERY == 0 && (g = look(w)) != NULL)
         return g;
     g = pick_quickly(w);
@@ -452,7 +492,7 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
     return rn__runq_pop(&w->queue);
 }
 
-static struct rn__g *steal(struct rn__worker *w, bool next_too)
+static struct rn__g *steal(struct rn__worker *w)
 {
     unsigned start = (unsigned)(rn__rand_next(&w->rng) % rn__sched.n_workers);
     struct rn__g *g;
@@ -463,8 +503,6 @@ static struct rn__g *steal(struct rn__worker *w, bool next_too)
         if (victim == w)
             continue;
         g = rn__runq_steal(&victim->queue, &w->queue);
-        if (g == NULL && next_too)
-            g = rn__runq_steal_next(&victim->queue);
         if (g != NULL) {
             rn__bump(&w->counters.steals);
             return g;
@@ -473,7 +511,7 @@ static struct rn__g *steal(struct rn__worker *w, bool next_too)
     return NULL;
 }
 
-struct rn__g *rn__pick_far(struct rn__worker *w, bool next_too)
+struct rn__g *rn__pick_far(struct rn__worker *w)
 {
     struct rn__g *g = rn__pick_near(w);
 
@@ -482,6 +520,6 @@ struct rn__g *rn__pick_far(struct rn__worker *w, bool next_too)
     if (g == NULL && timers_run(rn_now()) > 0)
         g = rn__pick_near(w);
     if (g == NULL)
-        g = steal(w, next_too);
+        g = steal(w);
     return g;
 }

@@ -12,6 +12,7 @@
 #include "runtime/tls.h"
 
 #include <pthread.h>
+#include <time.h>
 
 /* Counted by each worker for itself: relaxed, so that the sum is exact when the workers rest. */
 struct rn__counters {
@@ -45,7 +46,11 @@ struct rn__worker {
     bool idle;               /* on the idle list; guarded by sched.lock, as the next */
     struct rn__worker *idle_next;
     bool searching; /* its own: counted in sched.searching */
-    bool dozed;     /* its own: it has dozed in vain since it last ran a goroutine */
+
+    _Atomic int duty; /* enum rn__duty; written under sched.lock */
+    struct rn__worker *rest_next;
+    _Atomic int tid; /* of its thread, for the monitor, as the next; 0: does not run */
+    clockid_t cpu_clock;
 
     void *asan_fake_stack;
     const void *asan_low;

@@ -21,7 +21,8 @@ struct rn__sched {
     _Atomic bool running;
     enum rn__mode mode; /* these three are written while no worker runs */
     struct rn__worker *workers;
-    unsigned n_workers;
+    _Atomic unsigned n_workers; /* grows while they run, by stand-ins; see crew.h */
+    _Atomic unsigned on_duty;   /* those who do not rest; written under lock */
 
     _Atomic bool stopping;
     int status; /* of the first goroutine */
@@ -35,7 +36,7 @@ struct rn__sched {
     _Atomic uint32_t
         searching; /* workers that look for work: who adds some need not wake another */
 
-    _Atomic uint32_t watching;  /* the poller and the dozers, see idle.c; written under lock */
+    struct rn__worker *resting; /* stand-ins without a duty; guarded by lock */
     _Atomic uint32_t polling;   /* 1: a worker is in rn__poll_wait */
     _Atomic rn_time poll_until; /* when it returns by itself; 0: nobody polls */
     struct rn__worker *poller;  /* who sleeps there; guarded by lock */
@@ -114,8 +115,12 @@ void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn__g *to, bool
 void rn__leave(enum rn__left_how how);
 /* What this worker has at hand, or NULL. */
 struct rn__g *rn__pick_near(struct rn__worker *w);
-/* What it finds when it looks further; next_too: even in the run-next slots of others. */
-struct rn__g *rn__pick_far(struct rn__worker *w, bool next_too);
+/* What it finds when it looks further. */
+struct rn__g *rn__pick_far(struct rn__worker *w);
+/* Moves all that is in a queue of the caller's own to the common queue. */
+void rn__queue_give_away(struct rn__runq *q);
+/* The same for another worker's queue; through `hand`, the caller's own, which is empty. */
+void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand);
 struct rn__g *rn__pick_sim(void);
 /* When the first of all timers is due. */
 rn_time rn__timers_first(void);
@@ -127,6 +132,9 @@ int rn__poll_now(void);
 /* There is more work than the workers that are awake will surely see. */
 void rn__wake_one(void);
 void rn__wake_all(void);
+/* Of another worker, hints without order: changes whenever a goroutine of its gives way; who runs there, or NULL. */
+unsigned rn__worker_tick(const struct rn__worker *w);
+const struct rn__g *rn__worker_current(const struct rn__worker *w);
 /* Runs goroutines on this thread until the scheduler stops. */
 void rn__worker_run(struct rn__worker *w);
 

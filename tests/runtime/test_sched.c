@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/crew.h"
 #include "runtime/sched.h"
 #include "runtime/state.h"
 #include "tests/runtime/channels.h"
@@ -285,7 +286,7 @@ static void *thread_unblocked_then_late(void *arg)
 static void *thread_writes_when_asleep(void *arg)
 {
     /* A wrong report would come when the last worker goes to sleep. */
-    while (atomic_load(&rn__sched.n_idle) < rn__sched.n_workers)
+    while (!rn__crew_all_idle())
         sched_yield();
     rn__lock(&rn__sched.lock); /* under which it looks */
     rn__unlock(&rn__sched.lock);
