@@ -1,11 +1,14 @@
 /* deadlock.c - see deadlock.h.   SPDX-License-Identifier: MIT */
 #include "runtime/deadlock.h"
 
+#include "runtime/cycle.h"
 #include "runtime/dump.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static size_t user_timers(void)
@@ -20,6 +23,13 @@ static size_t user_timers(void)
         rn__unlock(&t->lock);
     }
     return n;
+}
+
+bool rn__deadlock_averted(void)
+{
+    return rn__sched.mode == RN__MODE_BACKGROUND || rn__stopping() ||
+           atomic_load(&rn__sched.holds) > 0 || rn__wait_plain_seen() ||
+           atomic_load(&rn__sched.external) > 0 || user_timers() > 0;
 }
 
 bool rn__deadlocked(void)
@@ -39,11 +49,25 @@ bool rn__deadlocked(void)
     return rn__sched.mode == RN__MODE_SIM && rn__timers_first() == RN_FOREVER;
 }
 
-void rn__deadlock_report(void)
+static _Noreturn void end(void)
 {
-    rn__dump_deadlock();
     if (rn__sched.mode == RN__MODE_SIM)
         dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
     fflush(NULL);
+    /* Who keeps a main() of his own has not asked for an exit status of ours. */
+    if (rn__sched.mode == RN__MODE_BACKGROUND)
+        abort();
     _exit(2);
+}
+
+void rn__deadlock_report(void)
+{
+    rn__dump_deadlock();
+    end();
+}
+
+void rn__deadlock_cycle(struct rn__want *last)
+{
+    rn__cycle_print(last, STDERR_FILENO);
+    end();
 }

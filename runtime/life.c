@@ -6,6 +6,7 @@
 #include "runtime/dump.h"
 #include "runtime/group.h"
 #include "runtime/monitor.h"
+#include "runtime/owner.h"
 #include "runtime/poll.h"
 #include "runtime/rand.h"
 #include "runtime/region.h"
@@ -267,6 +268,7 @@ static void sched_fini(void)
         rn__stack_cache_drain(&rn__sched.workers[i].stacks);
     rn__stack_trim();
     rn__group_reset();
+    rn__owners_end();
     rn__crew_free();
     rn__unlock(&ending);
 }
@@ -295,6 +297,7 @@ static int run_locked(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void
     if (rc < 0)
         return rc;
     (void)threads_make(1); /* there is ours already */
+    rn__owners_begin(mode == RN__MODE_SIM);
     outside_open();
     rc = rn__spawn(&(struct rn__spawn){ .fn = first_main, .arg = &first, .name = "main" });
     atomic_store(&rn__sched.stopping, rc < 0);
@@ -346,6 +349,7 @@ int rn_start(int workers)
     if (rc == 0) {
         rc = threads_make(0);
         if (rc == 0) {
+            rn__owners_begin(/* simulates= */ false);
             outside_open();
             threads_go();
             rn__monitor_start();

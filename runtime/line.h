@@ -71,5 +71,6 @@ bool rn__line_spin(void);
 
 /* rn_mutex_lock on behalf of another lock, which is what the dump shows. */
 void rn__mutex_lock_for(rn_mutex *m, enum rn__why why, const void *object);
+void rn__mutex_unlock(rn_mutex *m);
 
 #endif

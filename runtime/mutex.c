@@ -11,6 +11,8 @@
 #include "runtime/line.h"
 
 #include "runtime/assert.h"
+#include "runtime/group.h"
+#include "runtime/owner.h"
 #include "runtime/sched.h"
 
 #define LOCKED     UINT64_C(4)
@@ -123,8 +125,18 @@ struct manner {
     bool cancellable;
 };
 
+/* Only the lock itself can end the wait. */
+static bool is_for_good(const struct manner *how)
+{
+    const struct rn__g *g = rn__self();
+
+    return how->deadline == RN_FOREVER &&
+           (!how->cancellable || (g != NULL && (g->shield > 0 || !rn__g_cancellable(g))));
+}
+
 static int lock_waiting(struct rn__line *m, const struct manner *how)
 {
+    struct rn__want want = { .in = false };
     struct rn__waiter w;
     bool said, locked;
     int rc;
@@ -136,9 +148,12 @@ static int lock_waiting(struct rn__line *m, const struct manner *how)
     rn__line_lock(m, OF_LINE);
     locked = take_or_stay(m, &w, said ? SPINNING : 0);
     while (!locked) {
+        if (is_for_good(how))
+            rn__want_begin(&want, &w.wait, how->object, RN__HOLDS_ALONE, how->why);
         rc = how->cancellable
                  ? rn__wait_park(&w.wait, how->why, how->object, how->deadline)
                  : rn__wait_park_shielded(&w.wait, how->why, how->object, how->deadline);
+        rn__want_end(&want);
         if (rc < 0) {
             give_up(m, &w);
             return rc;
@@ -172,12 +187,16 @@ void rn_mutex_lock(rn_mutex *m)
 {
     rn__wait_plain_mark();
     rn__mutex_lock_for(m, RN__WHY_MUTEX, m);
+    rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
 }
 
 int rn_mutex_trylock(rn_mutex *m)
 {
     rn__wait_plain_mark();
-    return try_lock(line_of(m));
+    if (!try_lock(line_of(m)))
+        return 0;
+    rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
+    return 1;
 }
 
 int rn_mutex_lock_until(rn_mutex *m, rn_time deadline)
@@ -190,6 +209,8 @@ int rn_mutex_lock_until(rn_mutex *m, rn_time deadline)
     if (!try_lock(line_of(m)))
         rc = rn__deadline_passed(deadline) ? RN_ETIMEDOUT : lock_waiting(line_of(m), &how);
     rn__line_leave();
+    if (rc == 0)
+        rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
     return rc;
 }
 
@@ -258,7 +279,7 @@ static __attribute__((noinline)) void unlock_slow(struct rn__line *m, uint64_t s
     pass_on(m);
 }
 
-void rn_mutex_unlock(rn_mutex *m)
+static inline void unlock(rn_mutex *m)
 {
     uint64_t seen = atomic_load_explicit(&line_of(m)->word, memory_order_relaxed);
 
@@ -267,4 +288,15 @@ void rn_mutex_unlock(rn_mutex *m)
         !atomic_compare_exchange_strong_explicit(&line_of(m)->word, &seen, 0, memory_order_release,
                                                  memory_order_relaxed))
         unlock_slow(line_of(m), seen);
+}
+
+void rn_mutex_unlock(rn_mutex *m)
+{
+    rn__owner_gives(m, RN__HOLDS_ALONE);
+    unlock(m);
+}
+
+void rn__mutex_unlock(rn_mutex *m)
+{
+    unlock(m);
 }

@@ -1,6 +1,7 @@
 /* once.c - what is done once, and by all waited for; see sync.h.   SPDX-License-Identifier: MIT */
 #include "runtime/line.h"
 
+#include "runtime/owner.h"
 #include "runtime/sched.h"
 
 #define RUNNING UINT64_C(4)
@@ -11,6 +12,7 @@ _Static_assert(sizeof(struct rn__line) == sizeof(rn_once), "the size is the cont
 /* Waits until it is done; also returns when a plain thread is to try anew. */
 static void wait_done(struct rn__line *l)
 {
+    struct rn__want want;
     struct rn__waiter w;
 
     rn__waiter_init(&w);
@@ -21,8 +23,10 @@ static void wait_done(struct rn__line *l)
         rn__line_unlock(l, 0, 0);
     } else {
         rn__line_unlock(l, 0, 0);
+        rn__want_begin(&want, &w.wait, l, RN__HOLDS_ALONE, RN__WHY_ONCE);
         if (rn__wait_park_shielded(&w.wait, RN__WHY_ONCE, l, RN_FOREVER) < 0)
             rn__line_quit(l, &w);
+        rn__want_end(&want);
     }
     rn__line_leave();
 }
@@ -61,7 +65,9 @@ void rn_once_do(rn_once *o, rn_fn *fn, void *arg)
         } else if (atomic_compare_exchange_strong_explicit(&l->word, &seen, seen | RUNNING,
                                                            memory_order_relaxed,
                                                            memory_order_relaxed)) {
+            rn__owner_takes(l, RN__HOLDS_ALONE, __builtin_return_address(0));
             fn(arg);
+            rn__owner_gives(l, RN__HOLDS_ALONE);
             finish(l);
             return;
         }

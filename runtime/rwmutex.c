@@ -12,6 +12,7 @@
 #include "runtime/line.h"
 
 #include "runtime/fiber.h"
+#include "runtime/owner.h"
 #include "runtime/sched.h"
 
 #define HELD    UINT64_C(4)
@@ -56,7 +57,7 @@ static uint64_t line_lock(struct rwmutex *m)
 
     if ((word & PENDING) && m->line.first == NULL) {
         atomic_fetch_and_explicit(&m->line.word, ~PENDING, memory_order_relaxed);
-        rn_mutex_unlock(&m->writers);
+        rn__mutex_unlock(&m->writers);
     }
     return word_of(m);
 }
@@ -110,6 +111,7 @@ static bool rlock_fast(struct rwmutex *m)
 
 static int rlock_waiting(struct rwmutex *m)
 {
+    struct rn__want want;
     struct rn__waiter w;
     int rc;
 
@@ -121,7 +123,9 @@ static int rlock_waiting(struct rwmutex *m)
     }
     (void)rn__line_append(&m->line, &w);
     rn__line_unlock(&m->line, 0, 0);
+    rn__want_begin(&want, &w.wait, m, RN__HOLDS_READING, RN__WHY_RLOCK);
     rc = rn__wait_park_shielded(&w.wait, RN__WHY_RLOCK, m, RN_FOREVER);
+    rn__want_end(&want);
     if (rc < 0)
         rn__line_quit(&m->line, &w);
     return rc;
@@ -141,6 +145,7 @@ void rn_rwmutex_rlock(rn_rwmutex *mutex)
         } while (rc < 0); /* -ESHUTDOWN: a plain thread goes on without a scheduler */
     }
     rn__tsan_acquire(&m->line.word);
+    rn__owner_takes(m, RN__HOLDS_READING, __builtin_return_address(0));
 }
 
 /* We are the last reader, and a writer is pending. */
@@ -165,6 +170,7 @@ void rn_rwmutex_runlock(rn_rwmutex *mutex)
     struct rwmutex *m = inside(mutex);
     uint64_t seen = word_of(m);
 
+    rn__owner_gives(m, RN__HOLDS_READING);
     rn__tsan_release(&m->line.era); /* who reads releases there, who writes acquires there */
     for (;;) {
         if (seen < READER)
@@ -195,6 +201,7 @@ static void writer_quit(struct rwmutex *m, struct rn__waiter *w)
 /* The mutex is ours. */
 static int lock_waiting(struct rwmutex *m)
 {
+    struct rn__want want;
     struct rn__waiter w;
     uint64_t word;
     int rc;
@@ -213,13 +220,15 @@ static int lock_waiting(struct rwmutex *m)
     /* From here on nobody unlocks without locking the line. */
     (void)rn__line_append(&m->line, &w);
     rn__line_unlock(&m->line, 0, 0);
+    rn__want_begin(&want, &w.wait, m, RN__HOLDS_ALONE, RN__WHY_WLOCK);
     rc = rn__wait_park_shielded(&w.wait, RN__WHY_WLOCK, m, RN_FOREVER);
+    rn__want_end(&want);
     if (rc < 0)
         writer_quit(m, &w);
     return rc;
 }
 
-static int lock_once(struct rwmutex *m)
+static int lock_once(struct rwmutex *m, const void *pc)
 {
     uint64_t none = 0;
     int rc;
@@ -229,16 +238,20 @@ static int lock_once(struct rwmutex *m)
     if (atomic_compare_exchange_strong_explicit(&m->line.word, &none, HELD, memory_order_acquire,
                                                 memory_order_relaxed))
         return 0;
+    rn__owner_takes(m, RN__HOLDS_PENDING, pc);
     rn__line_enter();
     rc = lock_waiting(m);
     rn__line_leave();
     if (rc < 0)
-        rn_mutex_unlock(&m->writers);
+        rn__owner_gives(m, RN__HOLDS_PENDING);
+    if (rc < 0)
+        rn__mutex_unlock(&m->writers);
     return rc;
 }
 
 void rn_rwmutex_lock(rn_rwmutex *mutex)
 {
+    const void *pc = __builtin_return_address(0);
     struct rwmutex *m = inside(mutex);
 
     rn__wait_plain_mark();
@@ -248,10 +261,11 @@ void rn_rwmutex_lock(rn_rwmutex *mutex)
         rn__line_unlock(&m->line, 0, 0);
         rn__line_leave();
     }
-    while (lock_once(m) < 0)
+    while (lock_once(m, pc) < 0)
         ; /* -ESHUTDOWN: a plain thread goes on without a scheduler */
     rn__tsan_acquire(&m->line.word);
     rn__tsan_acquire(&m->line.era);
+    rn__owner_takes(m, RN__HOLDS_ALONE, pc);
 }
 
 /* HELD goes, to the readers who wait, else to the writer. */
@@ -280,8 +294,9 @@ void rn_rwmutex_unlock(rn_rwmutex *mutex)
 
     if (!(word_of(m) & HELD))
         rn_panic("rn_rwmutex_unlock: unlock of a rwmutex that is not locked for writing");
+    rn__owner_gives(m, RN__HOLDS_ALONE);
     rn__tsan_release(&m->line.word);
-    rn_mutex_unlock(&m->writers);
+    rn__mutex_unlock(&m->writers);
     /* Release pairs with the acquire of the next who locks it. */
     if (!atomic_compare_exchange_strong_explicit(&m->line.word, &held, 0, memory_order_release,
                                                  memory_order_relaxed))

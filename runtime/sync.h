@@ -16,6 +16,10 @@
  *
  * Deadlocks.  For the rule at rn_main, locking a mutex or rwmutex from a plain thread is a call that can block, even if it
  * did not; the calls without an int that give (add, done, release, signal, broadcast) are none: rn_hold is for those.
+ * Under rn_sim, and in builds of Runnel with its slow checks, a cycle of goroutines that wait for one another's mutex, rwmutex or
+ * once ends the program when it closes, though others go on: it is reported, then exit status 2 (after rn_start: abort).  Waits
+ * that a deadline or a cancellation can end, and locks that others than their owner have unlocked, are left out; RN_CYCLES=0 in
+ * the environment turns it off, for who locks a mutex twice to be let go by another.
  *
  * Memory.  What was written before an unlock, release, done or signal is seen after the lock, acquire or wait that it lets
  * through; what rn_once_do ran, after every rn_once_do of it. */
