@@ -2,6 +2,7 @@
 #include "runtime/timer.h"
 
 #include "runtime/assert.h"
+#include "runtime/poll.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
@@ -168,7 +169,8 @@ int rn__timer_start(struct rn__timer *t, rn_time when)
     return rc;
 }
 
-static bool stop(struct rn__timer *t)
+/* *last: no timer of users is left there. */
+static bool stop(struct rn__timer *t, bool *last)
 {
     /* Perhaps a worker of an earlier scheduler, which took all its timers out: then it is not there now, or not set. */
     struct rn__worker *w = rn__worker_at(t->home - 1);
@@ -181,6 +183,7 @@ static bool stop(struct rn__timer *t)
     if (set) {
         removed(&w->timers, t);
         publish_first(&w->timers);
+        *last = w->timers.user == 0;
     }
     rn__unlock(&w->timers.lock);
     return set;
@@ -188,15 +191,17 @@ static bool stop(struct rn__timer *t)
 
 bool rn__timer_stop(struct rn__timer *t)
 {
-    bool set;
+    bool set, last = false;
 
     if (t->home == 0)
         return false;
     if (rn__worker() != NULL)
-        return stop(t);
+        return stop(t, &last);
     if (!rn__outside_enter())
         return false;
-    set = stop(t);
+    set = stop(t, &last);
+    if (last)
+        rn__poll_break(); /* if all sleep, it may be a deadlock from now on: let them look again */
     rn__outside_leave();
     return set;
 }

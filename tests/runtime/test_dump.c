@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "runtime/chan.h"
+#include "runtime/crew.h"
+#include "runtime/state.h"
 #include "tests/runtime/inside.h"
 
 #define REPORT "all goroutines are asleep - deadlock!"
@@ -224,6 +227,36 @@ static void *late_releaser(void *arg)
     return NULL;
 }
 
+/* The same for a timer that would not have fired before tomorrow. */
+static rn_timer_fn *tomorrow;
+
+static void *late_stopper(void *arg)
+{
+    (void)arg;
+    while (!rn__crew_all_idle())
+        sched_yield();
+    rn__lock(&rn__sched.lock); /* under which they say that, and look */
+    rn__unlock(&rn__sched.lock);
+    check_equal(rn_timer_stop(tomorrow), 1);
+    return NULL;
+}
+
+static void never(void *arg)
+{
+    (void)arg;
+}
+
+static int in_stopped_late(void *arg)
+{
+    pthread_t thread;
+
+    (void)arg;
+    tomorrow = rn_after_func(24 * 3600 * RN_SEC, never, NULL);
+    check_equal(pthread_create(&thread, NULL, late_stopper, NULL), 0);
+    check_equal(pthread_detach(thread), 0);
+    return wait_for_nobody(rn_chan_new(0, 0, NULL));
+}
+
 static int in_released_late(void *arg)
 {
     rn_chan *c = rn_chan_new(0, 0, NULL);
@@ -284,6 +317,7 @@ static void every_sort_of_deadlock_is_reported(void **state)
     expect_deadlock(&c, in_released);
     expect_deadlock(&c, in_released_late);
     expect_deadlock(&c, in_stopped_timer);
+    expect_deadlock(&c, in_stopped_late);
 }
 
 /* ---- no deadlocks --------------------------------------------------------------------- */
