@@ -382,6 +382,16 @@ static int drain(rn_time deadline)
     return rc;
 }
 
+/* false: another call that starts or stops the scheduler has not ended until then. */
+static bool life_lock(rn_time deadline)
+{
+    struct timespec until = { .tv_sec = deadline / RN_SEC, .tv_nsec = deadline % RN_SEC };
+
+    if (deadline <= RN_NOWAIT)
+        return pthread_mutex_trylock(&life) == 0;
+    return pthread_mutex_clocklock(&life, CLOCK_MONOTONIC, &until) == 0;
+}
+
 int rn_stop(rn_time deadline)
 {
     int rc;
@@ -390,7 +400,8 @@ int rn_stop(rn_time deadline)
         return -EDEADLK;
     if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND)
         return -ESHUTDOWN;
-    pthread_mutex_lock(&life);
+    if (!life_lock(deadline))
+        return RN_ETIMEDOUT;
     if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND) { /* another rn_stop was first */
         pthread_mutex_unlock(&life);
         return -ESHUTDOWN;

@@ -575,6 +575,27 @@ static void two_threads_that_stop_end_it_once(void **state)
     }
 }
 
+static void stop_behind_another_stop_keeps_its_own_deadline(void **state)
+{
+    rn_chan *c = rn_chan_new(0, 0, NULL);
+    pthread_t thread;
+    int rc = -1;
+
+    (void)state;
+    start();
+    assert_int_equal(rn_go_copy(stubborn_fn, &c, sizeof c), 0);
+    await_waiting(c, RN_RECV, 1);
+    assert_int_equal(pthread_create(&thread, NULL, thread_stop, &rc), 0);
+    while (!atomic_load(&rn__sched.stop_waits))
+        sched_yield();
+    assert_int_equal(rn_stop(RN_NOWAIT), RN_ETIMEDOUT);
+    assert_int_equal(rn_stop(rn_after(RN_MS)), RN_ETIMEDOUT);
+    assert_int_equal(rn_chan_send(c, NULL, RN_FOREVER), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(rc, 0);
+    rn_chan_unref(c);
+}
+
 static int in_huge(void *arg)
 {
     rn_go_opts huge = { .stack_bytes = SIZE_MAX }, wraps = { .stack_bytes = SIZE_MAX / 4 + 2 };
@@ -638,6 +659,7 @@ int main(void)
         cmocka_unit_test(figures_count_what_was_done),
         cmocka_unit_test(who_keeps_the_poller_does_not_keep_its_timers),
         cmocka_unit_test(two_threads_that_stop_end_it_once),
+        cmocka_unit_test(stop_behind_another_stop_keeps_its_own_deadline),
         cmocka_unit_test(stack_that_cannot_be_is_refused),
         cmocka_unit_test(thread_that_falls_asleep_while_the_scheduler_ends_wakes),
     };
