@@ -13,6 +13,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,71 @@ void frame_unref(struct frame *f)
         f->release(f);
 }
 
+/* ---- full frames are kept for the next -------------------------------------------------------- */
+
+/* Most bytes travel in frames of WIRE_FRAME_TARGET; malloc would give their pages back to the system and fault them in
+ * again.  The sanitizers are to see each frame freed. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KEPT_MAX 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KEPT_MAX 0
+#endif
+#endif
+#ifndef KEPT_MAX
+#define KEPT_MAX 16
+#endif
+#define FULL_LEN (FRAME_ROOM + WIRE_FRAME_TARGET)
+#define FULL_MIN \
+    (FULL_LEN / 4) /* what is smaller does not take a full one: it may be kept for long */
+
+static _Atomic(struct frame *) kept[KEPT_MAX + 1]; /* any thread; each is NULL or nobody's */
+
+static void full_release(struct frame *f)
+{
+    for (int i = 0; i < KEPT_MAX; i++) {
+        struct frame *none = NULL;
+
+        /* Release: whoever takes it sees that all reads of it are over.  A failure publishes nothing. */
+        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == NULL &&
+            atomic_compare_exchange_strong_explicit(&kept[i], &none, f, memory_order_release,
+                                                    memory_order_relaxed))
+            return;
+    }
+    free(f);
+}
+
+static struct frame *full_take(void)
+{
+    for (int i = 0; i < KEPT_MAX; i++) {
+        /* Relaxed: a hint, the exchange decides.  Acquire: see full_release(). */
+        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == NULL)
+            continue;
+        struct frame *f = atomic_exchange_explicit(&kept[i], NULL, memory_order_acquire);
+        if (f != NULL)
+            return f;
+    }
+    return malloc(sizeof(struct frame) + FULL_LEN);
+}
+
 /* ---- sections ------------------------------------------------------------------------------ */
+
+/* Moves what is used into memory of `len` bytes, or into a full frame.  NULL: no memory, and it is where it was. */
+static struct frame *writer_memory(const struct frame_writer *w, size_t used, size_t len)
+{
+    bool full = len >= FULL_MIN && len <= FULL_LEN;
+    struct frame *f = full ? full_take() : malloc(sizeof *f + len);
+
+    if (f == NULL)
+        return NULL;
+    atomic_init(&f->refs, 1);
+    f->data = (uint8_t *)(f + 1);
+    f->len = full ? FULL_LEN : len;
+    f->release = full ? full_release : frame_release;
+    if (w->frame != NULL)
+        memcpy(f->data + FRAME_ROOM, w->frame->data + FRAME_ROOM, used - FRAME_ROOM);
+    return f;
+}
 
 /* Makes room for `more` bytes behind what is used. */
 static int writer_reserve(struct frame_writer *w, size_t more)
@@ -67,15 +132,14 @@ static int writer_reserve(struct frame_writer *w, size_t more)
         return 0;
     while (len - used < more)
         len *= 2;
-    if (more >= WIRE_FRAME_TARGET)
+    if (len > FULL_LEN && used + more <= FULL_LEN)
+        len = FULL_LEN;
+    else if (more >= WIRE_FRAME_TARGET)
         len = used + more; /* what is large mostly comes alone */
-    struct frame *f = realloc(w->frame, sizeof *f + len);
+    struct frame *f = writer_memory(w, used, len);
     if (f == NULL)
         return -ENOMEM;
-    atomic_init(&f->refs, 1);
-    f->data = (uint8_t *)(f + 1);
-    f->len = len;
-    f->release = frame_release;
+    frame_unref(w->frame);
     w->frame = f;
     w->used = used;
     return 0;

@@ -1544,6 +1544,50 @@ static void a_frame_is_released_at_its_last_unref(void **state)
     frame_unref(NULL);
 }
 
+/* A frame of sections of 4 KiB, as many as it may have. */
+static struct frame *full_frame(uint8_t fill)
+{
+    static uint8_t body[4096];
+    struct wire_section s = {
+        .bind = 1, .count = 1, .number = 1, .size = sizeof body, .body = body
+    };
+    struct frame_writer w = { 0 };
+
+    memset(body, fill, sizeof body);
+    s.bytes = sizeof body - element_prefix(body, sizeof body - 2);
+    while (frame_writer_size(&w) + WIRE_SECTION_HEADER + sizeof body <= WIRE_FRAME_TARGET)
+        assert_int_equal(frame_writer_section(&w, &s), 0);
+    struct frame *f = frame_writer_seal(&w, 1, 2, 3);
+    assert_non_null(f);
+    return f;
+}
+
+/* Also with more of them in use than are kept. */
+static void full_frames_are_used_again_and_never_two_at_once(void **state)
+{
+    enum { FRAMES = 40 };
+    struct frame *frames[FRAMES];
+
+    (void)state;
+    for (int i = 0; i < FRAMES; i++)
+        frames[i] = full_frame((uint8_t)i);
+    for (int i = 0; i < FRAMES; i++) {
+        struct frame_view view;
+        const char *why = "";
+        assert_int_equal(frame_read(&view, frames[i]->data, frames[i]->len, &why), 0);
+        assert_int_equal(view.sections[0].body[5], i);
+        assert_int_equal(view.sections[view.n_sections - 1].body[4095], i);
+        frame_view_fini(&view);
+    }
+    for (int i = 0; i < FRAMES; i++)
+        frame_unref(frames[i]);
+    alloc_largest = 0;
+    frame_unref(full_frame(1));
+#if ALLOC_HOOKED && !defined(ALLOC_ASAN)
+    assert_true(alloc_largest < WIRE_FRAME_TARGET);
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1576,6 +1620,7 @@ int main(void)
         cmocka_unit_test(damaged_frames_are_refused_or_read_but_never_wrong_in_their_sums),
         cmocka_unit_test(reading_and_writing_survive_a_lack_of_memory),
         cmocka_unit_test(a_frame_is_released_at_its_last_unref),
+        cmocka_unit_test(full_frames_are_used_again_and_never_two_at_once),
     };
 
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
