@@ -22,8 +22,18 @@ positive() { # NAME...
   done
 }
 
-# One object in one line, nothing lost, and figures above nothing.
+# Of a run of a moment on a busy machine there may be nothing to tell: then it is tried again.
 measured() { # KIND [OPTIONS]...
+  local try
+  for try in 1 2 3 4 5; do
+    measured_once "$@"
+    [[ $(value elements_per_s) == 0 || $(value p50_us) =~ ^(null|0\.0)$ ]] || break
+  done
+  positive elements_per_s p50_us p99_us p999_us p9999_us
+}
+
+# One object in one line, and nothing lost; several consumers may see something out of order.
+measured_once() { # KIND [OPTIONS]...
   timeout -k 1 120 runnel bench "$@" --json >out 2>err || fail "exit status $?: runnel bench $* ($(<err))"
   [[ ! -s err ]] || fail "says '$(<err)': runnel bench $*"
   [[ $(wc -l <out) -eq 1 && $(head -c 1 out) == "{" && $(tail -c 2 out) == "}" ]] || fail "no object in one line: $(<out)"
@@ -31,8 +41,7 @@ measured() { # KIND [OPTIONS]...
   is kind "\"$1\""
   is lost 0
   is doubled 0
-  is disordered 0
-  positive elements_per_s p50_us p99_us p999_us p9999_us
+  [[ $(value consumers) -gt 1 ]] || is disordered 0
 }
 
 short=(--seconds 0.1 --runs 1)
