@@ -55,7 +55,7 @@ static const struct argp_option bench_options[] = {
     { "rate", OPT_RATE, "N", 0, "Pings per second (1000)", 0 },
     { "load", OPT_LOAD, NULL, 0, "Pings: beside producers and consumers of another channel", 0 },
     { "confirm", OPT_CONFIRM, NULL, 0, "Each send returns when the broker has accepted it", 0 },
-    { "manual-ack", OPT_MANUAL_ACK, NULL, 0, "Not there yet", 0 },
+    { "manual-ack", OPT_MANUAL_ACK, NULL, 0, "Each element is acknowledged by hand", 0 },
     { "keep", OPT_KEEP, "memory|disk", 0, "What an element survives; disk is not there yet", 0 },
     { "curve", OPT_CURVE, NULL, 0, "Not there yet", 0 },
     { "json", OPT_JSON, NULL, 0, "One object instead of a table", 0 },
@@ -122,9 +122,8 @@ static void fill_in(struct bench_opts *o, const struct argp_state *state)
  * (bench_load.c) passes on. */
 static error_t parse_not_yet(int key, const char *arg, struct argp_state *state)
 {
-    const char *what = key == OPT_MANUAL_ACK ? "acknowledge by hand (--manual-ack)"
-                       : key == OPT_CURVE    ? "encrypt (--curve)"
-                                             : "keep elements on disk (--keep disk)";
+    const char *what = key == OPT_CURVE ? "encrypt (--curve)"
+                                        : "keep elements on disk (--keep disk)";
 
     if (key == OPT_KEEP && strcmp(arg, "memory") == 0)
         return 0;
@@ -191,6 +190,8 @@ static error_t parse_bench(int key, char *arg, struct argp_state *state)
         o->json = true;
         return 0;
     case OPT_MANUAL_ACK:
+        o->manual_ack = true;
+        return 0;
     case OPT_KEEP:
     case OPT_CURVE:
         return parse_not_yet(key, arg, state);
@@ -244,6 +245,7 @@ static struct figures_title title_of(const struct bench_opts *o, int64_t capacit
         .connections = o->connections,
         .seconds = o->seconds,
         .confirm = o->confirm,
+        .manual_ack = o->manual_ack,
         .load = o->load,
     };
 }

@@ -36,6 +36,7 @@ union element {
     struct element_head head;
     uint8_t bytes[BY_VALUE_MAX];
     rn_bytes large;
+    rn_msg message;
 };
 
 struct work {
@@ -72,6 +73,15 @@ static int element_send(const struct bench_load *l, rn_chan *c, union element *e
     return rc;
 }
 
+static struct element_head head_of(const struct bench_load *l, const rn_bytes *bytes)
+{
+    struct element_head head = { .where = UINT64_MAX };
+
+    if (bytes->len == (size_t)l->opts->size)
+        memcpy(&head, bytes->data, sizeof head);
+    return head;
+}
+
 static int element_receive(const struct bench_load *l, rn_chan *c, union element *e,
                            struct element_head *head)
 {
@@ -79,13 +89,15 @@ static int element_receive(const struct bench_load *l, rn_chan *c, union element
 
     if (rc < 0)
         return rc;
+    if (l->opts->manual_ack) {
+        *head = head_of(l, &e->message.bytes);
+        return rn_msg_ack(&e->message);
+    }
     if (by_value(l)) {
         *head = e->head;
         return 0;
     }
-    *head = (struct element_head){ .where = UINT64_MAX };
-    if (e->large.len == (size_t)l->opts->size)
-        memcpy(head, e->large.data, sizeof *head);
+    *head = head_of(l, &e->large);
     rn_bytes_free(&e->large);
     return 0;
 }
@@ -122,13 +134,16 @@ static int load_bind(const struct bench_load *l, rn_node *node, rn_chan **chan, 
                          .decode = struct_decode };
     rn_bind_opts bind = { .capacity = l->opts->capacity,
                           .confirm = dir == RN_OUT && l->opts->confirm,
-                          .autoclose = dir == RN_OUT };
+                          .autoclose = dir == RN_OUT,
+                          .manual_ack = dir == RN_IN && l->opts->manual_ack };
+    const rn_codec *codec = bind.manual_ack ? &rn_codec_msg
+                            : by_value(l)   ? &structs
+                                            : &rn_codec_bytes;
     char name[128];
 
     _Static_assert(sizeof(size_t) == sizeof(int64_t), "the codec's context is a size_t");
     snprintf(name, sizeof name, "%s.%s", l->prefix, suffix);
-    if (ctl_bind(chan, node, name, dir, by_value(l) ? &structs : &rn_codec_bytes, &bind, &l->ctl) >=
-        0)
+    if (ctl_bind(chan, node, name, dir, codec, &bind, &l->ctl) >= 0)
         return CTL_OK;
     board_may_say(l->board); /* it has */
     return CTL_FAILED;

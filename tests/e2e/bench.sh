@@ -57,6 +57,8 @@ measured throughput "${short[@]}" --size 65536
 measured throughput "${short[@]}" --capacity 0 --confirm
 is capacity 0
 is confirm true
+measured throughput "${short[@]}" --manual-ack
+is manual_ack true
 measured latency "${short[@]}" --rate 200
 measured latency "${short[@]}" --load --size 100
 is load true
@@ -99,7 +101,7 @@ gives 2 "0\.05 to 86400"           throughput --seconds 0
 gives 2 "at most 99"               throughput --runs 100
 gives 2 "memory or disk"           throughput --keep safe
 gives 2 "load is for latency"      throughput --load
-gives 1 "cannot acknowledge by hand" throughput --manual-ack
+gives 1 "rendezvous" throughput --manual-ack --capacity 0
 gives 1 "cannot keep elements on disk" throughput --keep disk
 gives 1 "cannot encrypt"           throughput --curve
 gives 1 "no broker answers at $absent" throughput --broker "$absent" --wait 0.2

@@ -69,7 +69,8 @@ void figures_print(struct figures *f, const struct figures_title *t)
     if (t->connections > 0)
         printf(", %d idle connections", t->connections);
     print_capacity(t);
-    printf("%s%s, %d runs of %g s\n", t->confirm ? ", confirmed" : "",
+    printf("%s%s%s, %d runs of %g s\n", t->confirm ? ", confirmed" : "",
+           t->manual_ack ? ", acknowledged by hand" : "",
            t->load ? ", beside a saturating stream" : "", f->runs, t->seconds);
     for (int i = 0; i < FIGURES; i++) {
         const struct figure_print *p = &prints[i];
@@ -107,7 +108,8 @@ void figures_print_json(struct figures *f, const struct figures_title *t)
         printf(",\"capacity\":%" PRId64, t->capacity);
     else
         printf(",\"capacity\":null");
-    printf(",\"confirm\":%s,\"load\":%s,\"seconds\":%g,\"runs\":%d", t->confirm ? "true" : "false",
+    printf(",\"confirm\":%s,\"manual_ack\":%s,\"load\":%s,\"seconds\":%g,\"runs\":%d",
+           t->confirm ? "true" : "false", t->manual_ack ? "true" : "false",
            t->load ? "true" : "false", t->seconds, f->runs);
     for (int i = 0; i < FIGURES; i++) {
         if (known(f, (enum figure)i))
