@@ -10,8 +10,10 @@
 #include "runtime/sync.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -301,6 +303,17 @@ struct ended {
     int status;
 };
 
+/* This program anew, by what runs it here: nothing, or an emulator that ctest names. */
+static _Noreturn void exec_child(const char *name)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    path[n > 0 ? n : 0] = '\0';
+    execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$0\" --child \"$1\"", path, name, (char *)NULL);
+    _exit(98);
+}
+
 static void child_run(struct ended *e, const char *name, const char *guard)
 {
     size_t n = 0;
@@ -317,8 +330,7 @@ static void child_run(struct ended *e, const char *name, const char *guard)
         dup2(fds[1], STDERR_FILENO);
         close(fds[0]);
         close(fds[1]);
-        execl("/proc/self/exe", "test_stack", "--child", name, (char *)NULL);
-        _exit(98);
+        exec_child(name);
     }
     close(fds[1]);
     while ((more = read(fds[0], e->text + n, sizeof e->text - 1 - n)) > 0)
@@ -367,10 +379,23 @@ static void expect_crowd(const char *guard, bool told)
         fail_msg("%s: status %d: %s", guard, e.status, e.text);
 }
 
+/* Does this kernel make a guard of a page by advice?  Emulators say so, and do not. */
+static bool advice_guards(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool guards;
+
+    assert_true(page != MAP_FAILED);
+    guards = madvise(page, 4096, 102 /* MADV_GUARD_INSTALL */) == 0 && access(page, F_OK) < 0 &&
+             errno == EFAULT;
+    munmap(page, 4096);
+    return guards;
+}
+
 static void more_goroutines_than_guard_pages_run_and_it_is_said_once(void **state)
 {
     (void)state;
-    expect_crowd("madvise", false);
+    expect_crowd("madvise", CROWD >= 100000 && !advice_guards());
     expect_crowd("mprotect", CROWD >= 100000);
     expect_crowd("canary", true);
 }
