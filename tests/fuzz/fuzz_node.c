@@ -561,6 +561,8 @@ static int run(void *arg)
     home.stopping = true;
     link_wake(home.link);
     (void)rn_chan_recv(home.done, NULL, RN_FOREVER);
+    while (rn__all() > 1)
+        rn_sleep(RN_MS); /* an inspection may be under way, and holds the node */
     rn_chan_unref(home.done);
     session_free(home.session);
     link_close(home.link);
