@@ -56,6 +56,11 @@ static bool body_is(const uint8_t *data, size_t size, uint64_t count, uint64_t b
     return count == 0 && bytes == 0 && at == size;
 }
 
+static uint64_t longest_of(uint64_t flags)
+{
+    return flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX;
+}
+
 static bool reference(const uint8_t *data, size_t size)
 {
     if (size < WIRE_SECTION_HEADER)
@@ -71,8 +76,7 @@ static bool reference(const uint8_t *data, size_t size)
         return false;
     return number_at(data + 48, 4) == size - WIRE_SECTION_HEADER &&
            body_is(data + WIRE_SECTION_HEADER, size - WIRE_SECTION_HEADER, count,
-                   number_at(data + 40, 8),
-                   flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX);
+                   number_at(data + 40, 8), longest_of(flags));
 }
 
 /* ---- what was read ----------------------------------------------------------------------------------------------- */
@@ -198,11 +202,13 @@ static void put_at(uint8_t *data, size_t bytes, uint64_t n)
 static size_t add_up(uint8_t *data, size_t size)
 {
     const uint8_t *body = data + WIRE_SECTION_HEADER;
+    const uint32_t kinds[] = { 0, WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD };
+    uint32_t flags = kinds[data[52] % 4];
+    uint64_t longest = longest_of(flags), count = 0, bytes = 0;
     size_t at = 0, end = 0;
-    uint64_t count = 0, bytes = 0, flags = data[52] % 8;
 
     for (; at < size - WIRE_SECTION_HEADER; end = at, count++) {
-        uint64_t len = length_at(body, size - WIRE_SECTION_HEADER, &at);
+        uint64_t len = length_at(body, size - WIRE_SECTION_HEADER, &at, longest);
         if (len > size - WIRE_SECTION_HEADER - at)
             break;
         at += len;
@@ -211,7 +217,7 @@ static size_t add_up(uint8_t *data, size_t size)
     put_at(data + 4, 4, count);
     put_at(data + 40, 8, bytes);
     put_at(data + 48, 4, end);
-    put_at(data + 52, 4, flags > 3 ? 0 : flags);
+    put_at(data + 52, 4, flags);
     data[8] |= 1; /* numbers begin with 1 */
     return WIRE_SECTION_HEADER + end;
 }
