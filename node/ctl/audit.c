@@ -73,7 +73,7 @@ static void audit_home(struct audit *a, const struct wire_channel_info *c)
 
 static void audit_slots(struct audit *a, const struct wire_channel_info *c)
 {
-    uint64_t used = c->lent + c->buffered + c->delivered;
+    uint64_t used = c->lent + c->buffered + c->delivered + c->delayed;
 
     if (c->attributes.capacity > 0) {
         printf("  slots: %" PRIu64 " of %" PRId64 " in use (%" PRIu64 " lent to senders)\n", used,
@@ -82,7 +82,9 @@ static void audit_slots(struct audit *a, const struct wire_channel_info *c)
             fault(a, "more slots in use than the channel has");
     }
     if (c->redelivered)
-        printf("  redelivered: %" PRIu64 ", after sessions of receivers ended\n", c->redelivered);
+        printf("  redelivered: %" PRIu64
+               ", after sessions of receivers ended, or because they wanted it again\n",
+               c->redelivered);
 }
 
 static void audit_sender(struct audit *a, const struct wire_binding_info *b)
@@ -198,8 +200,8 @@ static error_t parse_audit(int key, char *arg, struct argp_state *state)
 
 static const char audit_doc[] =
     "Checks that every element is accounted for, in the channel NAME or in all of them: at the "
-    "broker each accepted element is taken, buffered, delivered and not taken yet, or dropped as "
-    "it was declared; at each sender each element sent is confirmed, queued or unknown.\v"
+    "broker each accepted element is taken, buffered, delivered and not taken (or acknowledged, where that is done by hand) yet, waits to be delivered again, is a dead "
+    "letter, or was dropped as it was declared; at each sender each element sent is confirmed, queued or unknown.\v"
     "A sender reports what it has sent every second or so; \"a moment ago\" means that the broker has "
     "accepted more since then.\n\n"
     "Exit status 1 if something does not balance.";
@@ -215,6 +217,6 @@ int audit_main(int argc, char **argv, struct ctl_opts *opts)
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (a.name)
-        status = ctl_check_name(a.name);
+        status = ctl_check_name_in(a.name);
     return status == CTL_OK ? ctl_main(CTL_WORKERS, audit_run, &a) : status;
 }

@@ -226,13 +226,21 @@ int ctl_main(int workers, int (*fn)(struct ctl_run *, void *), void *arg)
     return status < 0 ? ctl_say("cannot start: %s", rn_strerror(status)) : status;
 }
 
-int ctl_check_name(const char *name)
+static int check_name(const char *name, const char *fault)
 {
-    const char *fault = name_fault(name);
-
     if (!fault)
         return CTL_OK;
     return ctl_say("the channel name \"%.64s\"%s %s", name, strlen(name) > 64 ? "..." : "", fault);
+}
+
+int ctl_check_name(const char *name)
+{
+    return check_name(name, name_fault(name));
+}
+
+int ctl_check_name_in(const char *name)
+{
+    return check_name(name, name_fault_in(name));
 }
 
 int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_time deadline)

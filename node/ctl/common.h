@@ -64,6 +64,9 @@ void ctl_close(rn_node *node);
  * it. */
 int ctl_check_name(const char *name);
 
+/* The same for who receives, or only looks: dead letters may be named, too. */
+int ctl_check_name_in(const char *name);
+
 /* Binds a new channel of elemsize bytes to name.  0 or the error of rn_bind, said already. */
 int ctl_bind(rn_chan **chan, rn_node *node, const char *name, enum rn_dir dir,
              const rn_codec *codec, const rn_bind_opts *bind, const struct ctl_opts *opts);

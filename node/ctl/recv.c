@@ -3,7 +3,8 @@
  * Invariants: what is taken from the channel is decoded straight into `out` and leaves it only
  * for standard output; it is flushed before the receiver waits for more.  An element that was
  * taken and could not be written is counted and told; elements that were not taken go back to
- * the broker with the unbind. */
+ * the broker with the unbind.  With --ack what was taken is acknowledged when every byte of it
+ * is written, and goes back with the rest if that does not come to pass. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,6 +37,16 @@ struct receiver {
     size_t len, size;
     uint64_t pending;
     uint64_t taken;
+    bool ack;
+    union {
+        size_t len;
+        rn_msg msg; /* with --ack */
+    } elem;
+    struct held {
+        rn_msg msg; /* its bytes are in `out`, ... */
+        size_t end; /* ... up to here */
+    } * held;
+    size_t n_held, held_size;
     bool hole; /* something was lost with the broker: never exit status 0 */
 };
 
@@ -57,19 +68,26 @@ static int out_room(struct receiver *r, size_t len)
     return 0;
 }
 
-static int line_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+/* Refusing an element would send it to the dead letters; as a crash it goes to another receiver. */
+static _Noreturn void no_room(size_t len)
 {
-    struct receiver *r = (struct receiver *)(uintptr_t)ctx;
+    ctl_say("out of memory for an element of %zu bytes", len);
+    _exit(CTL_FAILED);
+}
 
-    if (out_room(r, len + 1) < 0) {
-        /* Refusing it would send it to the dead letters; as a crash it goes to another receiver. */
-        ctl_say("out of memory for an element of %zu bytes", len);
-        _exit(CTL_FAILED);
-    }
+static void add_line(struct receiver *r, const uint8_t *bytes, size_t len)
+{
+    if (out_room(r, len + 1) < 0)
+        no_room(len);
     memcpy(r->out + r->len, bytes, len);
     r->out[r->len + len] = '\n';
     r->len += len + 1;
     r->pending++;
+}
+
+static int line_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    add_line((struct receiver *)(uintptr_t)ctx, bytes, len);
     *(size_t *)elem = len;
     return 0;
 }
@@ -98,7 +116,43 @@ static int receiver_bind(struct receiver *r)
         .decode = line_decode,
         .drop = line_drop,
     };
-    return ctl_bind(&r->chan, r->node, r->name, RN_IN, &codec, &r->bind, r->opts);
+    rn_codec by_hand = rn_codec_msg;
+
+    by_hand.type = r->type;
+    r->bind.manual_ack = r->ack;
+    return ctl_bind(&r->chan, r->node, r->name, RN_IN, r->ack ? &by_hand : &codec, &r->bind,
+                    r->opts);
+}
+
+/* ---- --ack: elements that are taken and not written yet ---- */
+static void hold(struct receiver *r)
+{
+    size_t size = r->held_size > 0 ? 2 * r->held_size : 256;
+
+    if (r->n_held == r->held_size) {
+        struct held *grown = realloc(r->held, size * sizeof *grown);
+        if (!grown)
+            no_room(r->elem.msg.bytes.len);
+        r->held = grown;
+        r->held_size = size;
+    }
+    add_line(r, r->elem.msg.bytes.data, r->elem.msg.bytes.len);
+    rn_bytes_free(&r->elem.msg.bytes);
+    r->held[r->n_held++] = (struct held){ r->elem.msg, r->len };
+}
+
+/* So many bytes of `out` are written.  An acknowledgement that comes too late is no matter: the element has gone to
+ * another, as was said when the session ended. */
+static void acknowledge(struct receiver *r, size_t written)
+{
+    size_t n = 0;
+
+    for (; n < r->n_held && r->held[n].end <= written; n++)
+        (void)rn_msg_ack(&r->held[n].msg);
+    r->n_held -= n;
+    memmove(r->held, r->held + n, r->n_held * sizeof *r->held);
+    for (size_t i = 0; i < r->n_held; i++)
+        r->held[i].end -= written;
 }
 
 static int receiver_rebind(struct receiver *r, int why)
@@ -140,6 +194,10 @@ static int flush_out(struct receiver *r, rn_time deadline)
     if (r->len == 0)
         return CTL_OK;
     rc = stream_write(&r->stdout_stream, r->out, r->len, &done, deadline);
+    if (rc == 0)
+        done = r->len;
+    if (r->n_held > 0)
+        acknowledge(r, done);
     if (rc < 0 && done < r->len) {
         memmove(r->out, r->out + done, r->len - done);
         r->len -= done;
@@ -148,6 +206,10 @@ static int flush_out(struct receiver *r, rn_time deadline)
         lines = lines_after(r->out, 0, r->len);
         lines = lines < r->pending ? lines : r->pending;
         r->len = 0;
+        if (r->ack)
+            return ctl_say("cannot write to standard output: %s; what was not printed goes back "
+                           "to channel \"%s\"",
+                           rn_strerror(rc), r->name);
         return ctl_say("cannot write to standard output: %s; %" PRIu64
                        " line%s taken from channel \"%s\" and not printed",
                        rn_strerror(rc), lines, lines == 1 ? " was" : "s were", r->name);
@@ -175,12 +237,11 @@ enum { STDOUT_GONE = 1, STDOUT_FAILED };
 /* Takes one element: at once if one is ready, else everything is printed first. */
 static int take(struct receiver *r)
 {
-    size_t len;
     rn_case cases[] = {
-        { r->chan, &len, RN_RECV, 0 },
+        { r->chan, &r->elem, RN_RECV, 0 },
         { r->gone, NULL, RN_RECV, 0 },
     };
-    int rc = rn_chan_recv(r->chan, &len, RN_NOWAIT);
+    int rc = rn_chan_recv(r->chan, &r->elem, RN_NOWAIT);
 
     if (rc != RN_ETIMEDOUT)
         return rc;
@@ -228,6 +289,8 @@ static int receive_all(struct receiver *r)
         if (rc < 0)
             return ctl_signal(r->run) ? CTL_FAILED : ctl_say_failed("receive from", r->name, rc);
         r->taken++;
+        if (r->ack)
+            hold(r);
         if ((r->stdout_stream.tty || r->len >= FLUSH_AT) && flush_out(r, RN_FOREVER) != CTL_OK)
             return CTL_FAILED;
     }
@@ -288,7 +351,7 @@ done:
 }
 
 /* ---- the command line ---- */
-enum { OPT_TYPE = 256 };
+enum { OPT_TYPE = 256, OPT_ACK };
 
 static error_t parse_recv(int key, char *arg, struct argp_state *state)
 {
@@ -304,6 +367,9 @@ static error_t parse_recv(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_TYPE:
         r->type = arg;
+        return 0;
+    case OPT_ACK:
+        r->ack = true;
         return 0;
     case ARGP_KEY_ARG:
         if (r->name)
@@ -323,6 +389,10 @@ static const struct argp_option recv_options[] = {
     { "count", 'n', "N", 0, "End after N elements; the others stay in the channel", 0 },
     { "type", OPT_TYPE, "TYPE", 0,
       "State the name of the elements' type; without: agrees with every type", 0 },
+    { "ack", OPT_ACK, NULL, 0,
+      "Acknowledge an element only when its line is written: killed at any moment, it loses nothing, and "
+      "its last lines may come again to another",
+      0 },
     { 0 },
 };
 
@@ -331,7 +401,9 @@ static const char recv_doc[] =
     "Several receivers of a channel share its elements.\v"
     "Elements are printed as they are: those of a program that sends other things than text are "
     "not readable.\n\n"
-    "  $ runnel recv jobs | while read -r job; do ./work \"$job\"; done";
+    "  $ runnel recv jobs | while read -r job; do ./work \"$job\"; done\n\n"
+    "Without --ack an element counts as received as soon as it was taken, so what is not written yet is lost when "
+    "this program is killed.  A line that is written to a pipe is written, even if nobody has read it.";
 
 int recv_main(int argc, char **argv, struct ctl_opts *opts)
 {
@@ -342,9 +414,10 @@ int recv_main(int argc, char **argv, struct ctl_opts *opts)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &r);
-    status = ctl_check_name(r.name);
+    status = ctl_check_name_in(r.name);
     if (status == CTL_OK)
         status = ctl_main(CTL_WORKERS, recv_run, &r);
     free(r.out);
+    free(r.held);
     return status;
 }

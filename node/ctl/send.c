@@ -315,14 +315,14 @@ static int send_run(struct ctl_run *run, void *arg)
 }
 
 /* ---- the command line ---- */
-enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN };
+enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN, OPT_MAX_DELIVERIES };
 
-static uint32_t senders_number(const char *arg, const struct argp_state *state)
+static uint32_t small_number(const char *text, const char *what, const struct argp_state *state)
 {
-    int64_t n = ctl_number(arg, "--senders-min", state);
+    int64_t n = ctl_number(text, what, state);
 
     if (n > UINT32_MAX)
-        argp_error(state, "--senders-min %s is too large", arg);
+        argp_error(state, "%s %s is too large", what, text);
     return (uint32_t)n;
 }
 
@@ -341,7 +341,10 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
         s->bind.autoclose = true;
         return 0;
     case OPT_SENDERS_MIN:
-        s->bind.senders_min = senders_number(arg, state);
+        s->bind.senders_min = small_number(arg, "--senders-min", state);
+        return 0;
+    case OPT_MAX_DELIVERIES:
+        s->bind.max_deliveries = small_number(arg, "--max-deliveries", state);
         return 0;
     case OPT_CAPACITY:
         s->bind.capacity = ctl_number(arg, "--capacity", state);
@@ -381,6 +384,8 @@ static const struct argp_option send_options[] = {
       0 },
     { "capacity", OPT_CAPACITY, "N", 0, "The channel holds N elements between send and receive",
       0 },
+    { "max-deliveries", OPT_MAX_DELIVERIES, "N", 0,
+      "An element that comes back from N receivers by hand goes to the dead letters", 0 },
     { "type", OPT_TYPE, "TYPE", 0,
       "State the name of the elements' type; without: agrees with every type", 0 },
     { 0 },
