@@ -220,8 +220,10 @@ static void lend(struct channel *ch)
         uint64_t capacity = (uint64_t)ch->attributes.capacity,
                  capacity_bytes = ch->attributes.capacity_bytes;
         uint64_t slots = channel_free_slots(ch), bytes = channel_free_bytes(ch);
-        slots -= least(slots, capacity / RESERVE_PART);
-        bytes -= least(bytes, capacity_bytes / RESERVE_PART);
+        if (ch->out.n_bindings > 1) { /* else nobody is there for whom to reserve it */
+            slots -= least(slots, capacity / RESERVE_PART);
+            bytes -= least(bytes, capacity_bytes / RESERVE_PART);
+        }
         uint64_t share = least((slots + b->held) / ch->n_active, SHARE_MAX);
         uint64_t share_bytes = least((bytes + b->held_bytes) / ch->n_active, SHARE_BYTES_MAX);
         uint64_t n = share > b->held ? least(share - b->held, slots) : 0;

@@ -146,6 +146,29 @@ static void lent_credit_is_recalled_when_another_asks(void **state)
     world_free(w);
 }
 
+/* Else it would ask for each element while its receiver is slower than it is. */
+static void only_sender_is_lent_what_is_free_however_little(void **state)
+{
+    (void)state;
+    for (int others = 0; others <= 1; others++) {
+        struct world *w = world_new(1);
+        struct handle *out = bind_out(node_new(w, "s"), "x", 160);
+        struct handle *in = bind_in(node_new(w, "r"), "x", 0);
+        if (others > 0)
+            bind_out(node_new(w, "other"), "x", 160);
+        world_pump(w);
+        sends(out, 160, 8);
+        world_pump(w);
+        sends(out, 1, 8); /* waits */
+        receives(in, 8);
+        world_pump(w);
+        assert_int_equal(out->sent, 161);
+        assert_int_equal(out->credit,
+                         others == 0 ? 7 : 0); /* 1 in 16 is kept for others that may ask */
+        world_free(w);
+    }
+}
+
 /* The only slot is lent with too few bytes for the next element: its holder gives it back and gets it anew. */
 static void holder_of_too_few_bytes_gets_enough(void **state)
 {
@@ -426,6 +449,7 @@ int main(void)
         cmocka_unit_test(large_element_waits_at_the_head_and_others_behind_it),
         cmocka_unit_test(stream_runs_without_an_ask_per_element),
         cmocka_unit_test(lent_credit_is_recalled_when_another_asks),
+        cmocka_unit_test(only_sender_is_lent_what_is_free_however_little),
         cmocka_unit_test(holder_of_too_few_bytes_gets_enough),
         cmocka_unit_test(frozen_holder_does_not_keep_others_waiting_while_there_is_spare),
         cmocka_unit_test(weak_ask_ranks_behind_and_is_void_after_100_ms),
