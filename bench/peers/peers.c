@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SILENCES 5 /* so often in a row, and a consumer has got all that it will get */
+#define SILENCES 15 /* so often in a row, and what a consumer has not got it will not get */
 
 static const struct peer *const peers[] = { &peer_nats, &peer_redis, &peer_zmq, &peer_zmq_proxy };
 
@@ -123,6 +123,15 @@ static void *produce(void *arg)
     return NULL;
 }
 
+static bool all_received(void)
+{
+    uint64_t sent = 0;
+
+    for (int i = 0; i < bench.producers; i++)
+        sent += bench.board->sent[i];
+    return board_received(bench.board) >= sent;
+}
+
 static void *consume(void *arg)
 {
     int number = (int)(intptr_t)arg, silences = 0;
@@ -134,7 +143,8 @@ static void *consume(void *arg)
     if (end == NULL || tally_init(&tally, bench.board->log, 0, (uint64_t)bench.producers) < 0)
         fail("connect a consumer");
     atomic_store(&line->state, LINE_BOUND);
-    while (board_stage(bench.board) < BOARD_ENDING || silences < SILENCES) {
+    while (board_stage(bench.board) < BOARD_ENDING ||
+           (silences < SILENCES && !(silences > 0 && all_received()))) {
         int rc = bench.peer->receive(end, &head, sizeof head, bench.size);
 
         if (rc < 0)
