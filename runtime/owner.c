@@ -33,7 +33,7 @@ static struct {
     uint64_t search;
 } owners;
 
-bool rn__owners_on;
+_Atomic bool rn__owners_on;
 void (*rn__owners_found)(struct rn__want *last) = rn__deadlock_cycle;
 
 /* ---- who holds what; the lock is held ------------------------------------------------------------------ */
@@ -211,7 +211,7 @@ struct rn__want *rn__want_next(const struct rn__want *want)
 void rn__want_begin(struct rn__want *want, struct rn__wait *wait, const void *lock,
                     enum rn__holds as, enum rn__why why)
 {
-    want->in = rn__owners_on && wait->g != NULL;
+    want->in = rn__owners_watch() && wait->g != NULL;
     if (!want->in)
         return;
     want->wait = wait;
@@ -262,14 +262,15 @@ static bool wanted(bool simulates)
 
 void rn__owners_begin(bool simulates)
 {
-    rn__owners_on = wanted(simulates);
+    atomic_store(&rn__owners_on, wanted(simulates));
 }
 
 void rn__owners_end(void)
 {
     struct rn__hold *next;
 
-    rn__owners_on = false;
+    atomic_store(&rn__owners_on, false);
+    rn__lock(&owners.lock); /* for plain threads that lock and unlock on */
     for (unsigned i = 0; i < BUCKETS; i++) {
         while (owners.holds[i] != NULL)
             drop(&owners.holds[i]);
@@ -280,4 +281,5 @@ void rn__owners_end(void)
         free(owners.spare);
     }
     owners.shared = 0;
+    rn__unlock(&owners.lock);
 }

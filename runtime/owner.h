@@ -47,8 +47,13 @@ struct rn__want {
     bool in;
 };
 
-extern bool rn__owners_on
-    __attribute__((visibility("hidden"))); /* written while no goroutine runs */
+extern _Atomic bool rn__owners_on __attribute__((visibility("hidden")));
+
+/* Relaxed: it changes while no goroutine runs, and what plain threads hold is of no account. */
+static inline bool rn__owners_watch(void)
+{
+    return __builtin_expect(atomic_load_explicit(&rn__owners_on, memory_order_relaxed), 0);
+}
 
 void rn__owner_take(const void *lock, enum rn__holds as, const void *pc);
 void rn__owner_give(const void *lock, enum rn__holds as);
@@ -57,13 +62,13 @@ void rn__owner_give(const void *lock, enum rn__holds as);
  * all the time. */
 static inline void rn__owner_takes(const void *lock, enum rn__holds as, const void *pc)
 {
-    if (__builtin_expect(rn__owners_on, 0))
+    if (rn__owners_watch())
         rn__owner_take(lock, as, pc);
 }
 
 static inline void rn__owner_gives(const void *lock, enum rn__holds as)
 {
-    if (__builtin_expect(rn__owners_on, 0))
+    if (rn__owners_watch())
         rn__owner_give(lock, as);
 }
 
