@@ -24,6 +24,28 @@
 /* One scheduler at a time: guards starting and ending. */
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
 static struct rn__lock ending; /* held while the things of the scheduler go */
+static _Atomic uint32_t lives; /* futex: changes when `life` is unlocked */
+
+static void life_unlock(void)
+{
+    pthread_mutex_unlock(&life);
+    atomic_fetch_add(&lives, 1);
+    rn__futex_wake(&lives, INT_MAX);
+}
+
+/* false: another call that starts or stops the scheduler has not ended until then. */
+static bool life_lock(rn_time deadline)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&lives);
+
+        if (pthread_mutex_trylock(&life) == 0)
+            return true;
+        if (rn_now() >= deadline)
+            return false;
+        rn__futex_wait(&lives, seen, deadline);
+    }
+}
 
 bool rn__root_cancelled(void)
 {
@@ -317,7 +339,7 @@ int rn_main(int workers, int (*fn)(void *arg), void *arg)
     if (pthread_mutex_trylock(&life) != 0)
         return -EBUSY;
     rc = run_locked(workers_wanted(workers), RN__MODE_MAIN, fn, arg);
-    pthread_mutex_unlock(&life);
+    life_unlock();
     return rc;
 }
 
@@ -333,7 +355,7 @@ int rn_sim(uint64_t seed, int (*fn)(void *arg), void *arg)
         rc = run_locked(1, RN__MODE_SIM, fn, arg);
         rn__sim_end();
     }
-    pthread_mutex_unlock(&life);
+    life_unlock();
     return rc;
 }
 
@@ -357,7 +379,7 @@ int rn_start(int workers)
             sched_fini();
         }
     }
-    pthread_mutex_unlock(&life);
+    life_unlock();
     return rc;
 }
 
@@ -382,16 +404,6 @@ static int drain(rn_time deadline)
     return rc;
 }
 
-/* false: another call that starts or stops the scheduler has not ended until then. */
-static bool life_lock(rn_time deadline)
-{
-    struct timespec until = { .tv_sec = deadline / RN_SEC, .tv_nsec = deadline % RN_SEC };
-
-    if (deadline <= RN_NOWAIT)
-        return pthread_mutex_trylock(&life) == 0;
-    return pthread_mutex_clocklock(&life, CLOCK_MONOTONIC, &until) == 0;
-}
-
 int rn_stop(rn_time deadline)
 {
     int rc;
@@ -403,7 +415,7 @@ int rn_stop(rn_time deadline)
     if (!life_lock(deadline))
         return RN_ETIMEDOUT;
     if (!rn__running() || rn__sched.mode != RN__MODE_BACKGROUND) { /* another rn_stop was first */
-        pthread_mutex_unlock(&life);
+        life_unlock();
         return -ESHUTDOWN;
     }
     atomic_store(&rn__sched.root_cancelled, true);
@@ -416,6 +428,6 @@ int rn_stop(rn_time deadline)
         threads_join(0);
         sched_fini();
     }
-    pthread_mutex_unlock(&life);
+    life_unlock();
     return rc;
 }
