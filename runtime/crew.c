@@ -1,7 +1,7 @@
 /* crew.c - see crew.h.   SPDX-License-Identifier: MIT
  *
  * Invariant, under sched.lock: on_duty is how many workers are not resting.  That is what the program wanted, plus one for
- * each that is relieved and has not come to rest; for those are not idle, "all idle" cannot be said while one of them is
+ * each that is relieved and has not come to rest, and the monitor, while it has goroutines in its hands; for those are not idle, "all idle" cannot be said while one of them is
  * away.  Who comes to rest as the last that was away breaks the poller: from then on it may be a deadlock, and who sleeps
  * there has to look. */
 #include "runtime/crew.h"
@@ -91,6 +91,27 @@ static bool go_off_duty(struct rn__worker *w)
     if (all_idle)
         rn__poll_break();
     return relieved;
+}
+
+void rn__crew_hands_full(void)
+{
+    rn__lock(&rn__sched.lock);
+    atomic_fetch_add(&rn__sched.on_duty, 1);
+    rn__unlock(&rn__sched.lock);
+}
+
+void rn__crew_hands_empty(void)
+{
+    bool all_idle;
+
+    rn__lock(&rn__sched.lock);
+    atomic_fetch_sub(&rn__sched.on_duty, 1);
+    all_idle = rn__crew_all_idle();
+    rn__unlock(&rn__sched.lock);
+    if (all_idle)
+        rn__poll_break();
+    if (atomic_load(&rn__sched.common_count) > 0)
+        rn__wake_one();
 }
 
 void rn__crew_rest(struct rn__worker *w)

@@ -34,6 +34,10 @@ void rn__crew_rest(struct rn__worker *w);
 /* The monitor's: puts another worker on duty for w, unless w has just been found to move (tick).  true: it is so now. */
 bool rn__crew_relieve(struct rn__worker *w, unsigned tick);
 
+/* Between these two the monitor has goroutines in its hands that are in no queue: nobody may find that all are idle. */
+void rn__crew_hands_full(void);
+void rn__crew_hands_empty(void);
+
 /* Is every worker on duty idle, and nobody relieved still away?  Exact under sched.lock. */
 bool rn__crew_all_idle(void);
 

@@ -173,9 +173,13 @@ static bool relieve(const struct round *r)
 
 static void take_over(const struct round *r)
 {
-    for (unsigned i = 0; r->queued && i < monitor.n_looks; i++)
+    if (!r->queued)
+        return;
+    rn__crew_hands_full();
+    for (unsigned i = 0; i < monitor.n_looks; i++)
         if (monitor.looks[i].stuck_ns > 0)
             rn__queue_take_over(&rn__worker_at(i)->queue, &monitor.hand);
+    rn__crew_hands_empty();
 }
 
 static void help(const struct round *r)

@@ -251,6 +251,38 @@ static void a_deadlock_is_found_when_the_last_one_comes_back(void **state)
     unsetenv("RN_TEST_WORKERS");
 }
 
+/* As if the monitor had taken somebody out of a queue and not put him into the next one yet. */
+static void *empty_hands_when_all_sleep(void *arg)
+{
+    (void)arg;
+    while (atomic_load(&rn__sched.n_idle) + 1 < atomic_load(&rn__sched.on_duty))
+        sched_yield();
+    rn__lock(&rn__sched.lock); /* under which they look */
+    rn__unlock(&rn__sched.lock);
+    check_equal(write(2, "now\n", 4), 4);
+    rn__crew_hands_empty();
+    return NULL;
+}
+
+static int in_full_hands(void *arg)
+{
+    pthread_t thread;
+
+    (void)arg;
+    rn__crew_hands_full();
+    check_equal(pthread_create(&thread, NULL, empty_hands_when_all_sleep, NULL), 0);
+    check_equal(pthread_detach(thread), 0);
+    return rn_chan_recv(NULL, NULL, RN_FOREVER);
+}
+
+static void who_is_being_handed_over_is_not_asleep(void **state)
+{
+    static const char *const words[] = { "now\nfatal error", NULL };
+
+    (void)state;
+    deadlocks(in_full_hands, words);
+}
+
 static void *write_when_monitor_sleeps(void *arg)
 {
     while (atomic_load(&rn__monitor_state) != RN__MONITOR_ASLEEP)
@@ -399,6 +431,7 @@ int main(void)
         cmocka_unit_test(who_is_in_a_blocking_call_does_not_stop_others),
         cmocka_unit_test(many_blocking_calls_do_not_stop_others),
         cmocka_unit_test(a_deadlock_is_found_when_the_last_one_comes_back),
+        cmocka_unit_test(who_is_being_handed_over_is_not_asleep),
         cmocka_unit_test(nobody_watches_while_all_are_idle),
         cmocka_unit_test(who_computes_is_reported_by_name_and_place),
         cmocka_unit_test(who_is_in_a_blocking_call_is_reported_by_name_and_place),
