@@ -309,7 +309,8 @@ static const char *why_text(struct sight *s, const struct rn__seen *seen, uint32
     }
     const char *text = rn__why_text(why);
     bool fd = why == RN__WHY_FD, local = seen->n_cases == 1 && n_named == 0;
-    if (!fd && !local)
+    bool lock = why >= RN__WHY_MUTEX && why <= RN__WHY_ONCE;
+    if (!fd && !local && !lock)
         return text;
     size_t size = strlen(text) + 32;
     char *more = arena_alloc(&s->arena, size);

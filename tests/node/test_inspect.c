@@ -11,6 +11,7 @@
 #include "proto/link/memlink.h"
 #include "runtime/chan.h"
 #include "runtime/sched.h"
+#include "runtime/sync.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -230,6 +231,36 @@ static void worker(void *arg)
     (void)arg;
     while (pass_on() == 0)
         ;
+}
+
+static rn_mutex door;
+
+static void send_then_knock(void *arg)
+{
+    check(rn_chan_send(*(rn_chan **)arg, &(int64_t){ 0 }, RN_FOREVER) == 0);
+    rn_mutex_lock(&door);
+    rn_mutex_unlock(&door);
+}
+
+FACT(why_tells_which_lock_somebody_waits_for)
+{
+    char expected[64];
+
+    (void)arg;
+    world_open();
+    rn_chan *out = bound(sends, "lines", RN_OUT, 10);
+    rn_mutex_lock(&door);
+    start(send_then_knock, out, "knocker");
+    rn_sleep(rn_after(100 * RN_MS));
+    check(ask(WIRE_WHY, "lines") == 0);
+    const struct told *t = told_of("sends", "knocker");
+    check(t != NULL);
+    snprintf(expected, sizeof expected, "mutex %p", (void *)&door);
+    check(strcmp(t->why, expected) == 0);
+    rn_mutex_unlock(&door);
+    rn_chan_unref(out);
+    world_close();
+    return 0;
 }
 
 FACT(why_names_who_waits_and_what_the_other_side_does_instead)
@@ -471,6 +502,7 @@ FACT(nodes_may_close_while_they_are_asked)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(why_tells_which_lock_somebody_waits_for),
         cmocka_unit_test(why_names_who_waits_and_what_the_other_side_does_instead),
         cmocka_unit_test(a_select_waits_in_each_of_its_channels),
         cmocka_unit_test(who_has_used_the_channel_and_is_gone_is_told),
