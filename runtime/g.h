@@ -23,7 +23,7 @@ struct rn__g {
         token; /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
     _Atomic uint32_t state; /* enum rn__g_state; for the dump, relaxed */
     struct rn__stack *stack;
-    struct rn_group *group; /* NULL: the root group.  Set at birth */
+    struct rn_group *group;        /* NULL: the root group.  Set at birth */
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
     rn_fn *fn;
     void *arg;
