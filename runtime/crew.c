@@ -35,6 +35,7 @@ static void worker_init(unsigned i)
     w->rng = rn__sim_active() ? rn__sim_seed() + i : rn__rand64();
     rn__runq_init(&w->queue);
     rn__timers_init(&w->timers);
+    rn__watch_init(w);
 }
 
 int rn__crew_new(unsigned n, bool stand_ins)

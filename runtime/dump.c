@@ -89,12 +89,43 @@ static void print_all(struct rn__print *p)
     rn__roster_drop(&all);
 }
 
+static void print_count(struct rn__print *p, uint64_t n, const char *of_what)
+{
+    rn__print_number(p, (int64_t)n);
+    rn__print_text(p, of_what);
+}
+
+/* The figures of rn_stats that answer: is it busy, and with what. */
+static void print_figures(struct rn__print *p)
+{
+    rn_stats s;
+
+    rn_stats_read(&s);
+    print_count(p, s.goroutines, " goroutines: ");
+    print_count(p, s.running, " running, ");
+    print_count(p, s.runnable, " runnable, ");
+    print_count(p, s.waiting, " waiting; ");
+    print_count(p, s.timers, " timers\n");
+    print_count(p, s.workers, " workers, ");
+    print_count(p, s.workers_idle, " idle; runnable for at most ");
+    print_count(p, (uint64_t)rn_latency_part(&s, 0.5) / 1000, " us half of the times, ");
+    print_count(p, (uint64_t)rn_latency_part(&s, 0.99) / 1000, " us of 99 in 100\n");
+    print_count(p, s.parks, " parks, ");
+    print_count(p, s.steals, " steals, ");
+    print_count(p, s.lock_waits, " waits for locks of ");
+    rn__print_time(p, (int64_t)s.lock_wait_ns);
+    rn__print_text(p, " in all; stacks of ");
+    print_count(p, s.stack_bytes_used >> 10, " KiB in use, ");
+    print_count(p, (s.stack_bytes - s.stack_bytes_used) >> 10, " KiB kept\n");
+}
+
 void rn_dump(int fd)
 {
     struct rn__print p;
 
     rn__print_init(&p, fd);
     print_all(&p);
+    print_figures(&p);
     rn__print_flush(&p);
 }
 
@@ -122,13 +153,4 @@ void rn__dump_self(int fd)
     rn__dump_own_frames(&frames);
     rn__frames_print(&frames, &p);
     rn__print_flush(&p);
-}
-
-void rn_stats_read_v(rn_stats *out, size_t size)
-{
-    rn_stats now;
-
-    rn__stats_sum(&now);
-    memset(out, 0, size); /* what a later version has and we have not is none */
-    memcpy(out, &now, size < sizeof now ? size : sizeof now);
 }

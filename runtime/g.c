@@ -27,10 +27,20 @@ void rn__g_free(struct rn__worker *w, struct rn__g *g)
 
 static void count_begun(struct rn__worker *w, const struct rn__g *g)
 {
-    if (w != NULL)
+    if (w != NULL) {
         rn__bump(&w->counters.begun[g->system]);
-    else /* relaxed: a statistic of many threads */
+        rn__add(&w->counters.stacks_begun, g->stack->size);
+    } else { /* relaxed: a statistic of many threads */
         atomic_fetch_add_explicit(&rn__sched.retired.begun[g->system], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&rn__sched.retired.stacks_begun, g->stack->size,
+                                  memory_order_relaxed);
+    }
+}
+
+static void count_ended(struct rn__worker *w, const struct rn__g *g)
+{
+    rn__bump(&w->counters.ended[g->system]);
+    rn__add(&w->counters.stacks_ended, g->stack->size);
 }
 
 /* Sequentially consistent, like what rn_stop does: it says that it waits, then counts. */
@@ -53,7 +63,7 @@ static void g_main(void *arg)
     if (g->group != NULL)
         rn__group_leave(g);
     rn__region_vacate(g->stack);
-    rn__bump(&rn__worker()->counters.ended[g->system]);
+    count_ended(rn__worker(), g);
     if (rn__sched.mode == RN__MODE_BACKGROUND)
         tell_stopper();
     rn__leave(RN__LEFT_ENDED);

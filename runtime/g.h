@@ -22,6 +22,7 @@ struct rn__g {
     _Atomic uint32_t
         token; /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
     _Atomic uint32_t state; /* enum rn__g_state; for the dump, relaxed */
+    rn_time ready_ns;       /* of a sample: since when it is runnable; else 0.  Handed on with it */
     struct rn__stack *stack;
     struct rn_group *group;        /* NULL: the root group.  Set at birth */
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
@@ -37,7 +38,8 @@ struct rn__g {
     struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
 
     /* For the dump; written by the goroutine before it parks: a hint. */
-    _Atomic int why; /* enum rn__why */
+    _Atomic int why;       /* enum rn__why */
+    uint32_t ready_weight; /* how many it stands for as a sample; handed on with it */
     const void *_Atomic object;
     _Atomic int64_t since_ns;
     char name[RN__NAME_MAX]; /* guarded by lock */

@@ -14,6 +14,7 @@
 #include "runtime/poll.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
+#include "runtime/watch.h"
 
 #include <unistd.h>
 
@@ -267,6 +268,7 @@ void rn__worker_run(struct rn__worker *w)
     while ((g = rn__sched.mode == RN__MODE_SIM ? find_sim() : find(w)) != NULL) {
         w->handed_on = 0;
         atomic_store_explicit(&g->state, RN__G_RUNNING, memory_order_relaxed);
+        rn__watch_run(w, g);
         rn__switch(w, NULL, g, false);
         rn__arrive();
     }

@@ -203,7 +203,7 @@ static int sched_init(unsigned n, enum rn__mode mode)
     atomic_store(&rn__sched.root_cancelled, false);
     atomic_store(&rn__sched.next_id, 0);
     rn__wait_plain_reset();
-    memset(&rn__sched.retired, 0, sizeof rn__sched.retired);
+    rn__stats_reset();
     rc = services_init();
     if (rc < 0)
         rn__crew_free();

@@ -14,6 +14,7 @@
 #include "runtime/group.h"
 #include "runtime/owner.h"
 #include "runtime/sched.h"
+#include "runtime/watch.h"
 
 #define LOCKED     UINT64_C(4)
 #define SPINNING   UINT64_C(8)
@@ -147,7 +148,9 @@ static int lock_waiting(struct rn__line *m, const struct manner *how)
     w.since = rn_now();
     rn__line_lock(m, OF_LINE);
     locked = take_or_stay(m, &w, said ? SPINNING : 0);
-    while (!locked) {
+    if (locked)
+        return 0;
+    do {
         if (is_for_good(how))
             rn__want_begin(&want, &w.wait, how->object, RN__HOLDS_ALONE, how->why);
         rc = how->cancellable
@@ -156,11 +159,12 @@ static int lock_waiting(struct rn__line *m, const struct manner *how)
         rn__want_end(&want);
         if (rc < 0) {
             give_up(m, &w);
-            return rc;
+            break;
         }
         locked = rc == BY_GIFT || try_again(m, &w);
-    }
-    return 0;
+    } while (!locked);
+    rn__watch_lock_wait(w.since);
+    return rc < 0 ? rc : 0;
 }
 
 static __attribute__((noinline)) void lock_slow(struct rn__line *m, enum rn__why why,

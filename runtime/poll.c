@@ -30,7 +30,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/sched.h"
-#include "runtime/sched.h"
+#include "runtime/watch.h"
 
 #define EVENTS_AT_ONCE 64
 #define BREAK_DATA     UINT64_MAX /* no descriptor has it: its number would be negative */
@@ -485,6 +485,7 @@ int rn__poll_wait(int64_t timeout_ns)
         else
             readied += dispatch(&events[i]);
     }
+    rn__watch_polled(readied);
     return readied;
 }
 

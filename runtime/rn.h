@@ -242,9 +242,42 @@ void rn_dump(int fd);               /* writes for every goroutine where, why and
 typedef struct rn_stats {
     uint64_t goroutines, timers, stack_bytes;            /* now */
     uint64_t created, parks, steals, sends, recvs, selects, run_ns, idle_ns;   /* since the start; exact */
+
+    uint64_t running, runnable, waiting;                 /* now: the goroutines by what they do; hints */
+    uint64_t waiting_outside;                            /* of those, for descriptors, signals and threads */
+    uint64_t queued_common, workers, workers_idle;       /* now: runnable in the common queue; see rn_stats_worker */
+    uint64_t stack_bytes_used;                           /* now: of stack_bytes; the rest is kept for the next */
+    uint64_t block_threads;                              /* now: threads of rn_block, the idle ones too */
+    uint64_t lock_waits, lock_wait_ns;                   /* since the start: for mutexes and rwmutexes, by all together */
+    uint64_t polls, polled;                              /* looks at descriptors; goroutines that were woken by them */
+    /* Since the start: how long goroutines were runnable before they ran.  A sample, of which each stands for as many as
+     * were not looked at: about 1 in 1,024, all at first.  Bucket i begins at rn_latency_from(i) ns. */
+#define RN_LATENCIES 128
+    uint64_t latency[RN_LATENCIES];
 } rn_stats;
 void rn_stats_read_v(rn_stats *out, size_t size);
 static inline void rn_stats_read(rn_stats *out) { rn_stats_read_v(out, sizeof *out); }
+
+int64_t rn_latency_from(unsigned i);
+/* The time in ns within which `part` of them ran (0.99: of 100 all but one), rounded up to a bucket's end; 0: none was seen. */
+int64_t rn_latency_part(const rn_stats *s, double part);
+
+/* The same of the n-th worker.  0, or -ENOENT after the last. */
+typedef struct rn_worker_stats {
+    uint64_t queued;                                     /* now: runnable in its queue; a hint */
+    uint64_t created, parks, steals, run_ns, idle_ns;    /* since the start */
+} rn_worker_stats;
+int rn_stats_worker_v(unsigned n, rn_worker_stats *out, size_t size);
+static inline int rn_stats_worker(unsigned n, rn_worker_stats *out) { return rn_stats_worker_v(n, out, sizeof *out); }
+
+/* The goroutines that wait, by what they wait for, in the words of rn_dump; the most frequent first.  Gives how many
+ * reasons there are, of which at most n are written.  Looks at each goroutine: a million take a tenth of a second. */
+typedef struct rn_reason {
+    const char *why;
+    uint64_t goroutines;
+    int64_t longest_ns;
+} rn_reason;
+int rn_stats_reasons(rn_reason *out, int n);
 
 /* rn_main, but deterministic: one worker, a random but seeded next goroutine, a virtual clock that advances 1 us per
  * scheduling step and jumps when all sleep.  The same seed gives the same interleaving.  May be called again and

@@ -75,3 +75,13 @@ struct rn__g *rn__runq_steal(struct rn__runq *from, struct rn__runq *to)
         atomic_store(&to->tail, tail + n);
     return atomic_load_explicit(&to->ring[(tail + n) % RN__RUNQ_SIZE], memory_order_relaxed);
 }
+
+uint32_t rn__runq_count(const struct rn__runq *q)
+{
+    /* Relaxed, and not of one moment: the head may have overtaken the tail. */
+    uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+    uint32_t n = atomic_load_explicit(&q->tail, memory_order_relaxed) - head;
+
+    return (n <= RN__RUNQ_SIZE ? n : 0) +
+           (atomic_load_explicit(&q->next, memory_order_relaxed) != NULL);
+}

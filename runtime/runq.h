@@ -103,6 +103,9 @@ static inline struct rn__g *rn__runq_pop(struct rn__runq *q)
 /* A thief, the owner of `to`, which is empty: moves half of the ring of `from` and gives one of them, or NULL. */
 struct rn__g *rn__runq_steal(struct rn__runq *from, struct rn__runq *to);
 
+/* How many there are, the next one with them: a hint. */
+uint32_t rn__runq_count(const struct rn__runq *q);
+
 /* How many are in the ring: a hint, but for the owner never too few. */
 static inline uint32_t rn__runq_ring_count(const struct rn__runq *q)
 {

@@ -14,6 +14,7 @@
 #include "runtime/fiber.h"
 #include "runtime/owner.h"
 #include "runtime/sched.h"
+#include "runtime/watch.h"
 
 #define HELD    UINT64_C(4)
 #define PENDING UINT64_C(8)
@@ -123,9 +124,11 @@ static int rlock_waiting(struct rwmutex *m)
     }
     (void)rn__line_append(&m->line, &w);
     rn__line_unlock(&m->line, 0, 0);
+    w.since = rn_now();
     rn__want_begin(&want, &w.wait, m, RN__HOLDS_READING, RN__WHY_RLOCK);
     rc = rn__wait_park_shielded(&w.wait, RN__WHY_RLOCK, m, RN_FOREVER);
     rn__want_end(&want);
+    rn__watch_lock_wait(w.since);
     if (rc < 0)
         rn__line_quit(&m->line, &w);
     return rc;
@@ -220,9 +223,11 @@ static int lock_waiting(struct rwmutex *m)
     /* From here on nobody unlocks without locking the line. */
     (void)rn__line_append(&m->line, &w);
     rn__line_unlock(&m->line, 0, 0);
+    w.since = rn_now();
     rn__want_begin(&want, &w.wait, m, RN__HOLDS_ALONE, RN__WHY_WLOCK);
     rc = rn__wait_park_shielded(&w.wait, RN__WHY_WLOCK, m, RN_FOREVER);
     rn__want_end(&want);
+    rn__watch_lock_wait(w.since);
     if (rc < 0)
         writer_quit(m, &w);
     return rc;

@@ -13,6 +13,7 @@
 #include "runtime/rand.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
+#include "runtime/watch.h"
 
 #include <sched.h>
 
@@ -167,6 +168,7 @@ static struct rn__g *run_next(struct rn__worker *w, struct rn__g *g)
 {
     /* Relaxed: for the dump. */
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
+    rn__watch_ready(w, g);
     if (rn__sched.mode == RN__MODE_SIM) {
         rn__sim_push(g);
         return NULL;
@@ -262,6 +264,7 @@ static __attribute__((noinline)) void arrive_slowly(struct rn__worker *w, struct
         }
         break;
     case RN__LEFT_YIELDED:
+        rn__watch_ready(w, left);
         if (rn__sched.mode == RN__MODE_SIM)
             rn__sim_push(left);
         else
@@ -338,8 +341,10 @@ void rn__leave(enum rn__left_how how)
     }
     w->left = g;
     w->left_how = how;
-    if (next != NULL)
+    if (next != NULL) {
         atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
+        rn__watch_run(w, next);
+    }
     switch_to(w, g, next, how == RN__LEFT_ENDED);
     arrive();
 }
@@ -379,6 +384,7 @@ void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why
         w->left = g;
         w->left_how = RN__LEFT_UNLOCKING;
         w->left_lock = l;
+        rn__watch_run(w, next);
         switch_to(w, g, next, false);
         arrive();
     } else {

@@ -6,6 +6,7 @@
 #define RN__SCHED_H
 
 #include "runtime/g.h"
+#include "runtime/histogram.h"
 #include "runtime/runq.h"
 #include "runtime/stack.h"
 #include "runtime/timer.h"
@@ -18,6 +19,15 @@
 struct rn__counters {
     _Atomic uint64_t begun[2], ended[2]; /* goroutines: [1] services */
     _Atomic uint64_t parks, steals, sends, recvs, selects, idle_ns;
+    _Atomic uint64_t lock_waits, lock_wait_ns, polls, polled;
+    _Atomic uint64_t stacks_begun, stacks_ended; /* bytes of the stacks of goroutines */
+};
+
+/* Which of those that become runnable are samples, and how long they waited; see watch.h. */
+struct rn__watch {
+    uint32_t every;               /* how many each sample stands for */
+    uint32_t samples;             /* so far of those that stand for so many */
+    struct rn__histogram latency; /* of those that were run here */
 };
 
 struct rn__worker {
@@ -30,6 +40,7 @@ struct rn__worker {
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
     uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known, or of no use */
+    uint32_t skip;              /* the how-manieth that becomes runnable from now on is a sample */
     rn_time looked_ns,
         seen_ns; /* when it last looked further; coarsely, when it last asked whether that is still true */
     struct rn__counters counters;
@@ -37,6 +48,7 @@ struct rn__worker {
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;
+    struct rn__watch watch;
     uint64_t id_next, id_end; /* numbers for goroutines, its own */
     unsigned index;
     pthread_t thread;
@@ -121,8 +133,8 @@ static inline void rn__bump(_Atomic uint64_t *counter)
 enum rn__count { RN__COUNT_SENDS, RN__COUNT_RECVS, RN__COUNT_SELECTS };
 /* Counts an operation; plain threads too. */
 void rn__count(enum rn__count what);
-/* Sums the counters of all workers. */
-void rn__stats_sum(rn_stats *out);
+/* Before the workers start: nothing has been counted. */
+void rn__stats_reset(void);
 /* The n-th worker, NULL after the last: for timers that any worker may run. */
 struct rn__worker *rn__worker_at(unsigned n);
 

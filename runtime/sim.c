@@ -70,6 +70,16 @@ void rn__sim_push(struct rn__g *g)
     rn__unlock(&sim.lock);
 }
 
+size_t rn__sim_ready(void)
+{
+    size_t n;
+
+    rn__lock(&sim.lock);
+    n = sim.count;
+    rn__unlock(&sim.lock);
+    return n;
+}
+
 struct rn__g *rn__sim_pick(void)
 {
     struct rn__g *g = NULL;

@@ -20,6 +20,8 @@ void rn__sim_begin(uint64_t seed);
 void rn__sim_end(void);
 
 void rn__sim_push(struct rn__g *g);
+/* How many are runnable. */
+size_t rn__sim_ready(void);
 /* One scheduling step: time goes on by a microsecond; a random runnable goroutine, or NULL. */
 struct rn__g *rn__sim_pick(void);
 /* All sleep: the clock jumps. */

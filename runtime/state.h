@@ -5,6 +5,7 @@
 #define RN__STATE_H
 
 #include "runtime/sched.h"
+#include "runtime/watch.h"
 
 enum rn__left_how {
     RN__LEFT_NOTHING,
@@ -92,7 +93,7 @@ static inline bool rn__ready_quickly(struct rn__worker *w, struct rn__g *g)
 {
     /* As in rn__ready(). */
     if (atomic_load_explicit(&g->token, memory_order_acquire) != 2 ||
-        rn__runq_has_next(&w->queue) || rn__sched.mode == RN__MODE_SIM)
+        rn__runq_has_next(&w->queue) || rn__sched.mode == RN__MODE_SIM || rn__watch_due(w))
         return false;
     /* It is switched to soon: what it left on its stack is fetched meanwhile. */
     for (int i = 0; i < 4; i++)
@@ -101,6 +102,13 @@ static inline bool rn__ready_quickly(struct rn__worker *w, struct rn__g *g)
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
     rn__runq_set_next(&w->queue, g);
     return true;
+}
+
+/* The same with n. */
+static inline void rn__add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 /* ---- sched.c ---- */

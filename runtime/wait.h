@@ -44,6 +44,7 @@ enum rn__why {
     RN__WHY_NOTE,
 };
 #define RN__WHY_EXTERNAL RN__WHY_BOUND
+#define RN__WHYS         (RN__WHY_NOTE + 1) /* so many */
 
 /* The claim word: the state in the low byte, the outcome above it.  TENTATIVE: one case, the outcome, is being negotiated
  * over the network.  Until that is decided nobody can claim the wait: who would have, *knocks*.  What was knocked on does

@@ -534,6 +534,48 @@ static void dump_shows_who_runs_and_who_waits_where(void **state)
     run_inside(in_dump, NULL);
 }
 
+static void *thread_dump(void *arg)
+{
+    rn_dump(*(int *)arg);
+    return NULL;
+}
+
+static int in_thread_dump(void *arg)
+{
+    rn_chan *c = rn_chan_new(0, 0, NULL);
+    char buf[8192];
+    int fds[2], parked;
+    pthread_t thread;
+    ssize_t n;
+
+    (void)arg;
+    check_equal(rn_go_copy(waits_fn, &c, sizeof c), 0);
+    for (parked = 0; !parked;) {
+        rn_yield();
+        check_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+        check_equal(pthread_create(&thread, NULL, thread_dump, &fds[1]), 0);
+        check_equal(pthread_join(thread, NULL), 0);
+        n = read(fds[0], buf, sizeof buf - 1);
+        check(n > 0);
+        buf[n] = '\0';
+        parked = strstr(buf, "\"other half\" [chan receive 0x") && strstr(buf, "wait_for_nobody");
+        close(fds[0]);
+        close(fds[1]);
+    }
+    check(strstr(buf, " ms]:\n"));                        /* since when */
+    check(strstr(buf, "goroutine 1 \"main\" [running]")); /* of whom it cannot see the stack */
+    check(strstr(buf, "2 goroutines: 1 running, 0 runnable, 1 waiting; 0 timers\n"));
+    check_equal(rn_chan_send(c, NULL, RN_FOREVER), 0);
+    rn_chan_unref(c);
+    return 0;
+}
+
+static void a_thread_that_is_no_goroutine_dumps_them_too(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(1, in_thread_dump, NULL), 0);
+}
+
 static void busy_fn(void *arg)
 {
     char byte;
@@ -742,6 +784,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_or_waits_for_a_timer_is_not_deadlocked),
         cmocka_unit_test(who_can_be_woken_from_outside_is_not_deadlocked),
         cmocka_unit_test(dump_shows_who_runs_and_who_waits_where),
+        cmocka_unit_test(a_thread_that_is_no_goroutine_dumps_them_too),
         cmocka_unit_test(sigquit_prints_while_all_workers_are_busy_and_the_program_goes_on),
         cmocka_unit_test(sigquit_prints_while_all_workers_are_asleep),
         cmocka_unit_test(overflow_is_reported_by_name),
