@@ -10,6 +10,7 @@
 #include "runtime/group.h"
 #include "runtime/state.h"
 #include "runtime/timer.h"
+#include "runtime/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,8 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     c->elemsize = elemsize;
     c->cap = cap;
     c->drop = drop;
-    c->usual = elemsize == USUAL_SIZE;
+    c->traced = rn__tracing();
+    c->usual = elemsize == USUAL_SIZE && !c->traced;
     return c;
 }
 
@@ -270,6 +272,8 @@ static inline int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
         return RN__NOT_READY;
     copy(slot(c, c->count, c->elemsize), elem, c->elemsize);
     c->count++;
+    if (c->traced)
+        rn__trace_push(c, NULL);
     return 0;
 }
 
@@ -284,12 +288,16 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
     struct rn__op *sender;
 
     if (c->count > 0) {
+        if (c->traced)
+            rn__trace_pop(c);
         give(c, elem, slot(c, 0, c->elemsize));
         take_first(c);
         sender = claim(c, RN_SEND);
         if (sender != NULL) {
             copy(slot(c, c->count, c->elemsize), sender->elem, c->elemsize);
             c->count++;
+            if (c->traced)
+                rn__trace_push(c, sender);
             *peer = sender;
         }
         return 0;
@@ -379,6 +387,7 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
     w.n_ops = 1;
     op->wait = &w;
     rn__op_enqueue(op);
+    rn__trace_waits(c);
     rn__chan_unlock(c);
     rc = rn__wait_park(&w, why, c, deadline);
     op->id = atomic_load_explicit(&w.id, memory_order_relaxed);

@@ -81,7 +81,9 @@ struct rn_chan {
     _Alignas(64) void *bound;      /* the table's own; as ops */
     size_t n_senders, n_receivers; /* how many wait */
     _Atomic uint32_t refs;
+    bool traced;              /* its elements are: constant; then it is not usual */
     int reason;               /* closed with, or 0 */
+    uint64_t trace_id;        /* see trace.c; 0: none */
     void (*drop)(void *elem); /* constant */
     struct rn__timer *timer;  /* constant: feeds it, stopped and freed at the last unref; or NULL */
     _Alignas(16) char buffer[];

@@ -55,6 +55,11 @@ int rn__crew_new(unsigned n, bool stand_ins)
     return 0;
 }
 
+unsigned rn__crew_room(void)
+{
+    return crew.room;
+}
+
 void rn__crew_free(void)
 {
     munmap(rn__sched.workers, crew_bytes());

@@ -22,6 +22,8 @@ static inline bool rn__on_duty(const struct rn__worker *w)
 
 /* n workers to begin with, which do not run yet, and room for stand-ins.  0 or -ENOMEM. */
 int rn__crew_new(unsigned n, bool stand_ins);
+/* As many as there may ever be. */
+unsigned rn__crew_room(void);
 /* They all have ended. */
 void rn__crew_free(void);
 /* It is known how many workers there are; none runs yet. */

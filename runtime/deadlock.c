@@ -5,6 +5,7 @@
 #include "runtime/dump.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
+#include "runtime/trace.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ bool rn__deadlocked(void)
 
 static _Noreturn void end(void)
 {
+    rn__trace_write(/* names= */ true);
     if (rn__sched.mode == RN__MODE_SIM)
         dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
     fflush(NULL);

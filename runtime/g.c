@@ -6,6 +6,7 @@
 #include "runtime/group.h"
 #include "runtime/region.h"
 #include "runtime/state.h"
+#include "runtime/trace.h"
 
 #include <string.h>
 
@@ -88,6 +89,8 @@ void rn_set_name(const char *name)
     rn__lock(&g->lock);
     set_name(g, name);
     rn__unlock(&g->lock);
+    if (rn__tracing())
+        rn__trace_name(g);
 }
 
 /* Numbers from a block that is the worker's own. */
@@ -120,6 +123,8 @@ static void g_init(struct rn__g *g, struct rn__stack *stack, const struct rn__sp
     g->system = s->system;
     g->cancelled = &rn__sched.root_cancelled; /* a group tells its own */
     g->canary = stack->guard == RN__GUARD_CANARY;
+    g->ready_ns = 0;
+    g->ready_weight = 0;
     g->waiting = NULL;
     atomic_init(&g->lock.word, 0);
     g->cancellable = NULL;

@@ -28,9 +28,10 @@ struct rn__g {
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
     rn_fn *fn;
     void *arg;
-    int shield;  /* depth of rn_shield; its own */
-    bool system; /* a service: not in groups, not in the rule of deadlocks */
-    bool canary; /* its stack has no guard page */
+    int shield;            /* depth of rn_shield; its own */
+    bool system;           /* a service: not in groups, not in the rule of deadlocks */
+    bool canary;           /* its stack has no guard page */
+    uint16_t ready_weight; /* how many it stands for as a sample; handed on with it */
 
     uint64_t id;
     struct rn__wait *waiting;     /* what it is parked in, or NULL; its own */
@@ -38,11 +39,12 @@ struct rn__g {
     struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
 
     /* For the dump; written by the goroutine before it parks: a hint. */
-    _Atomic int why;       /* enum rn__why */
-    uint32_t ready_weight; /* how many it stands for as a sample; handed on with it */
+    _Atomic int why; /* enum rn__why */
     const void *_Atomic object;
     _Atomic int64_t since_ns;
     char name[RN__NAME_MAX]; /* guarded by lock */
+    uint64_t
+        trace_chan; /* while tracing: the number of the channel it is going to wait in, or 0; its own */
 
     struct rn__g *member_next, *member_prev; /* guarded by the group's tree lock */
 

@@ -13,6 +13,7 @@
 #include "runtime/signal.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
+#include "runtime/trace.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -207,6 +208,8 @@ static int sched_init(unsigned n, enum rn__mode mode)
     rc = services_init();
     if (rc < 0)
         rn__crew_free();
+    else
+        rn__trace_begin(rn__crew_room());
     return rc;
 }
 
@@ -276,8 +279,10 @@ static void sched_fini(void)
 {
     atomic_store(&rn__sched.running, false);
     rn__signal_fini();
+    rn__trace_write(/* names= */ true);
     rn__lock(&ending);
     outside_shut();
+    rn__trace_end();
     /* Relaxed: nobody is inside to see it, and who comes next takes `ending`. */
     atomic_fetch_add_explicit(&rn__sched.era, 1, memory_order_relaxed);
     services_fini();

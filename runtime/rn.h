@@ -279,6 +279,9 @@ typedef struct rn_reason {
 } rn_reason;
 int rn_stats_reasons(rn_reason *out, int n);
 
+/* With RN_TRACE=file in the environment a scheduler leaves a trace there of what each goroutine did when, and who woke whom,
+ * for ui.perfetto.dev or chrome://tracing: see docs/OBSERVING.md. */
+
 /* rn_main, but deterministic: one worker, a random but seeded next goroutine, a virtual clock that advances 1 us per
  * scheduling step and jumps when all sleep.  The same seed gives the same interleaving.  May be called again and
  * again in a process; a panic or deadlock (status 2) prints the seed.  -EBUSY while a scheduler runs.  Real fds,

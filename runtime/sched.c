@@ -190,6 +190,7 @@ void rn__make_runnable(struct rn__g *g)
         return;
     }
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
+    rn__watch_outside(g);
     if (rn__sched.mode == RN__MODE_SIM) {
         rn__sim_push(g);
         rn__poll_break();
@@ -214,7 +215,13 @@ static bool wakes(struct rn__g *g)
 
 void rn__ready_here(struct rn__worker *w, struct rn__g *g)
 {
-    if (wakes(g) && (g = run_next(w, g)) != NULL)
+    if (!wakes(g)) {
+        if (rn__tracing())
+            rn__trace_handed(g);
+        return;
+    }
+    g = run_next(w, g);
+    if (g != NULL)
         ring_push(w, g);
 }
 
@@ -226,6 +233,8 @@ void rn__ready(struct rn__g *g)
         rn__ready_here(w, g);
     else if (wakes(g))
         rn__make_runnable(g);
+    else if (rn__tracing())
+        rn__trace_handed(g);
 }
 
 /* The next of this worker's own queue; NULL also when there is more to it. */
@@ -260,11 +269,13 @@ static __attribute__((noinline)) void arrive_slowly(struct rn__worker *w, struct
         if (!atomic_compare_exchange_strong(&left->token, &none, 2)) {
             /* Woken before it left.  Relaxed as in wakes(). */
             atomic_store_explicit(&left->token, 0, memory_order_relaxed);
+            rn__watch_bystander(w, true);
             rn__make_runnable(left);
+            rn__watch_bystander(w, false);
         }
         break;
     case RN__LEFT_YIELDED:
-        rn__watch_ready(w, left);
+        rn__watch_yield(w, left);
         if (rn__sched.mode == RN__MODE_SIM)
             rn__sim_push(left);
         else
@@ -344,6 +355,8 @@ void rn__leave(enum rn__left_how how)
     if (next != NULL) {
         atomic_store_explicit(&next->state, RN__G_RUNNING, memory_order_relaxed);
         rn__watch_run(w, next);
+    } else {
+        rn__watch_rest(w);
     }
     switch_to(w, g, next, how == RN__LEFT_ENDED);
     arrive();
@@ -388,6 +401,7 @@ void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why
         switch_to(w, g, next, false);
         arrive();
     } else {
+        rn__trace_waits((rn_chan *)object);
         rn__unlock(l);
         rn__park();
     }
@@ -411,14 +425,17 @@ void rn_yield(void)
 
 static int timers_run(rn_time now)
 {
+    struct rn__worker *w = rn__worker();
     int n = 0;
 
+    rn__watch_bystander(w, true);
     for (unsigned i = 0; i < rn__sched.n_workers; i++) {
         struct rn__timers *t = &rn__sched.workers[i].timers;
 
         if (atomic_load(&t->first_when) <= now)
             n += rn__timers_run(t, now);
     }
+    rn__watch_bystander(w, false);
     return n;
 }
 
@@ -442,7 +459,9 @@ int rn__poll_now(void)
 
     if (atomic_exchange(&rn__sched.polling, 1) != 0)
         return 0;
+    rn__watch_bystander(rn__worker(), true);
     n = rn__poll_wait(0);
+    rn__watch_bystander(rn__worker(), false);
     atomic_store(&rn__sched.polling, 0);
     return n;
 }

@@ -27,6 +27,7 @@ struct rn__counters {
 struct rn__watch {
     uint32_t every;               /* how many each sample stands for */
     uint32_t samples;             /* so far of those that stand for so many */
+    bool bystander;               /* what is woken now is not the doing of who runs */
     struct rn__histogram latency; /* of those that were run here */
 };
 

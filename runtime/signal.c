@@ -25,7 +25,7 @@
 #include "runtime/fiber.h"
 #include "runtime/rn.h"
 #include "runtime/sched.h"
-#include "runtime/sched.h"
+#include "runtime/trace.h"
 
 #define SIGNALS  64 /* as many as the kernel has */
 #define BUFFERED 16 /* of one signal; who is so far behind is not told how often */
@@ -152,6 +152,8 @@ static void handle(int signo)
     pthread_mutex_unlock(&signals.lock);
     if (dump)
         rn_dump(STDERR_FILENO);
+    if (dump)
+        rn__trace_write(/* names= */ true);
     if (again)
         raise(signo); /* its subscribers are gone: it acts as if they had never been */
 }

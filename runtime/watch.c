@@ -14,22 +14,48 @@ void rn__watch_init(struct rn__worker *w)
     w->skip = w->watch.every = 1;
 }
 
-void rn__watch_ready_slow(struct rn__worker *w, struct rn__g *g)
+/* How many the next sample stands for. */
+static uint32_t weight_next(struct rn__worker *w)
 {
     struct rn__watch *watch = &w->watch;
+    uint32_t weight = watch->every;
 
-    g->ready_ns = rn_now();
-    g->ready_weight = watch->every;
-    if (watch->every < EVERY_MAX && ++watch->samples == SAMPLES_AT) {
+    if (rn__tracing())
+        watch->every = 1;
+    else if (weight < EVERY_MAX && ++watch->samples == SAMPLES_AT) {
         watch->samples = 0;
         watch->every *= 2;
     }
     w->skip = watch->every;
+    return weight;
+}
+
+void rn__watch_ready_slow(struct rn__worker *w, struct rn__g *g, bool woken)
+{
+    if (rn__tracing())
+        rn__trace_ready(w, g, woken);
+    g->ready_ns = rn_now();
+    g->ready_weight = (uint16_t)weight_next(w);
+}
+
+/* By a thread that runs no goroutines, which has to wake one anyway. */
+void rn__watch_outside(struct rn__g *g)
+{
+    if (rn__tracing())
+        rn__trace_ready(NULL, g, /* woken= */ true);
+    g->ready_ns = rn_now();
+    g->ready_weight = 1;
 }
 
 void rn__watch_run_slow(struct rn__worker *w, struct rn__g *g)
 {
-    rn__histogram_add(&w->watch.latency, rn_now() - g->ready_ns, g->ready_weight);
+    rn_time now = rn_now();
+
+    if (rn__tracing() && w->left != NULL)
+        rn__trace_leave(w, now);
+    if (rn__tracing())
+        rn__trace_run(w, g, now);
+    rn__histogram_add(&w->watch.latency, now - g->ready_ns, g->ready_weight);
     g->ready_ns = 0;
 }
 

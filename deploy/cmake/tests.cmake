@@ -24,7 +24,7 @@ set(timeouts sim=300)
 set(timeout_script 300)
 
 # Goroutines that are abandoned at the end of rn_main are not unwound, as Go's, and what only they held is not a leak.
-set(abandons runtime_dump runtime_seeds sim)
+set(abandons runtime_dump runtime_seeds runtime_trace sim)
 
 set(timeout_factor 1)
 set(environment)
