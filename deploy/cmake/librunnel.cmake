@@ -45,6 +45,8 @@ endif()
 install(TARGETS librunnel librunnel_static EXPORT runnel
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
+install(FILES ${PROJECT_SOURCE_DIR}/deploy/gdb/runnel-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/runnel)
+
 # ---- pkg-config: the paths are relative to the file, so that it may be installed anywhere ----
 set(pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH pc_to_prefix /prefix/${pc_dir} /prefix)
