@@ -271,7 +271,8 @@ int rn_stats_worker_v(unsigned n, rn_worker_stats *out, size_t size);
 static inline int rn_stats_worker(unsigned n, rn_worker_stats *out) { return rn_stats_worker_v(n, out, sizeof *out); }
 
 /* The goroutines that wait, by what they wait for, in the words of rn_dump; the most frequent first.  Gives how many
- * reasons there are, of which at most n are written.  Looks at each goroutine: a million take a tenth of a second. */
+ * reasons there are, of which at most n are written.  Looks at each goroutine, a few at a time, so it is not for every
+ * millisecond of a program with a million. */
 typedef struct rn_reason {
     const char *why;
     uint64_t goroutines;
