@@ -116,6 +116,19 @@ static void print_alike(const struct dump *d, const struct wire_goroutine *g, si
     print_stack(g, "    ", d->all);
 }
 
+/* Is it busy: what they do, in numbers. */
+static void print_numbers(const struct told *t)
+{
+    size_t doing[WIRE_OUTSIDE + 1] = { 0 };
+    size_t waiting;
+
+    for (size_t i = 0; i < t->n; i++)
+        doing[t->goroutine[i].doing]++;
+    waiting = t->n - doing[WIRE_RUNNING] - doing[WIRE_RUNNABLE];
+    printf(": %zu goroutine%s: %zu running, %zu runnable, %zu waiting\n", t->n,
+           t->n == 1 ? "" : "s", doing[WIRE_RUNNING], doing[WIRE_RUNNABLE], waiting);
+}
+
 static void print_told(const struct dump *d, const struct told *t)
 {
     print_node(&t->info);
@@ -124,7 +137,7 @@ static void print_told(const struct dump *d, const struct told *t)
         print_silence(&t->info);
         printf(t->n ? "; until then:\n" : "\n");
     } else {
-        printf(": %zu goroutine%s\n", t->n, t->n == 1 ? "" : "s");
+        print_numbers(t);
     }
     if (t->n > 0)
         qsort(t->goroutine, t->n, sizeof *t->goroutine, by_likeness);
