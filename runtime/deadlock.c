@@ -52,7 +52,7 @@ bool rn__deadlocked(void)
 
 static _Noreturn void end(void)
 {
-    rn__trace_write(/* names= */ true);
+    rn__trace_write(/* calm= */ true);
     if (rn__sched.mode == RN__MODE_SIM)
         dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
     fflush(NULL);

@@ -18,6 +18,7 @@
 #include "runtime/print.h"
 #include "runtime/region.h"
 #include "runtime/sched.h"
+#include "runtime/trace.h"
 
 #define ALTERNATE_STACK \
     (128 * 1024) /* of address space; the symbol lookup and a sanitizer need some of it */
@@ -85,6 +86,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 
     if (info->si_code > 0 && is_overflow(g, info, context)) {
         report(g, rn__frames_where(context));
+        rn__trace_write(/* calm= */ false);
         signal(SIGABRT, SIG_DFL);
         abort();
     }

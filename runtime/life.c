@@ -279,7 +279,7 @@ static void sched_fini(void)
 {
     atomic_store(&rn__sched.running, false);
     rn__signal_fini();
-    rn__trace_write(/* names= */ true);
+    rn__trace_write(/* calm= */ true);
     rn__lock(&ending);
     outside_shut();
     rn__trace_end();

@@ -15,7 +15,7 @@ static _Noreturn void die(void)
     rn__dump_self(STDERR_FILENO);
     if (rn__sim_active())
         dprintf(STDERR_FILENO, "rn_sim: seed %llu\n", (unsigned long long)rn__sim_seed());
-    rn__trace_write(/* names= */ false); /* whoever panics may hold a registry */
+    rn__trace_write(/* calm= */ false);
     abort();
 }
 

@@ -153,7 +153,7 @@ static void handle(int signo)
     if (dump)
         rn_dump(STDERR_FILENO);
     if (dump)
-        rn__trace_write(/* names= */ true);
+        rn__trace_write(/* calm= */ true);
     if (again)
         raise(signo); /* its subscribers are gone: it acts as if they had never been */
 }

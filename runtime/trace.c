@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #define RECORDS_DEFAULT (UINT64_C(1) << 16)
 #define RECORDS_MAX     (UINT64_C(1) << 24)
+#define TRIES           1000
 
 struct ring {
     struct rn__lock lock;
@@ -241,30 +243,47 @@ void rn__trace_begin(unsigned n_workers)
     atomic_store(&rn__trace_on, true);
 }
 
+/* Who is not calm may be the holder himself; others hold it for some nanoseconds, unless they were just preempted. */
+static bool ring_lock(struct ring *ring, bool calm)
+{
+    uint32_t free = 0;
+
+    for (int i = 0; !calm && i < TRIES; i++, free = 0) {
+        if (atomic_compare_exchange_strong(&ring->lock.word, &free, 1))
+            return true;
+        sched_yield();
+    }
+    if (calm)
+        rn__lock(&ring->lock);
+    return calm;
+}
+
 /* Copies what is in the ring, the oldest first; how many are not there any more. */
-static uint64_t ring_copy(struct ring *ring, struct rn__record *to, struct rn__ring *out)
+static uint64_t ring_copy(struct ring *ring, struct rn__record *to, struct rn__ring *out, bool calm)
 {
     uint64_t first;
 
-    rn__lock(&ring->lock);
+    *out = (struct rn__ring){ .at = to };
+    if (!ring_lock(ring, calm))
+        return 0;
     first = ring->n > trace.room ? ring->n - trace.room : 0;
     for (uint64_t i = first; i < ring->n; i++)
         to[i - first] = ring->at[i & (trace.room - 1)];
-    *out = (struct rn__ring){ .at = to, .n = ring->n - first };
+    out->n = ring->n - first;
     rn__unlock(&ring->lock);
     return first;
 }
 
-static int write_copy(struct rn__ring *rings, struct rn__record *to, bool names)
+static int write_copy(struct rn__ring *rings, struct rn__record *to, bool calm)
 {
     struct rn__timeline t = { .rings = rings,
                               .n_rings = trace.n_rings,
                               .begin_ns = trace.begin_ns,
-                              .names = names,
+                              .names = calm,
                               .addresses = !rn__sim_active() };
 
     for (unsigned i = 0; i < trace.n_rings; i++)
-        t.dropped += ring_copy(&trace.rings[i], to + i * trace.room, &rings[i]);
+        t.dropped += ring_copy(&trace.rings[i], to + i * trace.room, &rings[i], calm);
     t.end_ns = rn_now();
     if (ftruncate(trace.fd, 0) < 0 && errno != EINVAL) /* a pipe or a device cannot, and is fine */
         return -errno;
@@ -273,7 +292,7 @@ static int write_copy(struct rn__ring *rings, struct rn__record *to, bool names)
 }
 
 /* The file as of now; `writing` is held. */
-static void write_locked(bool names)
+static void write_locked(bool calm)
 {
     size_t size = trace.n_rings *
                   (sizeof(struct rn__ring) + trace.room * sizeof(struct rn__record));
@@ -281,14 +300,14 @@ static void write_locked(bool names)
     int rc = -ENOMEM;
 
     if (rings != NULL) {
-        rc = write_copy(rings, (struct rn__record *)(rings + trace.n_rings), names);
+        rc = write_copy(rings, (struct rn__record *)(rings + trace.n_rings), calm);
         munmap(rings, size);
     }
     if (rc < 0)
         complain("write", -rc);
 }
 
-void rn__trace_write(bool names)
+void rn__trace_write(bool calm)
 {
     uint32_t free = 0;
 
@@ -296,7 +315,7 @@ void rn__trace_write(bool names)
     if (!rn__tracing() || trace.pid != getpid() ||
         !atomic_compare_exchange_strong(&trace.writing.word, &free, 1))
         return;
-    write_locked(names);
+    write_locked(calm);
     rn__unlock(&trace.writing);
 }
 
@@ -314,5 +333,5 @@ void rn__trace_end(void)
 /* A program that calls exit() in a goroutine has its trace too. */
 static __attribute__((destructor)) void at_exit(void)
 {
-    rn__trace_write(/* names= */ true);
+    rn__trace_write(/* calm= */ true);
 }

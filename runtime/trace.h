@@ -52,8 +52,9 @@ void rn__trace_begin(unsigned n_workers); /* at most */
 void rn__trace_end(void);
 
 /* Makes the file of what there is so far; nothing without a trace.  Any thread, at any time; takes no memory from the heap.
- * names: may the registries be locked, in which the names of goroutines stand? */
-void rn__trace_write(bool names);
+ * calm: false from who is about to abort, and may hold what would be waited for: the lock of a ring, or those that are taken to
+ * look at all goroutines, for their names. */
+void rn__trace_write(bool calm);
 
 /* ---- only while tracing; on the worker that is named ---- */
 void rn__trace_ready(struct rn__worker *w, struct rn__g *g,

@@ -367,6 +367,24 @@ static int in_panic(void *arg)
     rn_panic("that is the test");
 }
 
+static volatile bool enough; /* never set */
+
+static __attribute__((noinline)) int deeper(volatile char *above)
+{
+    volatile char here[256];
+
+    here[0] = above[0];
+    return enough ? 0 : deeper(here) + here[0];
+}
+
+static int in_overflow(void *arg)
+{
+    volatile char here[1] = { 0 };
+
+    (void)arg;
+    return deeper(here);
+}
+
 static int in_exit(void *arg)
 {
     (void)arg;
@@ -394,6 +412,18 @@ static void a_panic_leaves_a_trace(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     events_read(&e, path);
     assert_true(events_slices(&e, events_track(&e, "nervous"), "running") > 0);
+    events_free(&e);
+}
+
+static void an_overflow_leaves_a_trace(void **state)
+{
+    struct events e;
+    int status = child(in_overflow);
+
+    (void)state;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    events_read(&e, path);
+    assert_true(events_slices(&e, events_track(&e, "main"), "running") > 0);
     events_free(&e);
 }
 
@@ -516,6 +546,7 @@ int main(void)
         TEST(threads_that_are_no_goroutines_have_no_arrows),
         TEST(a_deadlock_leaves_a_trace),
         TEST(a_panic_leaves_a_trace),
+        TEST(an_overflow_leaves_a_trace),
         TEST(an_exit_leaves_a_trace),
         TEST(sigquit_makes_a_trace_of_what_there_is_so_far),
         TEST(what_cannot_be_made_is_said_and_the_program_goes_on),
