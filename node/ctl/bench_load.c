@@ -160,6 +160,23 @@ static void work_failed(const struct work *w, const char *what, int rc)
 
 /* ---- streams ---- */
 
+static void produce_one(const struct work *w, int chan, uint64_t *number)
+{
+    const struct bench_load *l = w->load;
+    union element e;
+    struct element_head head = element_next((uint64_t)(number - l->board->sent), *number);
+    int rc;
+
+    if (!l->stamped)
+        head.sent_ns = 0;
+    rc = element_send(l, w->chans[chan], &e, head);
+    if (rc < 0)
+        work_failed(w, "send into", rc);
+    ++*number;
+    board_count(w->line);
+}
+
+/* A sender's first element in a channel waits for credit; among many channels that would be all that is measured. */
 static void produce(void *arg)
 {
     const struct work *w = arg;
@@ -167,23 +184,14 @@ static void produce(void *arg)
     struct board *b = l->board;
     uint64_t *sent = b->sent + l->first_stream +
                      (uint64_t)(l->first_line + w->number) % l->producers;
-    union element e = { 0 };
 
     rn_set_name("producer");
+    for (int k = 0; k < w->n_chans && w->n_chans > 1; k++)
+        produce_one(w, k, &sent[(uint64_t)k * l->producers]);
+    line_state(w->line, LINE_BOUND);
     load_await(l, BOARD_WARMING);
-    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0) {
-        uint64_t *number = &sent[(uint64_t)k * l->producers];
-        struct element_head head = element_next((uint64_t)(number - b->sent), *number);
-        int rc;
-
-        if (!l->stamped)
-            head.sent_ns = 0;
-        rc = element_send(l, w->chans[k], &e, head);
-        if (rc < 0)
-            work_failed(w, "send into", rc);
-        ++*number;
-        board_count(w->line);
-    }
+    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0)
+        produce_one(w, k, &sent[(uint64_t)k * l->producers]);
 }
 
 /* Rests nine tenths of the time. */
@@ -338,7 +346,8 @@ static int team_bind(struct team *t)
             return status;
         if (i == 0 && t->load->first_stream == 0)
             atomic_store(&t->load->board->capacity, (int64_t)rn_chan_cap(w->chans[0]));
-        line_state(w->line, LINE_BOUND);
+        if (t->fn != produce)
+            line_state(w->line, LINE_BOUND);
     }
     return CTL_OK;
 }

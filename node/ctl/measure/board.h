@@ -93,7 +93,7 @@ static inline struct element_head element_next(uint64_t stream, uint64_t number)
 {
     return (struct element_head){
         .where = stream << 40 | number,
-        .sent_ns = number % STAMP_ONE_IN == 0 ? measure_now_ns() : 0,
+        .sent_ns = (stream + number) % STAMP_ONE_IN == 0 ? measure_now_ns() : 0,
     };
 }
 
