@@ -34,13 +34,13 @@ fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(
   "core       4000  1200000 1024"
-  "envelope  10000  7000000 4096"
-  "frame     20000 12000000 4096"
-  "name     100000 40200000  300"
-  "node        400   100000  512"
-  "section   40000 36000000 1024"
+  "envelope  10000  4000000 4096"
+  "frame     20000  8000000 4096"
+  "name     100000 71350000  300"
+  "node        400    50000  512"
+  "section   40000 12000000 1024"
   "session   10000  3000000  512"
-  "shard      2000   500000 1024"
+  "shard      2000   400000 1024"
 )
 vandals_seconds=15 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
 rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
