@@ -5,6 +5,7 @@
 #   tests/e2e, tests/api    bash: whole processes, an installed library                               label e2e
 #   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
 #                           other .c files beside them are what they share
+#   tests/loom              the systematic scheduler test: the runtime once more, in virtual threads  label loom
 #   examples/               each program, as tests/examples/check.sh says                             label examples
 #   bench/                  the measurements, with tiny counts                                        label bench
 enable_testing()
@@ -85,7 +86,7 @@ endfunction()
 
 # Other .c files beside the tests are what they share.
 sources_of(sources GLOB tests/*/*.c tests/*/*/*.c)
-list(FILTER sources EXCLUDE REGEX "/tests/(api|sim|fuzz|stress|e2e|lint)/")
+list(FILTER sources EXCLUDE REGEX "/tests/(api|sim|fuzz|stress|e2e|lint|loom)/")
 foreach(source IN LISTS sources)
     if(source MATCHES "/test_[^/]*$")
         get_filename_component(folder ${source} DIRECTORY)
@@ -150,6 +151,48 @@ foreach(source IN LISTS fuzzers)
         endif()
     endif()
 endforeach()
+
+# ---- the systematic scheduler test ----
+# The runtime's sources once more, with smaller constants, our <stdatomic.h>, and models in place of these functions.
+set(loom_models malloc calloc realloc aligned_alloc free clock_gettime getrandom sched_yield usleep nanosleep clock_nanosleep
+    _exit rn_panic rn__assert_failed rn__dump_deadlock rn__ctx_switch rn__fault_init rn__fault_fini rn__fault_thread_init
+    rn__fault_thread_fini rn__signal_init rn__signal_fini pthread_create pthread_join pthread_mutex_lock
+    pthread_mutex_trylock pthread_mutex_unlock pthread_cond_wait pthread_cond_timedwait pthread_cond_signal
+    pthread_cond_broadcast epoll_create1 epoll_ctl epoll_wait eventfd write close fcntl poll syscall rn__stack_get
+    rn__stack_put)
+if(NOT RUNNEL_SANITIZE AND NOT RUNNEL_FUZZ AND NOT RUNNEL_COVERAGE)
+    set(loom_dir ${PROJECT_BINARY_DIR}/loom)
+    set(loom_runtime)
+    sources_of(loom_originals GLOB runtime/*.c runtime/*.h)
+    foreach(source IN LISTS loom_originals)
+        file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${source})
+        add_custom_command(OUTPUT ${loom_dir}/${name}
+            COMMAND sed -E -f ${PROJECT_SOURCE_DIR}/tests/loom/shrink.sed ${source} > ${loom_dir}/${name}
+            DEPENDS ${source} ${PROJECT_SOURCE_DIR}/tests/loom/shrink.sed VERBATIM)
+        list(APPEND loom_runtime ${loom_dir}/${name})
+    endforeach()
+    file(MAKE_DIRECTORY ${loom_dir}/runtime)
+    sources_of(loom_sources GLOB tests/loom/*.c)
+    # As for ThreadSanitizer, in whose place tests/loom/races.c is linked.  The room is compiled with all warnings elsewhere.
+    set(loom_flags -w -fsanitize=thread -U__SANITIZE_THREAD__)
+    if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+        list(APPEND loom_flags --param=tsan-instrument-func-entry-exit=0)
+    else()
+        list(APPEND loom_flags "-D__has_feature(x)=0" -mllvm -tsan-instrument-func-entry-exit=0)
+    endif()
+    set_source_files_properties(${loom_runtime} PROPERTIES COMPILE_OPTIONS "${loom_flags}")
+    add_executable(loom ${loom_sources} ${loom_runtime} ${ctx_source})
+    set_target_properties(loom PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_include_directories(loom BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/loom/include ${loom_dir})
+    target_compile_options(loom PRIVATE "$<$<COMPILE_LANGUAGE:C>:SHELL:-include stdatomic.h>"
+        -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${loom_dir}/=)
+    target_link_libraries(loom PRIVATE Threads::Threads ${CMAKE_DL_LIBS} m)
+    foreach(function IN LISTS loom_models)
+        target_link_options(loom PRIVATE -Wl,--wrap=${function})
+    endforeach()
+    add_test(NAME loom COMMAND loom --schedules 2000)
+    test_properties(loom loom ${timeout_default})
+endif()
 
 # ---- whole processes ----
 # A program that is a name of its own; .c files whose headers are beside them are what the programs share.
