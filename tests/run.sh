@@ -13,7 +13,9 @@
 #                   tsan   the suites under ThreadSanitizer
 #                   e2e    whole processes, and the installed library, on the release build; spoilt sessions against it
 #                   sim    the simulator: whole clusters from a seed
-#                   mutants  faults put into the core, the session and the node: the simulator finds them
+#                   loom   the runtime's own code under every schedule that matters, in virtual threads
+#                   mutants  faults put into the core, the session and the node: the simulator finds them; into the
+#                          runtime: loom does
 #                   fuzz   what decodes bytes from outside, and what acts on what they say
 #                   aarch64  the suites built for 64-bit ARM, under qemu-user; by itself only with --long
 #
@@ -24,12 +26,78 @@ set -uo pipefail
 export LC_ALL=C
 cd "${0%/*}/.." || exit 1
 
-stages=(lint model gcc clang asan tsan e2e sim mutants fuzz aarch64)
+stages=(lint model gcc clang asan tsan e2e sim loom mutants fuzz aarch64)
 
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
 graphs=10000 graphs_seconds=40 graphs_floor=1000
+loom_seconds=60 loom_schedules=0 # all units together; 0: as many as there is time for
+# How many of each at least, also when that takes longer, as on a busy machine.
+loom_units=(
+  "block 20000"
+  "chan_buffer 20000"
+  "chan_close 20000"
+  "chan_drain 20000"
+  "chan_meet 20000"
+  "chan_refuse 20000"
+  "chan_thread 20000"
+  "chan_timeout 20000"
+  "claim 200000"
+  "claim_fire 100000"
+  "claim_knock 100000"
+  "claim_talks 100000"
+  "claim_timeout 200000"
+  "cond 20000"
+  "cond_broadcast 20000"
+  "cond_timeout 20000"
+  "group_cancel 20000"
+  "group_deadline 20000"
+  "group_wait 20000"
+  "idle_blocked 20000"
+  "idle_one 20000"
+  "idle_push 20000"
+  "idle_ready 20000"
+  "idle_spread 20000"
+  "lock 80000"
+  "mutex 20000"
+  "mutex_starved 20000"
+  "mutex_threads 20000"
+  "note_fd 20000"
+  "note_order 20000"
+  "note_set 20000"
+  "once_goroutines 20000"
+  "once_threads 40000"
+  "park 20000"
+  "park_thread 20000"
+  "poll_close 20000"
+  "poll_evict 20000"
+  "poll_ready 20000"
+  "poll_timeout 20000"
+  "runq_full 50000"
+  "runq_idle 200000"
+  "runq_next 100000"
+  "runq_steal 50000"
+  "rwmutex 20000"
+  "rwmutex_threads 20000"
+  "select_cancel 20000"
+  "select_close 20000"
+  "select_cross 20000"
+  "select_crowd 20000"
+  "select_recv 20000"
+  "select_timeout 20000"
+  "sem 20000"
+  "sem_give 20000"
+  "sem_timeout 20000"
+  "stop_waits 20000"
+  "timer_move 20000"
+  "timer_sleep 20000"
+  "timer_stop 20000"
+  "timer_thread 20000"
+  "waitgroup 20000"
+  "yield 20000"
+)
 mutants_seconds=90 mutants_floor=6
+runtime_mutants_seconds=60 runtime_mutants_floor=10
 fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(
@@ -47,7 +115,7 @@ rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all
 repeat=1
 
 usage() {
-  sed -n '4,18s/^# \{0,1\}//p' "$0"
+  sed -n '4,20s/^# \{0,1\}//p' "$0"
 }
 
 wrong_use() {
@@ -74,7 +142,9 @@ done
 if [[ $long == yes ]]; then
   sim_seeds=100000 sim_seconds=7200 sim_floor=100000 sim_from=$((RANDOM * 1000000 + 1))
   graphs=100000 graphs_seconds=3600 graphs_floor=10000
+  loom_schedules=1000000
   mutants_seconds=0 mutants_floor=0 # all of them
+  runtime_mutants_seconds=0 runtime_mutants_floor=0
   fuzz_seconds=0 # as long as it takes
   vandals_seconds=600 vandals_floor=150000
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
@@ -251,13 +321,57 @@ stage_sim() {
   return $status
 }
 
+# One after another, as many at a time as there are processors.  A unit prints a line, which is kept in its log.
+loom_lane() { # NUMBER
+  local i name floor rest much status=0
+  for ((i = $1; i < ${#loom_units[@]}; i += jobs)); do
+    read -r name floor rest <<<"${loom_units[i]}"
+    much=(--seconds "$(((loom_seconds * 1000 * jobs) / ${#loom_units[@]}))e-3" --floor "$floor")
+    ((loom_schedules == 0)) || much=(--schedules "$loom_schedules")
+    timeout -s ABRT 3600 build/release/tests/loom --unit "$name" "${much[@]}" >"$logs/loom_$name.log" 2>&1 || status=1
+  done
+  return $status
+}
+
+stage_loom() {
+  local status=0 lane pid pids=() row name floor rest sum=0 n known
+  build build/release gcc release loom || return 1
+  known=$(build/release/tests/loom --list | wc -l)
+  if ((known != ${#loom_units[@]})); then
+    echo "tests/loom has $known units, tests/run.sh knows ${#loom_units[@]}" >>"$log"
+    count 0 1
+    return 1
+  fi
+  for ((lane = 0; lane < jobs; lane++)); do
+    loom_lane "$lane" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+  for row in "${loom_units[@]}"; do
+    read -r name floor rest <<<"$row"
+    cat "$logs/loom_$name.log" >>"$log"
+    n=$(awk '/ schedules of about / { print $3 }' "$logs/loom_$name.log")
+    if [[ -n $n ]] && ! grep -q FAILED "$logs/loom_$name.log"; then
+      count 1 0
+    else
+      echo "== loom $name: FAILED" >>"$log"
+      count 0 1
+      status=1
+    fi
+    sum=$((sum + ${n:-0}))
+  done
+  note=" ($sum schedules of ${#loom_units[@]} units, each at least its floor)"
+  return $status
+}
+
 # Each commit begins elsewhere in the list, so that all have their turn.
 stage_mutants() {
   local status=0 from
   from=$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1)))
   tests/mutants/run --from "$from" --seconds "$mutants_seconds" --floor "$mutants_floor" >>"$log" 2>&1 || status=1
+  tests/mutants/run --loom --from "$from" --seconds "$runtime_mutants_seconds" --floor "$runtime_mutants_floor" >>"$log" 2>&1 || status=1
   count "$(grep -c '^found ' "$log")" "$(grep -cE '^(survived|stale|broken|invalid) ' "$log")"
-  note=$(sed -n 's/^mutants: \(.*\)/ (\1)/p' "$log")
+  note=$(sed -n 's/^mutants: \(.*\)/ (\1)/p' "$log" | tr -d '\n')
   return $status
 }
 
