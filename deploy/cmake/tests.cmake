@@ -159,7 +159,7 @@ set(loom_models malloc calloc realloc aligned_alloc free clock_gettime getrandom
     rn__fault_thread_fini rn__signal_init rn__signal_fini pthread_create pthread_join pthread_mutex_lock
     pthread_mutex_trylock pthread_mutex_unlock pthread_cond_wait pthread_cond_timedwait pthread_cond_signal
     pthread_cond_broadcast epoll_create1 epoll_ctl epoll_wait eventfd write close fcntl poll syscall rn__stack_get
-    rn__stack_put)
+    rn__stack_put rn__stack_cache_drain rn__stack_trim rn__stack_give_back rn__stack_due rn__monitor_start rn__monitor_stop)
 if(NOT RUNNEL_SANITIZE AND NOT RUNNEL_FUZZ AND NOT RUNNEL_COVERAGE)
     set(loom_dir ${PROJECT_BINARY_DIR}/loom)
     set(loom_runtime)

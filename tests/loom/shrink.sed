@@ -4,6 +4,5 @@ s/^(#define PAUSES +)[0-9]+/\12/
 s/^(#define SPIN_ROUNDS +)[0-9]+/\12/
 s/^(#define SEARCH_ROUNDS +)[0-9]+/\11/
 s/^(#define RN__RUNQ_SIZE +)[0-9]+u/\14u/
-s/^(#define POLL_EVERY +)[0-9]+u/\14u/
-s/^(#define COMMON_EVERY +)[0-9]+u/\13u/
 s/^(#define HANDED_ON_MAX +)[0-9]+u/\14u/
+s/^(#define LOOK_EVERY +)[0-9]+u/\14u/

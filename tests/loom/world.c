@@ -146,6 +146,10 @@ struct rn__stack *__real_rn__stack_get(size_t bytes, struct rn__stack_cache *cac
 struct rn__stack *__wrap_rn__stack_get(size_t bytes, struct rn__stack_cache *cache);
 void __real_rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache);
 void __wrap_rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache);
+void __wrap_rn__stack_cache_drain(struct rn__stack_cache *cache);
+void __wrap_rn__stack_trim(void);
+bool __wrap_rn__stack_give_back(int64_t now);
+int64_t __wrap_rn__stack_due(const struct rn__stack_cache *cache, int64_t now);
 /* clang-format on */
 
 static struct {
@@ -185,6 +189,27 @@ void __wrap_rn__stack_put(struct rn__stack *s, struct rn__stack_cache *cache)
     __real_rn__stack_put(s, cache);
 }
 
+/* The workers and the pool keep none, and those that are made stay: nothing is ever given back to the system, in whose hands
+ * the trim at the end of a scheduler would see all of them. */
+void __wrap_rn__stack_cache_drain(struct rn__stack_cache *cache)
+{
+    (void)cache;
+}
+
+void __wrap_rn__stack_trim(void) {}
+
+bool __wrap_rn__stack_give_back(int64_t now)
+{
+    (void)now;
+    return false;
+}
+
+int64_t __wrap_rn__stack_due(const struct rn__stack_cache *cache, int64_t now)
+{
+    (void)cache, (void)now;
+    return LOOM_FOREVER;
+}
+
 void loom_world_reset(void)
 {
     bool registered = world.break_registered;
@@ -220,6 +245,8 @@ int __wrap_rn__fault_thread_init(void);
 void __wrap_rn__fault_thread_fini(void);
 int __wrap_rn__signal_init(void);
 void __wrap_rn__signal_fini(void);
+void __wrap_rn__monitor_start(void);
+void __wrap_rn__monitor_stop(void);
 /* clang-format on */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
@@ -341,6 +368,11 @@ int __wrap_rn__signal_init(void)
 }
 
 void __wrap_rn__signal_fini(void) {}
+
+/* It looks around every ten milliseconds and wakes who has been forgotten: no wake-up would ever be lost. */
+void __wrap_rn__monitor_start(void) {}
+
+void __wrap_rn__monitor_stop(void) {}
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
