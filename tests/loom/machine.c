@@ -551,6 +551,13 @@ uint64_t loom_load(const volatile void *at, unsigned size, memory_order order, c
     return value;
 }
 
+/* Of what seldom changes and stands in the conditions of loops: no scheduling point, for there is one nearby. */
+uint64_t loom_glance(const volatile void *at, unsigned size)
+{
+    loom_order_load(at, memory_order_seq_cst);
+    return read_memory(at, size);
+}
+
 void loom_store(volatile void *at, unsigned size, uint64_t value, memory_order order,
                 const char *where)
 {

@@ -39,6 +39,10 @@ bool loom_cas(volatile void *at, unsigned size, void *expected, uint64_t value,
 void loom_fence(memory_order order, const char *where);
 void loom_pause(void);
 
+/* A word that is read as if it were no atomic: shrink.sed puts this there. */
+uint64_t loom_glance(const volatile void *at, unsigned size);
+#define LOOM_GLANCE(v) ((__typeof__(v))loom_glance(&(v), sizeof(v)))
+
 /* What spins says so by this instruction. */
 #define __builtin_ia32_pause() loom_pause()
 
