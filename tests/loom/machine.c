@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define STACK_BYTES  (256u << 10)
-#define BUFFER_MAX   64
-#define BURNS_MAX    4096
-#define IN_A_ROW_MAX 500 /* steps of a thread while others could run */
-#define START_NS     INT64_C(1000000000)
+#define STACK_BYTES (256u << 10)
+#define BUFFER_MAX  64
+#define BURNS_MAX   4096
+#define IN_A_ROW    500u /* steps of a thread while others could run */
+#define START_NS    INT64_C(1000000000)
 
 enum state { NONE, READY, BLOCKED, ENDED };
 
@@ -57,7 +57,7 @@ static struct {
     bool exploring, looking;
     int64_t now, may_sleep;
     uint64_t random;
-    unsigned events, in_a_row;
+    unsigned events, in_a_row, row, rows;
 } m = { .current = -1 };
 
 bool loom_tracing;
@@ -231,6 +231,13 @@ static void step_made(int by)
             m.threads[i].yielded = false;
 }
 
+/* How many steps a thread makes until it gives way to those that could run.  Not as many each time, or it would stop at
+ * the same place of a loop again and again: with a lock in its hands for which the others wait. */
+static unsigned row_next(void)
+{
+    return IN_A_ROW + m.rows++ * 37 % 128;
+}
+
 /* The usual next after `from`: around. */
 static int next_in(unsigned set, int from)
 {
@@ -323,7 +330,8 @@ void loom_point(const char *where)
     set = runnable(m.current);
     if (set == 0)
         return;
-    if (++m.in_a_row > IN_A_ROW_MAX) { /* it may be waiting for another without saying so */
+    if (++m.in_a_row > m.row) { /* it may be waiting for another without saying so */
+        m.row = row_next();
         gives_way(t);
         return;
     }
@@ -527,7 +535,8 @@ void loom_run(const struct loom_unit *unit, uint64_t seed, bool races)
     m.may_sleep = 0;
     m.random = seed;
     m.looking = races;
-    m.events = 0;
+    m.events = m.rows = 0;
+    m.row = row_next();
     loom_world_reset();
     spawn(unit_main, (void *)unit, false);
     rn__worker_set(NULL);
