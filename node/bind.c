@@ -83,7 +83,7 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec = st->codec;
     side->codec.type = side->type;
     side->opts = st->opts;
-    side->opts.manual_ack = *hand != NULL;
+    side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
     side->state = SIDE_PENDING;
     side->closed = 0;
     side->closing = side->close_due = side->unbind_due = false;
@@ -107,7 +107,7 @@ static int side_begin(struct side *side, const struct statement *st)
     struct hand *hand = NULL;
     if (st->codec.type != NULL && (type = strdup(st->codec.type)) == NULL)
         return -ENOMEM;
-    if (st->opts.manual_ack && side->dir == RN_IN && (hand = hand_new(h)) == NULL) {
+    if (side->dir == RN_IN && (hand = hand_new(h)) == NULL) {
         free(type);
         return -ENOMEM;
     }

@@ -100,8 +100,8 @@ struct handle {
     struct parcel_list
         verdicts; /* sends and flushes that wait until their number is accepted; ascending */
     struct store in;
-    struct hand *
-        hand; /* of deliveries that are acknowledged by hand; NULL: they are not.  Fixed while bound */
+    struct hand
+        *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
     uint64_t popped;         /* elements handed to takers so far */
     uint64_t finished;       /* the first so many were decoded, each in its turn */
     uint64_t taken;          /* delivery number of the newest of those */

@@ -77,6 +77,7 @@ _Static_assert(RN_NAME_MAX > WIRE_NAME_MAX, "a name of the protocol has room");
 _Static_assert(RN_WHY_MAX > WIRE_WHY_MAX, "so has a reason");
 _Static_assert((int)RN_DEAD_DELIVERIES == WIRE_CAUSE_DELIVERIES, "as wire.h has it");
 _Static_assert((int)RN_DEAD_REJECTED == WIRE_CAUSE_REJECTED, "as wire.h has it");
+_Static_assert((int)RN_DEAD_REFUSED == WIRE_CAUSE_REFUSED, "as wire.h has it");
 
 int rn_msg_dead(const rn_msg *m, rn_dead *dead)
 {

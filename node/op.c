@@ -5,8 +5,10 @@
  * element, and with `confirm` waits for the verdict (finish).  A receive takes the oldest element's bytes under the
  * lock and decodes them on its own stack.
  *
- * Takers finish in the order in which they took.  So what is reported as taken was decoded, without exception: when
- * an element does not decode, nobody has returned with a later one, and it goes back with all that follow it. */
+ * Takers finish in the order in which they took.  So what is reported as taken was decoded, or was refused by its codec and
+ * said to be so before: it goes to the dead letters, and its receive goes on as if it had never been there.  When there is no
+ * memory to decode an element, or to say so, nobody has returned with a later one, and it goes back with all that
+ * follow it. */
 #include "node/op.h"
 
 #include "node/msg.h"
@@ -63,7 +65,7 @@ static int op_prepare(rn_chan *c, struct rn__op *op)
             p->buf.len = 0;
         if (rc == 0)
             rc = parcel_waitable(p);
-        if (rc == 0 && h->hand != NULL && (p->place = hand_reserve(h->hand)) == NULL)
+        if (rc == 0 && side->opts.manual_ack && (p->place = hand_reserve(h->hand)) == NULL)
             rc = -ENOMEM;
     }
     if (rc < 0) {
@@ -377,21 +379,35 @@ static void turn_pass(struct handle *h, struct parcel_list *next)
     }
 }
 
-/* The taker's part in the order: rc is how its decoding went.  Gives the receive's result. */
+/* The codec has refused the element.  false: there is no memory to say so.  Among dead letters it has no other place to go. */
+static bool receive_refuse(struct handle *h, const struct parcel *p, int rc)
+{
+    struct delivery *d = rc == -ENOMEM || p->letter != NULL ? NULL : hand_reserve(h->hand);
+    if (d == NULL)
+        return false;
+    rn_reached("op: a codec refuses an element");
+    d->number = p->delivery;
+    /* When it is too late for that it goes back by itself. */
+    (void)hand_settle(d, WIRE_UNREADABLE, 0, rn_strerror(rc));
+    return true;
+}
+
+/* The taker's part in the order: rc is how its decoding went.  Gives the receive's result, or RN__RETRY. */
 static int receive_settle(struct handle *h, struct parcel *p, int rc)
 {
     struct parcel_list next = TAILQ_HEAD_INITIALIZER(next);
     rn__chan_lock(h->chan);
+    bool refused = false;
     if (turn_wait(h, p)) {
         rc = h->fatal;
-    } else if (rc < 0) {
+    } else if (rc < 0 && !(refused = receive_refuse(h, p, rc))) {
         h->broken = p->number;
         if (h->over)
             h->fatal = h->fatal < 0 ? h->fatal : rc;
         else
             handle_fail_locked(h, rc);
     } else {
-        rc = 0;
+        rc = refused ? RN__RETRY : 0;
         h->finished = p->number;
         h->taken = p->delivery;
         if (!h->over)
@@ -465,7 +481,7 @@ static int receive_finish(struct handle *h, struct rn__op *op, bool performed, i
         memcpy(op->elem, elem, codec->elemsize);
     } else if (rc == 0) {
         receive_discard(p);
-    } else if (made && codec->drop != NULL) {
+    } else if (made && rc < 0 && codec->drop != NULL) {
         codec->drop(codec->ctx, elem);
     }
     receive_end(h, p);

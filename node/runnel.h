@@ -86,8 +86,9 @@ typedef struct rn_codec {
     size_t      elemsize;           /* must equal the channel's, else rn_bind gives -EINVAL */
     const void *ctx;                /* handed to the three below; must outlive the handle */
     int  (*encode)(const void *ctx, const void *elem, rn_buf *out);  /* < 0: the send's result; OUT needs it */
-    /* < 0: the bytes are not such an element.  The receive gives that result, the handle fails with it for good,
-     * and the element goes back to the channel, first in line for other receivers; nothing is lost.  IN needs it. */
+    /* < 0: the bytes are not such an element.  It goes to NAME.dead, and the receive goes on as if it had never been there.
+     * Only -ENOMEM, and any error on dead letters, is the receive's result: the handle fails with it for good, and the element
+     * goes back to the channel, first in line for other receivers; nothing is lost.  IN needs it. */
     int  (*decode)(const void *ctx, const uint8_t *bytes, size_t len, void *elem);
     void (*drop)(const void *ctx, void *elem);
 } rn_codec;
@@ -189,6 +190,7 @@ uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements drop
  *
  * The delivery is yours for as long as its session lives; nothing needs to be extended.  0: the home will be told.  RN_ESTALE:
  * the session is over, the handle is unbound or the channel was cancelled; the element is with others, or will be.
+ * A message that is never given back costs its slot while the session lives, and some memory for ever.
  * When the session ends before the home has heard what gave 0, the element comes again, too.  (-ESHUTDOWN in a child of fork.)
  *
  * A receive into NULL acknowledges at once.  Without manual_ack an rn_msg is done when it was received: rn_msg_ack gives 0,
@@ -206,14 +208,14 @@ int rn_msg_reject(rn_msg *m, const char *why);       /* to NAME.dead, now; why (
 /* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
 
-/* The channel NAME.dead has what was rejected, and what came back from receivers by hand after max_deliveries.  It is
+/* The channel NAME.dead has what was rejected, what a codec has refused, and what came back from receivers by hand after max_deliveries.  It is
  * bound IN only, like any other channel: its elements are as they were, and any codec may have them (it is raw).  In it
  * nothing dies: a reject is a nack.  By hand rn_msg_dead tells what became of one before it died. */
 #define RN_WHY_MAX 256
-enum rn_dead_cause { RN_DEAD_DELIVERIES, RN_DEAD_REJECTED };
+enum rn_dead_cause { RN_DEAD_DELIVERIES, RN_DEAD_REJECTED, RN_DEAD_REFUSED };
 typedef struct rn_dead {
     enum rn_dead_cause cause;
-    char     why[RN_WHY_MAX];       /* as rn_msg_reject was told; "" */
+    char     why[RN_WHY_MAX];       /* as rn_msg_reject was told, or the codec's error in words; "" */
     char     channel[RN_NAME_MAX];  /* where it was ... */
     uint64_t seq;                   /* ... at this position */
     uint32_t deliveries;            /* so often it was delivered there */

@@ -12,7 +12,7 @@ _Static_assert(WIRE_GOODBYE == (int)RUNNEL__CONTROL__WHAT_GOODBYE, "wire.h and r
 _Static_assert(WIRE_OPENED == (int)RUNNEL__CONTROL__WHAT_OPENED, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_REPORT == (int)RUNNEL__CONTROL__WHAT_REPORT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SETTLE == (int)RUNNEL__CONTROL__WHAT_SETTLE, "wire.h and runnel.proto agree");
-_Static_assert(WIRE_REJECTED == (int)RUNNEL__VERDICT__REJECTED, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_UNREADABLE == (int)RUNNEL__VERDICT__REFUSED, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
@@ -243,7 +243,7 @@ static int settle_read(struct wire_control *c, const Runnel__Settle *pb, struct 
     c->bind = pb->bind;
     c->settle.verdict = (enum wire_verdict)pb->verdict;
     c->settle.delay_ms = pb->delay_ms;
-    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_REJECTED)
+    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_UNREADABLE)
         return -EPROTO;
     if (text_read(&c->settle.why, pb->why, WIRE_WHY_MAX) < 0)
         return -EPROTO;

@@ -11,8 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-_Static_assert(WIRE_CAUSE_REJECTED == (int)RUNNEL__CAUSE__REJECTED_BY_HAND,
-               "as runnel.proto has it");
+_Static_assert(WIRE_CAUSE_LAST == (int)RUNNEL__CAUSE__REFUSED_BY_CODEC, "as runnel.proto has it");
 
 static Runnel__DeadLetter message_of(const struct wire_dead *d)
 {

@@ -91,13 +91,14 @@ struct wire_operation {
     uint64_t number;
 };
 
-enum wire_verdict { WIRE_DONE, WIRE_AGAIN, WIRE_REJECTED };
+enum wire_verdict { WIRE_DONE, WIRE_AGAIN, WIRE_REJECTED, WIRE_UNREADABLE /* REFUSED */ };
 
 /* Why something is a dead letter. */
 enum wire_cause {
     WIRE_CAUSE_DELIVERIES,
     WIRE_CAUSE_REJECTED,
-    WIRE_CAUSE_LAST = WIRE_CAUSE_REJECTED
+    WIRE_CAUSE_REFUSED,
+    WIRE_CAUSE_LAST = WIRE_CAUSE_REFUSED
 };
 
 struct wire_range { /* of delivery numbers */
@@ -229,7 +230,7 @@ struct wire_control {
                 *ranges; /* ascending, apart from each other, 1 .. WIRE_RANGES_MAX */
             uint32_t n_ranges;
             uint64_t delay_ms;
-            const char *why; /* REJECTED */
+            const char *why; /* REJECTED, REFUSED */
         } settle;
         struct wire_counts counts;
         struct {

@@ -219,7 +219,8 @@ void channel_settle(struct channel *ch)
     if (ch->is_dead)
         dead_wake(ch);
     if (channel_meets(ch)) {
-        meet_settle(ch);
+        if (ch->dying.count == 0) /* else who sends on and on would fill it */
+            meet_settle(ch);
     } else {
         match_settle(ch);
         credit_settle(ch);

@@ -447,7 +447,8 @@ void match_gave_back(struct binding *b, uint64_t n, uint64_t bytes)
 {
     settle_hand(b);
     side_give_back(b, n, bytes);
-    recount(b);
+    if (!channel_meets(b->channel))
+        recount(b);
     match_place(b);
 }
 

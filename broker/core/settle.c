@@ -1,4 +1,4 @@
-/* settle.c - acknowledged by hand, or to be delivered again.   SPDX-License-Identifier: MIT
+/* settle.c - acknowledged by hand, to be delivered again, or to die.   SPDX-License-Identifier: MIT
  *
  * Invariant: the numbers in a binding's `hand` are lower than those in its `delivered`, and whole runs there are taken;
  * of `delivered` only the first run may be, in part.  So what is acknowledged in order is found at the front, and what is
@@ -261,8 +261,10 @@ struct settling {
 static bool settling_begin(struct settling *s, struct channel *ch, const struct wire_control *c)
 {
     *s = (struct settling){ .done = c->settle.verdict == WIRE_DONE };
-    if (c->settle.verdict == WIRE_REJECTED && !ch->is_dead) {
-        s->epitaph = epitaph_new(WIRE_CAUSE_REJECTED, c->settle.why);
+    if (!ch->is_dead && c->settle.verdict >= WIRE_REJECTED) {
+        bool rejected = c->settle.verdict == WIRE_REJECTED;
+        s->epitaph = epitaph_new(rejected ? WIRE_CAUSE_REJECTED : WIRE_CAUSE_REFUSED,
+                                 c->settle.why);
         return s->epitaph != NULL;
     }
     if (!s->done && c->settle.delay_ms > 0 && !ch->closed) {
@@ -292,7 +294,7 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         rn_reached("settle: what is settled was dropped");
         return 0; /* the Closed that says so crossed on the way */
     }
-    if (!b->by_hand) {
+    if (!b->by_hand && c->settle.verdict != WIRE_UNREADABLE) {
         *why = "a delivery was settled by a binding without manual_ack";
         return -EPROTO;
     }
@@ -309,7 +311,10 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         b->taken += count;
         ch->ledger.taken += count;
     } else if (s.epitaph != NULL) {
-        rn_reached("settle: an element is rejected");
+        rn_reached_if(c->settle.verdict == WIRE_REJECTED, "settle: an element is rejected");
+        rn_reached_if(c->settle.verdict == WIRE_UNREADABLE,
+                      "settle: a codec has refused an element");
+        rn_reached_if(channel_meets(ch), "settle: it was refused after a rendezvous");
         dead_die(ch, &back, s.epitaph);
     } else {
         comes_again(ch, &back, s.nap, c->settle.delay_ms);

@@ -31,6 +31,8 @@ struct mortuary {
     rn_chan *in, *out;
     rn_msg held[BATCH];
     size_t n_held;
+    rn_msg *left; /* what is not to be acknowledged; without its bytes */
+    size_t n_left, left_size;
     uint64_t n;
 };
 
@@ -86,11 +88,30 @@ static void print_letter(const rn_msg *msg)
            d.seq, d.deliveries, d.deliveries == 1 ? "" : "s", when);
     if (d.cause == RN_DEAD_DELIVERIES)
         printf("delivered too often\n");
+    else if (d.cause == RN_DEAD_REFUSED)
+        printf("refused by its receiver's codec: %s\n", ctl_clean(why));
     else
         printf("rejected%s%s\n", why[0] != '\0' ? ": " : "", ctl_clean(why));
     printf("  ");
     fwrite(msg->bytes.data, 1, msg->bytes.len, stdout);
     putchar('\n');
+}
+
+/* It stays among the dead letters, once the handle is unbound. */
+static int leave(struct mortuary *m, rn_msg *msg)
+{
+    size_t size = m->left_size > 0 ? 2 * m->left_size : BATCH;
+
+    if (m->n_left == m->left_size) {
+        rn_msg *grown = realloc(m->left, size * sizeof *grown);
+        if (!grown)
+            return ctl_say("out of memory");
+        m->left = grown;
+        m->left_size = size;
+    }
+    rn_bytes_free(&msg->bytes);
+    m->left[m->n_left++] = *msg;
+    return CTL_OK;
 }
 
 /* All that was sent is with the broker: so it may be acknowledged. */
@@ -102,7 +123,7 @@ static int settle_batch(struct mortuary *m)
         if (rc == 0)
             m->n += rn_msg_ack(&m->held[i]) == 0;
         else
-            rn_bytes_free(&m->held[i].bytes);
+            (void)leave(m, &m->held[i]);
     }
     m->n_held = 0;
     return rc < 0 ? ctl_say_failed("send to", m->name, rc) : CTL_OK;
@@ -115,14 +136,13 @@ static int handle(struct mortuary *m, rn_msg *msg)
 
     if (m->action == SHOW) {
         print_letter(msg);
-        rn_bytes_free(&msg->bytes);
         m->n++;
-        return CTL_OK;
+        return leave(m, msg);
     }
     if (m->action == REPLAY)
         rc = rn_chan_send(m->out, msg, RN_FOREVER);
     if (rc < 0) {
-        rn_bytes_free(&msg->bytes);
+        (void)leave(m, msg);
         return ctl_say_failed("send to", m->name, rc);
     }
     m->held[m->n_held++] = *msg;
@@ -179,6 +199,8 @@ static int read_all(struct mortuary *m)
     rn_shield(1);
     if (m->in != NULL)
         rn_unbind(m->in, rn_after(CTL_GRACE_NS)); /* what is not acknowledged stays where it was */
+    for (size_t i = 0; i < m->n_left; i++)
+        (void)rn_msg_nack(&m->left[i], 0); /* too late, as it is meant to be */
     rn_chan_unref(m->in);
     rn_chan_unref(m->out);
     rn_shield(0);
@@ -282,5 +304,8 @@ int dead_main(int argc, char **argv, struct ctl_opts *opts)
         status = ctl_check_name(m.name);
     if (status == CTL_OK && m.name != NULL)
         snprintf(m.dead, sizeof m.dead, "%.250s" SUFFIX, m.name);
-    return status == CTL_OK ? ctl_main(CTL_WORKERS, dead_run, &m) : status;
+    if (status == CTL_OK)
+        status = ctl_main(CTL_WORKERS, dead_run, &m);
+    free(m.left);
+    return status;
 }

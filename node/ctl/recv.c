@@ -313,6 +313,8 @@ static int receiver_work(struct receiver *r)
         status = rc;
     if (r->chan)
         rn_unbind(r->chan, rn_after(CTL_GRACE_NS)); /* too late: the lease gives the rest back */
+    for (size_t i = 0; i < r->n_held; i++)
+        (void)rn_msg_nack(&r->held[i].msg, 0); /* the unbind has given it back */
     rn_chan_unref(r->chan);
     rn_shield(0);
     return r->hole ? CTL_FAILED : status;

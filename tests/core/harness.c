@@ -760,9 +760,9 @@ static void settle_some(struct handle *h, enum wire_verdict verdict, size_t i, s
     uint32_t n_ranges = 0;
 
     for (; n > 0 && i < h->hand.n && n_ranges < RANGES_MAX; n--, i += skip) {
-        struct wire_range one = settle_one(h, verdict, i), *last = &ranges[n_ranges - 1];
-        if (n_ranges > 0 && last->first + last->count == one.first)
-            last->count++;
+        struct wire_range one = settle_one(h, verdict, i);
+        if (n_ranges > 0 && ranges[n_ranges - 1].first + ranges[n_ranges - 1].count == one.first)
+            ranges[n_ranges - 1].count++;
         else
             ranges[n_ranges++] = one;
     }

@@ -140,7 +140,7 @@ void control_must_be_sound(const struct wire_control *c)
         sound_goroutines(c->report.goroutines, c->report.n_goroutines);
         break;
     case WIRE_SETTLE:
-        must((unsigned)c->settle.verdict <= WIRE_REJECTED);
+        must((unsigned)c->settle.verdict <= WIRE_UNREADABLE);
         sound_text(c->settle.why, WIRE_WHY_MAX);
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;

@@ -242,7 +242,7 @@ static void say_settle(struct hostile_binding *b, struct input *in, struct wire_
     uint64_t end = 0;
 
     c->what = WIRE_SETTLE;
-    c->settle.verdict = (enum wire_verdict)(how % 3);
+    c->settle.verdict = b->by_hand ? (enum wire_verdict)(how % 4) : WIRE_UNREADABLE;
     c->settle.why = how & 16 ? "broken" : "";
     c->settle.delay_ms = how & 2 ? nearly(in, take(in)) : 0;
     c->settle.ranges = ranges;
@@ -372,7 +372,7 @@ static void say_of_fitting(struct hostile *h, struct input *in, struct wire_cont
         say_taken(b, in, c);
         break;
     case 4:
-        if (b->by_hand)
+        if (b->by_hand || take(in) < 64)
             say_settle(b, in, c);
         else
             say_taken(b, in, c);

@@ -27,6 +27,11 @@ static void send_numbers(rn_chan *out, int64_t first, int64_t last)
         check_rc(rn_chan_send(out, &n, SOON), 0);
 }
 
+static void send_six(void *arg)
+{
+    send_numbers(*(rn_chan **)arg, 1, 6);
+}
+
 /* The number in it. */
 static int64_t number_of(const rn_msg *m)
 {
@@ -122,7 +127,7 @@ static int what_is_rejected_is_told_of(void *arg)
     rn_dead info;
     memset(why, 'w', sizeof why - 1);
     send_numbers(out, 1, 4);
-    rn_msg m[4];
+    rn_msg m[4], d = { 0 };
     for (int i = 0; i < 4; i++)
         m[i] = receive(in);
     check_rc(rn_msg_dead(&m[0], &info), -ENOENT);
@@ -133,7 +138,7 @@ static int what_is_rejected_is_told_of(void *arg)
     rn_bind_opts opts = { .manual_ack = true };
     check_rc(rn_bind(b, "queue.dead", RN_IN, dead, &rn_codec_msg, &opts, SOON), 0);
     for (int i = 0; i < 3; i++) {
-        rn_msg d = receive(dead);
+        d = receive(dead);
         check_rc(rn_msg_dead(&d, &info), 0);
         check(info.cause == RN_DEAD_REJECTED && strcmp(info.channel, "queue") == 0);
         check(info.deliveries == 1 && info.died_ns > 0);
@@ -144,10 +149,9 @@ static int what_is_rejected_is_told_of(void *arg)
             check(strlen(info.why) == (info.seq == 3 ? 0 : 255));
         if (i < 2)
             check_rc(rn_msg_ack(&d), 0);
-        else
-            rn_bytes_free(&d.bytes); /* it comes again when its handle is unbound */
     }
-    rn_unbind(dead, SOON);
+    check_rc(rn_unbind(dead, SOON), 0); /* the last comes again */
+    check_rc(rn_msg_ack(&d), RN_ESTALE);
     rn_chan_unref(dead);
     /* Whoever binds them with the elements' own codec gets them as they were. */
     dead = rn_chan_new(sizeof(int64_t), 0, NULL);
@@ -157,6 +161,57 @@ static int what_is_rejected_is_told_of(void *arg)
     check(n >= 2 && n <= 4);
     struct wire_channel_info ledger = channel_info(b, "queue");
     check(ledger.accepted == 4 && ledger.taken == 1 && ledger.dead == 3);
+    rn_chan_unref(dead);
+    rn_chan_unref(out);
+    rn_chan_unref(in);
+    node_close(a);
+    node_close(b);
+    cluster_close();
+    return 0;
+}
+
+static int even_only(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    int rc = rn_codec_int64.decode(ctx, bytes, len, elem);
+    return rc < 0 ? rc : *(int64_t *)elem % 2 == 0 ? 0 : -EILSEQ;
+}
+
+/* On a rendezvous too: the receive goes on to the next that is sent. */
+static int what_a_codec_refuses_is_a_dead_letter(void *arg)
+{
+    (void)arg;
+    cluster_open(100 * RN_US, 500 * RN_US);
+    rn_node *a = node_open("a"), *b = node_open("b");
+    rn_codec picky = rn_codec_int64;
+    picky.decode = even_only;
+    rn_chan *out = bound_out(a, round_now == 0 ? 8 : RN_RENDEZVOUS);
+    rn_chan *in = rn_chan_new(sizeof(int64_t), 0, NULL);
+    rn_chan *dead = rn_chan_new(sizeof(rn_msg), 0, NULL);
+    rn_bind_opts opts = { .manual_ack = true };
+    rn_group *g = rn_group_new();
+    check_rc(rn_bind(b, "queue", RN_IN, in, &picky, NULL, SOON), 0);
+    check_rc(rn_group_go(g, send_six, &out, sizeof out), 0);
+    for (int64_t want = 2; want <= 6; want += 2) {
+        int64_t n = 0;
+        check_rc(rn_chan_recv(in, &n, SOON), 0);
+        check(n == want);
+    }
+    check_rc(rn_group_wait(g, SOON), 0);
+    rn_group_free(g);
+    check_rc(rn_bind(b, "queue.dead", RN_IN, dead, &rn_codec_msg, &opts, SOON), 0);
+    for (int64_t want = 1; want <= 5; want += 2) {
+        rn_msg m = receive(dead);
+        rn_dead info;
+        check(number_of(&m) == want);
+        check_rc(rn_msg_dead(&m, &info), 0);
+        check(info.cause == RN_DEAD_REFUSED && strcmp(info.why, rn_strerror(-EILSEQ)) == 0);
+        check_rc(rn_msg_ack(&m), 0);
+    }
+    rn_chan_close(out);
+    int64_t n = 0;
+    check_rc(rn_chan_recv(in, &n, SOON), RN_ECLOSED);
+    struct wire_channel_info ledger = channel_info(b, "queue");
+    check(ledger.accepted == 6 && ledger.taken == 3 && ledger.dead == 3);
     rn_chan_unref(dead);
     rn_chan_unref(out);
     rn_chan_unref(in);
@@ -316,6 +371,7 @@ int main(int argc, char **argv)
         { "any_order_will_do", any_order_will_do, 1, 8 },
         { "nack_brings_it_again", nack_brings_it_again, 1, 8 },
         { "what_is_rejected_is_told_of", what_is_rejected_is_told_of, 1, 8 },
+        { "what_a_codec_refuses_is_a_dead_letter", what_a_codec_refuses_is_a_dead_letter, 2, 8 },
         { "verdict_after_the_end_is_stale", verdict_after_the_end_is_stale, ENDS, 4 },
         { "what_is_said_before_the_end_counts", what_is_said_before_the_end_counts, 2, 8 },
         { "receive_into_nothing_acknowledges", receive_into_nothing_acknowledges, 1, 4 },

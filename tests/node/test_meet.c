@@ -470,14 +470,14 @@ static void receive_until_refused(void *arg)
     do
         rc = receive_thing(*(rn_chan **)arg, SOON);
     while (rc > 0);
-    check_rc(rc, -EBADMSG);
+    check_rc(rc, -ENOMEM);
 }
 
 static int decoded; /* reset by the fact */
 
 static int refuse_every_third(const void *ctx, const uint8_t *data, size_t len, void *elem)
 {
-    return ++decoded % 3 == 0 ? -EBADMSG : thing_codec.decode(ctx, data, len, elem);
+    return ++decoded % 3 == 0 ? -ENOMEM : thing_codec.decode(ctx, data, len, elem);
 }
 
 /* Other receives of the handle are claimed meanwhile: what they are given does not keep it from being unbound. */

@@ -307,7 +307,7 @@ static void random_control(struct sample *s, enum wire_what what)
         c->goodbye.unsent = random_chance(50);
         break;
     case WIRE_SETTLE:
-        c->settle.verdict = (enum wire_verdict)random_below(WIRE_REJECTED + 1);
+        c->settle.verdict = (enum wire_verdict)random_below(WIRE_UNREADABLE + 1);
         c->settle.why = random_text(s, WIRE_WHY_MAX);
         c->settle.delay_ms = random_number();
         random_ranges(s);
@@ -1211,7 +1211,7 @@ static void values_out_of_range_are_refused(void **state)
     stranger_is_refused(&c);
     struct wire_range range = { 1, 1 };
     c = (struct wire_control){ .what = WIRE_SETTLE,
-                               .settle = { .verdict = (enum wire_verdict)(WIRE_REJECTED + 1),
+                               .settle = { .verdict = (enum wire_verdict)(WIRE_UNREADABLE + 1),
                                            .ranges = &range,
                                            .n_ranges = 1 } };
     stranger_is_refused(&c);

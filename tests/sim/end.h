@@ -7,6 +7,7 @@
 
 #define CANCEL_REASON (-EPIPE)      /* of a receiver */
 #define FAIL_REASON   (-ECONNRESET) /* of a sender */
+#define REFUSAL       (-EILSEQ)     /* of a receiver's codec */
 #define REJECT_REASON "not wanted"  /* of a receiver */
 
 struct end {

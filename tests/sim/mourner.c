@@ -48,6 +48,8 @@ static void check_epitaph(const struct mourner *m, const rn_msg *msg, const rn_d
     if (dead->cause == RN_DEAD_DELIVERIES && (dead->deliveries != most || dead->why[0] != '\0'))
         sim_fail("an element died when it had been delivered %u times, not %u", dead->deliveries,
                  most);
+    if (dead->cause == RN_DEAD_REFUSED && strcmp(dead->why, rn_strerror(REFUSAL)) != 0)
+        sim_fail("an element died because its codec said '%s'", dead->why);
     if (dead->cause == RN_DEAD_REJECTED && strcmp(dead->why, REJECT_REASON) != 0)
         sim_fail("an element died because it was '%s'", dead->why);
 }
@@ -61,8 +63,7 @@ static void mourn(struct mourner *m, rn_msg *msg)
         sim_fail("a dead letter is none: %s", rn_strerror(rc));
     check_epitaph(m, msg, &dead);
     m->w->faults[FAULT_DEATH]++;
-    oracle_dead(m->w->oracle, m->channel, m->home, element_id(&msg->bytes),
-                dead.cause == RN_DEAD_REJECTED);
+    oracle_dead(m->w->oracle, m->channel, m->home, element_id(&msg->bytes), (enum death)dead.cause);
     rc = sim_chance(m->w, 10) ? rn_msg_nack(msg, 0) : rn_msg_ack(msg);
     if (rc != 0 && rc != RN_ESTALE)
         sim_fail("a verdict on a dead letter gave %s", rn_strerror(rc));

@@ -18,9 +18,10 @@ struct element {
     bool gave_0; /* its send, though it may be in doubt by now */
     uint32_t receipts;
     uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
-    uint32_t holder; /* by hand: the handle, + 1, that has it or has acknowledged it; 0: none */
+    uint32_t
+        holder; /* by hand: the handle, + 1, that has it or has said that it is over; 0: none */
     uint32_t nacks;
-    bool rejected, dying, dead;
+    bool rejected, refused, dying, dead;
 };
 
 /* An element came to a handle while another had it. */
@@ -391,22 +392,35 @@ static void dies(struct oracle *o, struct element *e)
     e->dying = true;
 }
 
-void oracle_again(struct oracle *o, uint32_t element, bool once_too_often)
+void oracle_again(struct oracle *o, uint32_t handle, uint32_t element, bool once_too_often)
 {
-    element_at(o, element)->nacks++;
-    oracle_let_go(o, element);
+    struct element *e = element_at(o, element);
+
+    e->nacks++;
+    e->holder = once_too_often ? handle + 1 : 0;
     if (once_too_often)
-        dies(o, element_at(o, element));
+        dies(o, e);
 }
 
-void oracle_rejected(struct oracle *o, uint32_t element)
+void oracle_rejected(struct oracle *o, uint32_t handle, uint32_t element)
 {
-    element_at(o, element)->rejected = true;
-    oracle_let_go(o, element);
-    dies(o, element_at(o, element));
+    struct element *e = element_at(o, element);
+
+    e->rejected = true;
+    e->holder = handle + 1; /* nobody may be given it any more */
+    dies(o, e);
 }
 
-void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, bool rejected)
+void oracle_refused(struct oracle *o, uint32_t element)
+{
+    struct element *e = element_at(o, element);
+
+    e->refused = true;
+    dies(o, e);
+    channel_of(o, e)->begun++;
+}
+
+void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, enum death death)
 {
     struct element *e = element_at(o, element);
 
@@ -415,7 +429,7 @@ void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element,
                  channel, home);
     if (e->fate == FATE_NOT_SENT)
         sim_fail("element %u died, though its send said that nothing was sent", element);
-    if (rejected && !e->rejected)
+    if ((death == DEATH_BY_HAND && !e->rejected) || (death == DEATH_BY_CODEC && !e->refused))
         sim_fail("element %u died as one that was rejected, and nobody has rejected it", element);
     e->dead = true;
 }
@@ -437,8 +451,9 @@ static void check_conflicts(const struct oracle *o)
 
     for (size_t i = 0; i < o->conflicts.len; i++)
         if (!handle_at(o, c[i].older)->ended)
-            sim_fail("element %u came to handle %u, while handle %u had it or had acknowledged it",
-                     c[i].element, c[i].newer, c[i].older);
+            sim_fail(
+                "element %u came to handle %u, while handle %u had it, or had acknowledged or rejected it",
+                c[i].element, c[i].newer, c[i].older);
 }
 
 /* A channel that nobody closed has closed. */

@@ -79,10 +79,13 @@ void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries);
 /* The program's verdict gave 0, and it was: done; again (and that was once too often); rejected. */
 void oracle_acknowledged(struct oracle *o, uint32_t handle, uint32_t element);
-void oracle_again(struct oracle *o, uint32_t element, bool once_too_often);
-void oracle_rejected(struct oracle *o, uint32_t element);
-/* It is a dead letter, because it was rejected, or because it was delivered so often as is allowed. */
-void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, bool rejected);
+void oracle_again(struct oracle *o, uint32_t handle, uint32_t element, bool once_too_often);
+void oracle_rejected(struct oracle *o, uint32_t handle, uint32_t element);
+/* A codec refuses it: so its receive takes another. */
+void oracle_refused(struct oracle *o, uint32_t element);
+/* It is a dead letter, because it was delivered so often as is allowed, was rejected, or refused. */
+enum death { DEATH_OF_DELIVERIES, DEATH_BY_HAND, DEATH_BY_CODEC };
+void oracle_dead(struct oracle *o, int channel, unsigned home, uint32_t element, enum death death);
 /* Who has it has no right to it any more: it was told so, or begins to unbind. */
 void oracle_let_go(struct oracle *o, uint32_t element);
 /* Has somebody cancelled it? */
@@ -102,7 +105,7 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason);
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
 /* The end: nothing lost, nothing doubled but what a session's end allows - and then the older session had the element
- * first -; nothing given to another while somebody has it to acknowledge, or has done so, but by a session's end; the number of
+ * first -; nothing given to another while somebody has it to acknowledge, or has done so, or has rejected it, but by a session's end; the number of
  * deliveries exact where no session ended; per-sender order where no session ended, and the reason of a failure has come to somebody. */
 void oracle_finish(struct oracle *o);
 

@@ -196,7 +196,7 @@ void program_run(struct world *w)
         w->senders_left[i] = w->receivers_left[i] = 1; /* until they are counted */
         start(program, keeper, &job, sizeof job);
         struct mourner_job mourns = { .w = w, .channel = i, .over = over };
-        if (w->config.by_hand)
+        if (!w->config.local && (w->config.by_hand || w->config.refusals))
             start(program, mourner, &mourns, sizeof mourns);
     }
     for (int i = 0; i < w->config.channels; i++) {

@@ -61,10 +61,10 @@ static int settle(struct receiver *r, int k)
         rc = rn_msg_ack(&held.msg);
     if (rc == 0 && again) {
         w->faults[FAULT_NACK]++;
-        oracle_again(w->oracle, held.element, too_often);
+        oracle_again(w->oracle, r->handle, held.element, too_often);
     } else if (rc == 0 && reject) {
         w->faults[FAULT_REJECT]++;
-        oracle_rejected(w->oracle, held.element);
+        oracle_rejected(w->oracle, r->handle, held.element);
     } else if (rc == 0) {
         oracle_acknowledged(w->oracle, r->handle, held.element);
     } else if (rc == RN_ESTALE) {
@@ -266,7 +266,7 @@ static bool receive(struct receiver *r)
         rn_sleep(rn_after(100 * RN_US));
     else if (end_is_over(rc))
         session_over(r);
-    else if (rc == -EILSEQ && w->config.refusals)
+    else if (rc == -ENOMEM && w->config.refusals)
         begin_anew(r, session_ends(r));
     else if (rc != RN_ECLOSED)
         sim_fail("receive: %s", rn_strerror(rc));

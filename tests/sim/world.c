@@ -1,5 +1,5 @@
 /* world.c - see world.h.   SPDX-License-Identifier: MIT */
-#include "tests/sim/world.h"
+#include "tests/sim/end.h"
 
 #include "runtime/assert.h"
 #include "runtime/sched.h"
@@ -287,7 +287,10 @@ static int decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
 
     if (w->config.refusals && sim_chance(w, 1)) {
         w->faults[FAULT_REFUSAL]++;
-        return -EILSEQ;
+        if (sim_chance(w, 50))
+            return -ENOMEM; /* it is to come again */
+        oracle_refused(w->oracle, element_id(&(rn_bytes){ .data = (uint8_t *)bytes, .len = len }));
+        return REFUSAL;
     }
     return rn_codec_bytes.decode(rn_codec_bytes.ctx, bytes, len, elem);
 }
