@@ -74,7 +74,7 @@ looks() { # of a process or a core
     '3 "beta" \[mutex 0x[0-9a-f]+, .*\] locks at parked.c:' '4 \[sleep, .*\] sleeps_fn'
   must_say some '2 "alpha"'
   must_not_say some '"beta"'
-  must_say bt 'goroutine +2 "alpha"' ' receives \(marker=4242\)' ' alpha_fn ' ' g_main ' ' rn__ctx_entry '
+  must_say bt 'goroutine +2 "alpha"' ' receives \(marker=4242\)' ' alpha_fn ' ' g_main ' ' rn(__|[.])ctx_entry '
   must_not_say bt 'everybody_waits|corrupt'
   must_say all ' everybody_waits ' 'goroutine +2 ' ' alpha_fn ' 'goroutine +3 ' ' locks ' 'goroutine +4 ' ' rn_sleep '
   must_say go '2 "alpha"' ' receives ' '= 4242$' '3 "beta"' ' locks '
