@@ -556,6 +556,7 @@ static void node_free(struct node *n)
         free(h->sends.at);
         free(h->store.at);
         free(h->got.at);
+        free(h->hand.at);
         free(h);
     }
     free(n->up.at);
