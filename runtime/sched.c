@@ -256,6 +256,16 @@ static inline __attribute__((always_inline)) struct rn__g *pick_quickly(struct r
 
 /* ---- switching -------------------------------------------------------------------------------------- */
 
+/* It was woken before it had left; not by the one that has arrived. */
+static __attribute__((noinline)) void woken_early(struct rn__worker *w, struct rn__g *left)
+{
+    /* Relaxed as in wakes(). */
+    atomic_store_explicit(&left->token, 0, memory_order_relaxed);
+    rn__watch_bystander(w, true);
+    rn__make_runnable(left);
+    rn__watch_bystander(w, false);
+}
+
 static __attribute__((noinline)) void arrive_slowly(struct rn__worker *w, struct rn__g *left,
                                                     enum rn__left_how how)
 {
@@ -266,13 +276,8 @@ static __attribute__((noinline)) void arrive_slowly(struct rn__worker *w, struct
     case RN__LEFT_UNLOCKING:
         break;
     case RN__LEFT_PARKED:
-        if (!atomic_compare_exchange_strong(&left->token, &none, 2)) {
-            /* Woken before it left.  Relaxed as in wakes(). */
-            atomic_store_explicit(&left->token, 0, memory_order_relaxed);
-            rn__watch_bystander(w, true);
-            rn__make_runnable(left);
-            rn__watch_bystander(w, false);
-        }
+        if (!atomic_compare_exchange_strong(&left->token, &none, 2))
+            woken_early(w, left);
         break;
     case RN__LEFT_YIELDED:
         rn__watch_yield(w, left);
