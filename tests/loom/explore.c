@@ -24,6 +24,7 @@
 #define PREEMPTIONS_MAX 4
 #define DELAYS_MAX      1
 #define RACES_EVERY     3u
+#define LATE_MAX        40 /* times as long as was asked for, until there are as many as the floor */
 #define STUCK_SECONDS   20 /* of the processor, for one schedule */
 
 struct decision {
@@ -324,11 +325,11 @@ static void explore(const struct loom_unit *unit, uint64_t schedules, double sec
     budget.schedules = schedules;
     budget.done = 0;
     budget.until_ns = begin + (int64_t)(seconds * 0.5e9);
-    budget.end_ns = begin + (int64_t)(seconds * 5e9);
+    budget.end_ns = begin + (int64_t)(seconds * 0.5e9 * LATE_MAX);
     depth_first((schedules > 0 ? schedules : floor) / 2, all, sizeof all);
     budget.depth_first = budget.done;
     budget.until_ns = begin + (int64_t)(seconds * 1e9);
-    budget.end_ns = begin + (int64_t)(seconds * 10e9);
+    budget.end_ns = begin + (int64_t)(seconds * 1e9 * LATE_MAX);
     for (uint64_t seed = 1; !over(schedules > 0 ? schedules : floor); seed++, budget.done++)
         run_seed(seed);
     printf("loom: %-20s %8llu schedules of about %u steps in %.1f s: %llu depth first, %s\n",
