@@ -74,6 +74,7 @@ loom_units=(
   "poll_ready 20000"
   "poll_timeout 20000"
   "relief 20000"
+  "relief_rest 20000"
   "runq_full 50000"
   "runq_idle 200000"
   "runq_next 100000"

@@ -2,7 +2,7 @@
  *   SPDX-License-Identifier: MIT
  *
  * The monitor itself is not there, for it would look after whoever was forgotten; a plain thread does what it does, once. */
-#include "tests/loom/loom.h"
+#include "tests/loom/crew.h"
 
 #include "runtime/crew.h"
 #include "runtime/state.h"
@@ -127,7 +127,8 @@ LOOM_UNIT(take_over_full, "a full queue is taken over while its owner fills it u
 static struct {
     bool stuck[2], freed[2];
     struct rn__worker *worker[2]; /* of the goroutines that do not give way */
-    int ran;
+    int ran, links;
+    bool helped;
     struct rn__runq hand;
 } s;
 
@@ -162,10 +163,8 @@ static void first(void *arg)
     blocks_its_worker(0);
 }
 
-static void monitor_helps(struct rn__worker *w)
+static void monitor_takes_over(struct rn__worker *w)
 {
-    loom_check(rn__worker_current(w) != NULL);
-    loom_check(rn__crew_relieve(w, rn__worker_tick(w)));
     rn__crew_hands_full();
     rn__queue_take_over(&w->queue, &s.hand);
     rn__crew_hands_empty();
@@ -182,9 +181,66 @@ LOOM_UNIT(
     loom_check(rn_go(first, NULL) == 0);
     for (int i = 0; i < 2; i++) {
         loom_await(&s.stuck[i]);
-        monitor_helps(s.worker[i]);
+        loom_check(rn__worker_current(s.worker[i]) != NULL);
+        loom_check(rn__crew_relieve(s.worker[i], rn__worker_tick(s.worker[i])));
+        monitor_takes_over(s.worker[i]);
     }
     loom_check(rn_stop(RN_FOREVER) == 0);
     loom_end();
     loom_check(s.ran == 3);
+}
+
+/* ---- and come to rest ---- */
+
+/* Each is who runs next of whom started it; so one of them is when it is time to look around, and to rest. */
+static void link_of_chain(void *arg)
+{
+    (void)arg;
+    s.ran++;
+    if (--s.links > 0)
+        crew_go(link_of_chain);
+}
+
+static void one(void *arg)
+{
+    (void)arg;
+    s.ran++;
+}
+
+static int goes_on(void *arg)
+{
+    (void)arg;
+    crew_go(one);
+    loom_begin();
+    s.worker[0] = rn__worker();
+    loom_tell(&s.stuck[0]);
+    loom_await(&s.freed[0]);
+    crew_go(link_of_chain);
+    crew_wait();
+    loom_await(&s.helped); /* as rn__monitor_stop() sees to it */
+    loom_end();
+    return 0;
+}
+
+static void monitor_helps_in_vain(void *arg)
+{
+    (void)arg;
+    loom_await(&s.stuck[0]);
+    loom_check(rn__crew_relieve(s.worker[0], rn__worker_tick(s.worker[0])));
+    loom_tell(&s.freed[0]);
+    monitor_takes_over(s.worker[0]);
+    loom_tell(&s.helped);
+}
+
+LOOM_UNIT(
+    relief_rest,
+    "who is free again gives away what it has and rests; all are not idle while the monitor holds some")
+{
+    memset(&s, 0, sizeof s);
+    s.links = 4;
+    rn__runq_init(&s.hand);
+    loom_spawn(monitor_helps_in_vain, NULL);
+    loom_check(rn_main(1, goes_on, NULL) == 0);
+    loom_join_all();
+    loom_check(s.ran == 5);
 }
