@@ -228,6 +228,7 @@ void loom_world_reset(void)
 /* clang-format off */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags);
+pid_t __wrap_gettid(void);
 int __wrap_sched_yield(void);
 int __wrap_usleep(useconds_t us);
 int __wrap_nanosleep(const struct timespec *ns, struct timespec *left);
@@ -265,6 +266,12 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
     for (size_t i = 0; i < size; i++)
         ((unsigned char *)out)[i] = (unsigned char)loom_random();
     return (ssize_t)size;
+}
+
+/* Never 0: that is no thread. */
+pid_t __wrap_gettid(void)
+{
+    return loom_current() + 1;
 }
 
 int __wrap_sched_yield(void)
