@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "runtime/assert.h"
+#include "runtime/race.h"
 #include "runtime/rn.h"
 #include "runtime/sched.h"
 #include "runtime/sched.h"
@@ -104,22 +105,34 @@ static bool idle(struct pool *p)
     return p->first != NULL;
 }
 
+/* Its fiber comes after who asked for it, and after nobody else.  *job is gone afterwards. */
+static void run(struct rn__job *job)
+{
+    void *fiber = job->race_fiber, *self = rn__race_as(fiber);
+
+    job->run(job);
+    (void)rn__race_as(self);
+    rn__race_fiber_free(fiber);
+}
+
 static void *thread_main(void *arg)
 {
     struct pool *p = arg;
     struct rn__job *job;
 
+    rn__race_hide(); /* but the calls, which are in no order: see run() */
     pthread_mutex_lock(&p->lock);
     do {
         while ((job = take(p)) != NULL) {
             pthread_mutex_unlock(&p->lock);
-            job->run(job);
+            run(job);
             pthread_mutex_lock(&p->lock);
         }
     } while (idle(p));
     p->threads--;
     pthread_cond_broadcast(&p->left);
     pool_put_unlock(p);
+    rn__race_show();
     return NULL;
 }
 
@@ -181,6 +194,7 @@ void rn__block_fini(void)
     p->closed = true;
     while ((job = take(p)) != NULL) {
         pthread_mutex_unlock(&p->lock);
+        rn__race_fiber_free(job->race_fiber);
         job->drop(job);
         pthread_mutex_lock(&p->lock);
     }
@@ -209,14 +223,20 @@ static int submit(struct pool *p, struct rn__job *job)
 
 int rn__block_submit(struct rn__job *job)
 {
-    struct pool *p = pool_get();
-    int rc;
+    struct pool *p;
+    int rc = -ESHUTDOWN;
 
-    if (!p)
-        return -ESHUTDOWN;
-    pthread_mutex_lock(&p->lock);
-    rc = submit(p, job);
-    pool_put_unlock(p);
+    job->race_fiber = rn__race_fiber_new();
+    rn__race_hide();
+    p = pool_get();
+    if (p) {
+        pthread_mutex_lock(&p->lock);
+        rc = submit(p, job);
+        pool_put_unlock(p);
+    }
+    rn__race_show();
+    if (rc < 0)
+        rn__race_fiber_free(job->race_fiber);
     return rc;
 }
 
@@ -241,11 +261,14 @@ bool rn__job_wake(struct rn__job *job, struct rn__wait *w)
 {
     bool alive;
 
+    rn__race_release(w);
+    rn__race_hide();
     pthread_mutex_lock(&current_lock);
     alive = current == job->pool;
     if (alive && rn__claim(w, 0))
         rn__wake(w);
     pthread_mutex_unlock(&current_lock);
+    rn__race_show();
     return alive;
 }
 

@@ -20,7 +20,8 @@ struct rn__job {
     void (*run)(struct rn__job *job);  /* on a spare thread, which holds no lock */
     void (*drop)(struct rn__job *job); /* instead: the pool closed first */
     struct rn__job *next;
-    void *pool; /* which has it, for rn__job_wake */
+    void *pool;       /* which has it, for rn__job_wake */
+    void *race_fiber; /* see race.h */
 };
 
 /* 0; -ENOMEM when there is no thread and none can be made; -ESHUTDOWN without a scheduler: then nothing is called. */

@@ -8,6 +8,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/group.h"
+#include "runtime/race.h"
 #include "runtime/state.h"
 #include "runtime/timer.h"
 #include "runtime/trace.h"
@@ -28,7 +29,8 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     if (elemsize > ELEMSIZE_MAX || __builtin_mul_overflow(elemsize, cap, &bytes) ||
         bytes > SIZE_MAX / 2)
         return NULL;
-    c = aligned_alloc(_Alignof(rn_chan), (sizeof *c + bytes + 63) & ~(size_t)63);
+    c = aligned_alloc(_Alignof(rn_chan),
+                      (sizeof *c + bytes + (RN__RACE ? cap : 0) + 63) & ~(size_t)63);
     if (c == NULL)
         return NULL;
     memset(c, 0, sizeof *c);
@@ -37,7 +39,7 @@ rn_chan *rn_chan_new(size_t elemsize, size_t cap, void (*drop)(void *elem))
     c->cap = cap;
     c->drop = drop;
     c->traced = rn__tracing();
-    c->usual = elemsize == USUAL_SIZE && !c->traced;
+    c->usual = elemsize == USUAL_SIZE && !c->traced && !RN__RACE;
     return c;
 }
 
@@ -62,9 +64,13 @@ void rn_chan_unref(rn_chan *c)
 {
     const struct rn__chan_ops *ops;
 
-    /* Release what we did with it; acquire, for the last, what all others did. */
-    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+    if (c == NULL)
         return;
+    rn__race_release(&c->refs);
+    /* Release what we did with it; acquire, for the last, what all others did. */
+    if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    rn__race_acquire(&c->refs);
     if (c->senders != NULL || c->receivers != NULL)
         rn_panic("rn_chan_unref: the last reference goes while an operation waits in the channel");
     if (c->timer != NULL)
@@ -77,6 +83,77 @@ void rn_chan_unref(rn_chan *c)
         c->drop(slot(c, i, c->elemsize));
     free(c);
 }
+
+/* ---- what comes before what, for race.h; the lock is held ---- */
+
+#ifdef RN_RACE
+
+/* Of each place in the buffer; elements may have no size, so it is not theirs. */
+static const char *place(const rn_chan *c, size_t i)
+{
+    size_t at = c->head + i;
+
+    return c->buffer + c->cap * c->elemsize + (at >= c->cap ? at - c->cap : at);
+}
+
+static void race_pass(const char *place)
+{
+    rn__race_acquire(place);
+    rn__race_release(place);
+}
+
+/* The peer's half of that.  As the peer, if it has left its stack, and it has, nearly always; else we come after it, for it
+ * said where it was before it began to wait. */
+static void race_pass_for(struct rn__op *peer, const char *place)
+{
+    struct rn__g *g = peer->sole != NULL ? peer->sole : peer->wait->g;
+    void *self;
+
+    /* Acquire pairs with arrive(). */
+    if (g != NULL && atomic_load_explicit(&g->token, memory_order_acquire) == 2) {
+        self = rn__race_as(g->tsan_fiber);
+        race_pass(place);
+        (void)rn__race_as(self);
+    } else {
+        rn__race_acquire(peer);
+        race_pass(place);
+    }
+}
+
+/* An element goes from us to a receiver that waits.  With a buffer it passes through that, whose first place is the next. */
+static void race_send_to(rn_chan *c, struct rn__op *receiver)
+{
+    if (c->cap == 0) {
+        rn__race_acquire(receiver);
+        return;
+    }
+    race_pass(place(c, 0));
+    race_pass_for(receiver, place(c, 0));
+    c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
+}
+
+/* The operation waits from now on. */
+static void race_offer(struct rn__op *op)
+{
+    if (op->kind == RN_SEND)
+        rn__race_reads(op->elem, op->chan->elemsize);
+    rn__race_release(op);
+}
+
+#else
+
+static inline const char *place(const rn_chan *c, size_t i)
+{
+    (void)c, (void)i;
+    return NULL;
+}
+
+#define race_pass(place)           ((void)(place))
+#define race_pass_for(peer, place) ((void)(place))
+#define race_send_to(c, receiver)  ((void)0)
+#define race_offer(op)             ((void)0)
+
+#endif
 
 bool rn__chan_is_last_ref(const rn_chan *c)
 {
@@ -198,6 +275,7 @@ void rn__op_complete(struct rn__op *op, int rc)
     if (rc == 0)
         op_count(op);
     op->rc = rc;
+    rn__race_release(op);
     if (op->sole != NULL)
         rn__ready(op->sole);
     else
@@ -206,9 +284,13 @@ void rn__op_complete(struct rn__op *op, int rc)
 
 void rn__op_enqueue(struct rn__op *op)
 {
+    race_offer(op);
     queue_append(op->chan, op);
-    if (op->ops != NULL)
-        op->ops->queued(op->chan, op);
+    if (op->ops == NULL)
+        return;
+    rn__race_hide();
+    op->ops->queued(op->chan, op);
+    rn__race_show();
 }
 
 void rn__op_dequeue(struct rn__op *op)
@@ -216,8 +298,11 @@ void rn__op_dequeue(struct rn__op *op)
     if (!op->queued)
         return;
     queue_remove(op->chan, op);
-    if (op->ops != NULL)
-        op->ops->unqueued(op->chan, op);
+    if (op->ops == NULL)
+        return;
+    rn__race_hide();
+    op->ops->unqueued(op->chan, op);
+    rn__race_show();
 }
 
 void rn__chan_abandon(struct rn__wait *w)
@@ -237,10 +322,15 @@ void rn__chan_abandon(struct rn__wait *w)
 
 static inline void copy(void *to, const void *from, size_t size)
 {
-    if (size == sizeof(int64_t))
+    if (size == sizeof(int64_t)) {
         memcpy(to, from, sizeof(int64_t));
-    else if (size > 0)
+    } else if (size > 0) {
+        if (RN__RACE)
+            rn__race_hide(); /* who reads and who writes is said elsewhere */
         memcpy(to, from, size);
+        if (RN__RACE)
+            rn__race_show();
+    }
 }
 
 static inline void give(rn_chan *c, void *to, const void *from)
@@ -260,16 +350,22 @@ static inline int send_local(rn_chan *c, const void *elem, struct rn__op **peer)
 {
     struct rn__op *receiver;
 
-    if (c->closed)
+    if (c->closed) {
+        rn__race_acquire(&c->closed);
         return RN_ECLOSED;
+    }
     receiver = claim(c, RN_RECV);
     if (receiver != NULL) {
+        rn__race_reads(elem, c->elemsize);
+        race_send_to(c, receiver);
         give(c, receiver->elem, elem);
         *peer = receiver;
         return 0;
     }
     if (c->count == c->cap)
         return RN__NOT_READY;
+    rn__race_reads(elem, c->elemsize);
+    race_pass(place(c, c->count));
     copy(slot(c, c->count, c->elemsize), elem, c->elemsize);
     c->count++;
     if (c->traced)
@@ -290,10 +386,13 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
     if (c->count > 0) {
         if (c->traced)
             rn__trace_pop(c);
+        race_pass(place(c, 0));
         give(c, elem, slot(c, 0, c->elemsize));
+        rn__race_writes(elem, c->elemsize);
         take_first(c);
         sender = claim(c, RN_SEND);
         if (sender != NULL) {
+            race_pass_for(sender, place(c, c->count));
             copy(slot(c, c->count, c->elemsize), sender->elem, c->elemsize);
             c->count++;
             if (c->traced)
@@ -303,14 +402,23 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
         return 0;
     }
     sender = claim(c, RN_SEND);
-    if (sender == NULL)
+    if (sender == NULL) {
+        if (c->closed)
+            rn__race_acquire(&c->closed);
         return c->closed ? RN_ECLOSED : RN__NOT_READY;
+    }
+    rn__race_acquire(sender);
     give(c, elem, sender->elem);
+    rn__race_writes(elem, c->elemsize);
     *peer = sender;
     return 0;
 }
 
 /* ---- one operation ---- */
+
+/* Who sends and who receives in the same process, over the network: the elements' ways are not followed, so whatever was done
+ * through bound channels before comes before. */
+static const char race_wire;
 
 int rn__op_prepare(struct rn__op *op)
 {
@@ -320,7 +428,10 @@ int rn__op_prepare(struct rn__op *op)
     op->ops = atomic_load_explicit(&op->chan->ops, memory_order_acquire);
     if (op->ops == NULL)
         return 0;
+    rn__race_release(&race_wire);
+    rn__race_hide();
     rc = op->ops->prepare(op->chan, op);
+    rn__race_show();
     if (rc < 0)
         op->ops = NULL;
     return rc;
@@ -332,13 +443,23 @@ bool rn__op_current(const struct rn__op *op)
            op->ops; /* under the lock */
 }
 
+static int attempt_bound(struct rn__op *op)
+{
+    int rc;
+
+    rn__race_hide();
+    rc = op->ops->attempt(op->chan, op);
+    rn__race_show();
+    return rc;
+}
+
 int rn__op_attempt(struct rn__op *op, struct rn__op **peer)
 {
     int rc;
 
     *peer = NULL;
     if (op->ops != NULL)
-        rc = op->ops->attempt(op->chan, op);
+        rc = attempt_bound(op);
     else if (!rn__chan_may_be_ready(op->chan, op->kind))
         rc = RN__NOT_READY;
     else if (op->kind == RN_SEND)
@@ -357,7 +478,19 @@ int rn__op_finish(struct rn__op *op, int performed, int rc)
     if (ops == NULL)
         return rc;
     op->ops = NULL;
-    return ops->finish(op->chan, op, performed, rc);
+    rn__race_hide();
+    rc = ops->finish(op->chan, op, performed, rc);
+    rn__race_show();
+    rn__race_acquire(&race_wire);
+    return rc;
+}
+
+int rn__op_result(const struct rn__op *op)
+{
+    rn__race_acquire(op);
+    if (op->kind == RN_RECV && op->rc == 0)
+        rn__race_writes(op->elem, op->chan->elemsize);
+    return op->rc;
 }
 
 int rn__wait_forever(rn_time deadline)
@@ -393,7 +526,7 @@ static int op_wait(struct rn__op *op, rn_time deadline, int *performed)
     op->id = atomic_load_explicit(&w.id, memory_order_relaxed);
     *performed = rc == 0;
     if (rc == 0)
-        return op->rc;
+        return rn__op_result(op);
     rn__chan_lock(c);
     rn__op_dequeue(op);
     rn__chan_unlock(c);
@@ -485,9 +618,10 @@ static __attribute__((noinline)) int wait_local(struct rn__worker *w, rn_chan *c
         wait.g = g;
         wait.ops = &op;
         wait.n_ops = 1;
+        race_offer(&op);
         queue_append(c, &op);
         rn__park_sole(w, &wait, kind == RN_SEND ? RN__WHY_SEND : RN__WHY_RECV, c, &c->lock);
-        return op.rc;
+        return rn__op_result(&op);
     }
     if (rn__deadline_passed(deadline)) {
         rn__unlock(&c->lock);
@@ -507,6 +641,7 @@ static inline void complete_here(struct rn__worker *w, struct rn__op *peer)
 
     rn__bump(peer->kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
     peer->rc = 0;
+    rn__race_release(peer);
     if (g == NULL)
         rn__wake(peer->wait);
     else if (!rn__ready_quickly(w, g))
@@ -607,7 +742,8 @@ int rn__chan_try(struct rn__worker *w, rn_chan *c, void *elem, enum rn_op kind)
     return serve(w, c, &c->senders);
 }
 
-int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
+static inline __attribute__((always_inline)) int chan_send(rn_chan *c, const void *elem,
+                                                           rn_time deadline)
 {
     struct rn__worker *w = rn__worker();
     struct rn__op *receiver;
@@ -631,7 +767,17 @@ int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
     return unlock(c);
 }
 
-int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
+int rn_chan_send(rn_chan *c, const void *elem, rn_time deadline)
+{
+    int rc;
+
+    rn__race_call();
+    rc = chan_send(c, elem, deadline);
+    rn__race_return();
+    return rc;
+}
+
+static inline __attribute__((always_inline)) int chan_recv(rn_chan *c, void *elem, rn_time deadline)
 {
     struct rn__worker *w = rn__worker();
     struct rn__op *sender;
@@ -653,6 +799,16 @@ int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
     take_first(c);
     rn__bump(&w->counters.recvs);
     return unlock(c);
+}
+
+int rn_chan_recv(rn_chan *c, void *elem, rn_time deadline)
+{
+    int rc;
+
+    rn__race_call();
+    rc = chan_recv(c, elem, deadline);
+    rn__race_return();
+    return rc;
 }
 
 int rn__chan_offer(rn_chan *c, const void *elem)
@@ -702,6 +858,7 @@ void rn_chan_fail(rn_chan *c, int reason)
     rn__chan_lock(c);
     ops = atomic_load(&c->ops);
     if (ops == NULL && !c->closed) {
+        rn__race_release(&c->closed);
         c->closed = true;
         c->usual = false;
         c->reason = reason;
@@ -735,6 +892,8 @@ int rn_chan_err(const rn_chan *c)
     if (ops != NULL)
         return ops->err(c);
     rn__chan_lock((rn_chan *)c);
+    if (c->closed)
+        rn__race_acquire(&c->closed);
     reason = c->reason;
     rn__chan_unlock((rn_chan *)c);
     return reason;

@@ -148,6 +148,8 @@ void rn__op_dequeue(struct rn__op *op); /* locked, if it is still queued */
 bool rn__op_current(const struct rn__op *op);
 int rn__op_prepare(struct rn__op *op);
 int rn__op_finish(struct rn__op *op, int performed, int rc);
+/* Of one whose claim was won, and that was woken. */
+int rn__op_result(const struct rn__op *op);
 int rn__wait_forever(rn_time deadline);
 
 #endif

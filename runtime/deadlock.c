@@ -3,6 +3,7 @@
 
 #include "runtime/cycle.h"
 #include "runtime/dump.h"
+#include "runtime/race.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
 #include "runtime/trace.h"
@@ -65,6 +66,7 @@ static _Noreturn void end(void)
 void rn__deadlock_report(void)
 {
     rn__dump_deadlock();
+    rn__race_show(); /* the worker's fiber was blind, and TSan looks for that at the end */
     end();
 }
 

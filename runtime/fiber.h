@@ -12,7 +12,7 @@
 #endif
 #endif
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(RN_RACE)
 #define RN__TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -29,12 +29,19 @@
 #define rn__asan_arrive(fake, low, size) ((void)(fake), (void)(low), (void)(size))
 #endif
 
+/* Instrumented, the runtime needs that one goroutine after another on a worker is in order.  See race.h. */
+#ifdef RN_RACE
+#define RN__SWITCH_ORDERS __tsan_switch_to_fiber_no_sync
+#else
+#define RN__SWITCH_ORDERS 0
+#endif
+
 #ifdef RN__TSAN
 #include <sanitizer/tsan_interface.h>
 #define rn__tsan_new()         __tsan_create_fiber(0)
 #define rn__tsan_self()        __tsan_get_current_fiber()
 #define rn__tsan_free(fiber)   __tsan_destroy_fiber(fiber)
-#define rn__tsan_switch(fiber) __tsan_switch_to_fiber((fiber), 0)
+#define rn__tsan_switch(fiber) __tsan_switch_to_fiber((fiber), RN__SWITCH_ORDERS)
 #define rn__tsan_acquire(addr) __tsan_acquire(addr)
 #define rn__tsan_release(addr) __tsan_release(addr)
 #define RN__SWITCHES           static __attribute__((no_sanitize("thread"), noinline))

@@ -2,8 +2,8 @@
 #include "runtime/g.h"
 
 #include "runtime/assert.h"
-#include "runtime/fiber.h"
 #include "runtime/group.h"
+#include "runtime/race.h"
 #include "runtime/region.h"
 #include "runtime/state.h"
 #include "runtime/trace.h"
@@ -21,6 +21,7 @@ static struct rn__g *g_on(struct rn__stack *s)
 void rn__g_free(struct rn__worker *w, struct rn__g *g)
 {
     rn__tsan_free(g->tsan_fiber);
+    rn__race_memory_old(g->stack->low, g->stack->size);
     rn__stack_put(g->stack, &w->stacks);
 }
 
@@ -60,7 +61,12 @@ static void g_main(void *arg)
 
     rn__asan_arrive(NULL, NULL, NULL);
     rn__arrive();
+    if (g->system)
+        rn__race_hide(); /* what it does for all orders none of them */
     g->fn(g->arg);
+    if (g->system)
+        rn__race_show();
+    rn__race_release(&rn__sched.ended);
     if (g->group != NULL)
         rn__group_leave(g);
     rn__region_vacate(g->stack);
@@ -133,7 +139,20 @@ static void g_init(struct rn__g *g, struct rn__stack *stack, const struct rn__sp
     atomic_init(&g->since_ns, 0);
     set_name(g, s->name);
     g->asan_fake_stack = NULL;
-    g->tsan_fiber = rn__tsan_new();
+}
+
+/* Once all else is laid out, for what is written before is in order with it. */
+static void *fiber_new(const struct rn__spawn *s)
+{
+    void *fiber = rn__tsan_new();
+
+    if (s->after != NULL) {
+        void *self = rn__race_as(fiber);
+
+        rn__race_acquire(s->after);
+        (void)rn__race_as(self);
+    }
+    return fiber;
 }
 
 /* Lays out record, argument and first frame on a new stack. */
@@ -145,6 +164,7 @@ static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
 
     if (stack == NULL)
         return NULL;
+    rn__race_memory_new(stack->low, stack->size);
     g = g_on(stack);
     g_init(g, stack, s);
     g->id = id_new(w);
@@ -155,6 +175,7 @@ static struct rn__g *g_new(struct rn__worker *w, const struct rn__spawn *s)
         g->arg = top;
     }
     rn__ctx_init(&g->ctx, top, g_main, g);
+    g->tsan_fiber = fiber_new(s);
     return g;
 }
 
@@ -170,6 +191,7 @@ static int spawn(struct rn__worker *w, const struct rn__spawn *s)
         return -ENOMEM;
     if (g->group != NULL && !rn__group_join(g, s->anyway)) {
         rn__tsan_free(g->tsan_fiber);
+        rn__race_memory_old(g->stack->low, g->stack->size);
         rn__stack_put(g->stack, w != NULL ? &w->stacks : NULL);
         return RN_ECANCELED;
     }

@@ -5,6 +5,7 @@
 #include "runtime/group.h"
 
 #include "runtime/assert.h"
+#include "runtime/race.h"
 #include "runtime/state.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static void g_cancel(struct rn__g *g)
 /* The tree's lock is held. */
 static void cancel_locked(struct rn_group *g)
 {
+    rn__race_release(&g->cancelled);
     if (atomic_exchange(&g->cancelled, true))
         return;
     for (struct rn__g *m = g->members; m != NULL; m = m->member_next)
@@ -111,7 +113,10 @@ int rn_cancelled(void)
 {
     struct rn__g *g = rn__self();
 
-    return g != NULL && rn__g_cancelled(g) ? RN_ECANCELED : 0;
+    if (g == NULL || !rn__g_cancelled(g))
+        return 0;
+    rn__race_acquire(g->cancelled);
+    return RN_ECANCELED;
 }
 
 void rn_shield(int on)
@@ -193,6 +198,8 @@ void rn__group_leave(struct rn__g *g)
 
     tree = group->tree;
     rn__lock(&tree->lock);
+    for (struct rn_group *up = group; RN__RACE && up != NULL; up = up->parent)
+        rn__race_release(&up->busy);
     won = member_remove(group, g);
     /* From here on the group may be freed by one who did not have to wait. */
     rn__unlock(&tree->lock);
@@ -297,7 +304,9 @@ rn_group *rn_group_new(void)
     if (parent->children != NULL)
         parent->children->prev = g;
     parent->children = g;
+    rn__race_acquire(&parent->cancelled);
     atomic_store(&g->cancelled, atomic_load(&parent->cancelled));
+    rn__race_release(&g->cancelled);
     rn__unlock(&g->tree->lock);
     return g;
 }
@@ -362,12 +371,16 @@ static int group_wait(struct rn_group *g, rn_time deadline, bool cancellable)
         g->waiters = &w;
     }
     rn__unlock(&g->tree->lock);
+    if (!busy)
+        rn__race_acquire(&g->busy);
     if (!busy || passed)
         return busy ? RN_ETIMEDOUT : 0;
     rc = cancellable ? rn__wait_park(&w.wait, RN__WHY_GROUP, g, deadline)
                      : rn__wait_park_shielded(&w.wait, RN__WHY_GROUP, g, deadline);
     if (rc < 0)
         waiter_remove(g, &w);
+    else
+        rn__race_acquire(&g->busy);
     return rc;
 }
 

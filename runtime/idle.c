@@ -9,9 +9,9 @@
 #include "runtime/crew.h"
 #include "runtime/deadlock.h"
 #include "runtime/dump.h"
-#include "runtime/fiber.h"
 #include "runtime/monitor.h"
 #include "runtime/poll.h"
+#include "runtime/race.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
 #include "runtime/watch.h"
@@ -262,6 +262,7 @@ void rn__worker_run(struct rn__worker *w)
     rn__fault_thread_init();
     asan_bounds(w);
     w->tsan_fiber = rn__tsan_self();
+    rn__race_hide();
     pthread_getcpuclockid(pthread_self(), &w->cpu_clock);
     atomic_store(&w->tid, gettid());
     atomic_store_explicit(&w->started_ns, rn_now(), memory_order_relaxed);
@@ -273,6 +274,7 @@ void rn__worker_run(struct rn__worker *w)
         rn__arrive();
     }
     search_end(w, false);
+    rn__race_show();
     atomic_store(&w->tid, 0);
     rn__fault_thread_fini();
     rn__worker_set(NULL);

@@ -8,6 +8,7 @@
 #include "runtime/monitor.h"
 #include "runtime/owner.h"
 #include "runtime/poll.h"
+#include "runtime/race.h"
 #include "runtime/rand.h"
 #include "runtime/region.h"
 #include "runtime/signal.h"
@@ -257,7 +258,13 @@ static void threads_join(unsigned first)
 /* Abandoned, not unwound: what is not its own forgets it. */
 static void g_abandon(struct rn__g *g, void *arg)
 {
+    void *self = rn__race_as(g->tsan_fiber);
+
     (void)arg;
+    if (g->system)
+        rn__race_show(); /* as in g_main() */
+    rn__race_release(&rn__sched.ended);
+    (void)rn__race_as(self);
     if (g->waiting != NULL)
         rn__chan_abandon(g->waiting);
     rn__group_abandon(g);
@@ -277,6 +284,7 @@ static void g_bury(struct rn__g *g, void *arg)
 
 static void sched_fini(void)
 {
+    rn__race_acquire(&rn__sched.ended);
     atomic_store(&rn__sched.running, false);
     rn__signal_fini();
     rn__trace_write(/* calm= */ true);
@@ -290,6 +298,7 @@ static void sched_fini(void)
         rn__timers_fini(&rn__sched.workers[i].timers); /* some lie on the stacks that go now */
     /* All are abandoned before the first stack goes: they refer to one another. */
     rn__each_g_left(g_abandon, NULL);
+    rn__race_acquire(&rn__sched.ended);
     rn__each_g_left(g_bury, NULL);
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         rn__stack_cache_drain(&rn__sched.workers[i].stacks);
@@ -423,6 +432,7 @@ int rn_stop(rn_time deadline)
         life_unlock();
         return -ESHUTDOWN;
     }
+    rn__race_release(&rn__sched.root_cancelled);
     atomic_store(&rn__sched.root_cancelled, true);
     rn__group_cancel_all();
     rc = drain(deadline);

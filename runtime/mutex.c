@@ -13,6 +13,7 @@
 #include "runtime/assert.h"
 #include "runtime/group.h"
 #include "runtime/owner.h"
+#include "runtime/race.h"
 #include "runtime/sched.h"
 #include "runtime/watch.h"
 
@@ -191,6 +192,7 @@ void rn_mutex_lock(rn_mutex *m)
 {
     rn__wait_plain_mark();
     rn__mutex_lock_for(m, RN__WHY_MUTEX, m);
+    rn__race_acquire(m);
     rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
 }
 
@@ -199,6 +201,7 @@ int rn_mutex_trylock(rn_mutex *m)
     rn__wait_plain_mark();
     if (!try_lock(line_of(m)))
         return 0;
+    rn__race_acquire(m);
     rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
     return 1;
 }
@@ -213,9 +216,11 @@ int rn_mutex_lock_until(rn_mutex *m, rn_time deadline)
     if (!try_lock(line_of(m)))
         rc = rn__deadline_passed(deadline) ? RN_ETIMEDOUT : lock_waiting(line_of(m), &how);
     rn__line_leave();
-    if (rc == 0)
-        rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
-    return rc;
+    if (rc < 0)
+        return rc;
+    rn__race_acquire(m);
+    rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
+    return 0;
 }
 
 /* ---- unlocking ------------------------------------------------------------------------------------ */
@@ -297,6 +302,7 @@ static inline void unlock(rn_mutex *m)
 void rn_mutex_unlock(rn_mutex *m)
 {
     rn__owner_gives(m, RN__HOLDS_ALONE);
+    rn__race_release(m);
     unlock(m);
 }
 

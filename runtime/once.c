@@ -2,6 +2,7 @@
 #include "runtime/line.h"
 
 #include "runtime/owner.h"
+#include "runtime/race.h"
 #include "runtime/sched.h"
 
 #define RUNNING UINT64_C(4)
@@ -36,6 +37,7 @@ static void finish(struct rn__line *l)
     uint64_t running = RUNNING;
     struct rn__waiter *won;
 
+    rn__race_release(l);
     /* Release: who sees that it is done sees what it did. */
     if (atomic_compare_exchange_strong_explicit(&l->word, &running, DONE, memory_order_release,
                                                 memory_order_relaxed))
@@ -56,8 +58,10 @@ void rn_once_do(rn_once *o, rn_fn *fn, void *arg)
         /* Acquire pairs with the release in finish(). */
         uint64_t seen = atomic_load_explicit(&l->word, memory_order_acquire);
 
-        if (seen & DONE)
+        if (seen & DONE) {
+            rn__race_acquire(l);
             return;
+        }
         rn__wait_plain_mark();
         if (seen & RUNNING) {
             wait_done(l);

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "runtime/assert.h"
+#include "runtime/race.h"
 #include "runtime/sched.h"
 #include "runtime/watch.h"
 
@@ -71,14 +72,17 @@ static struct {
 static struct rn__fd *chunk_make(unsigned k)
 {
     size_t n = (size_t)1 << (k + CHUNK_BITS);
-    struct rn__fd *found = NULL, *made = calloc(n, sizeof *made);
+    struct rn__fd *found = NULL, *made;
 
-    if (!made)
-        return NULL;
-    for (size_t i = 0; i < n; i++) {
+    rn__race_hide(); /* it is nobody's */
+    made = calloc(n, sizeof *made);
+    for (size_t i = 0; made && i < n; i++) {
         made[i].number = (int)(n - ((size_t)1 << CHUNK_BITS) + i);
         pthread_mutex_init(&made[i].lock, NULL);
     }
+    rn__race_show();
+    if (!made)
+        return NULL;
     /* Release publishes what was just initialised; acquire on failure to see the other one's. */
     if (atomic_compare_exchange_strong_explicit(&poller.chunk[k], &found, made,
                                                 memory_order_acq_rel, memory_order_acquire))
@@ -247,6 +251,7 @@ static int close_now(struct rn__fd *f)
 
     pthread_mutex_lock(&f->lock);
     if (atomic_load(&f->users) == CLOSING) {
+        rn__race_acquire(&f->users);
         if (f->registered)
             epoll_ctl(poller.epoll_fd, EPOLL_CTL_DEL, f->number, NULL);
         f->registered = false;
@@ -269,6 +274,7 @@ static int leave(struct rn__fd *f)
 {
     uint64_t one = one_user();
 
+    rn__race_release(&f->users); /* what we did with the number comes before its close */
     return atomic_fetch_sub(&f->users, one) == (CLOSING | one) ? close_now(f) : 0;
 }
 

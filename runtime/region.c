@@ -7,6 +7,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/g.h"
+#include "runtime/race.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -66,9 +67,11 @@ static uint32_t carved_of(const struct rn__region *r)
 static struct rn__region *region_map(size_t size, size_t count)
 {
     size_t stride = size + rn__page_size();
-    struct rn__region *r = calloc(1,
-                                  sizeof *r + count * (1 + 1 + sizeof *r->cold) + sizeof *r->cold);
+    struct rn__region *r;
 
+    rn__race_hide(); /* one goroutine's, and freed by another */
+    r = calloc(1, sizeof *r + count * (1 + 1 + sizeof *r->cold) + sizeof *r->cold);
+    rn__race_show();
     if (r == NULL)
         return NULL;
     r->base = mmap(NULL, count * stride, PROT_READ | PROT_WRITE,
@@ -160,7 +163,9 @@ static void region_end(struct rn__region *r)
         r->dead_next = regions.dead;
         regions.dead = r;
     } else {
+        rn__race_hide();
         free(r);
+        rn__race_show();
     }
 }
 

@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct rwmutex) == sizeof(rn_rwmutex), "the size is the co
 
 /* TSan is to see that readers are ordered after and before writers, but not after one another, as the counting in one word
  * would make it believe. */
-#ifdef RN__TSAN
+#if defined(RN__TSAN) && !defined(RN_RACE)
 #define ACQUIRE memory_order_relaxed
 #define RELEASE memory_order_relaxed
 #else

@@ -8,8 +8,8 @@
 #include "runtime/assert.h"
 #include "runtime/crew.h"
 #include "runtime/dump.h"
-#include "runtime/fiber.h"
 #include "runtime/poll.h"
+#include "runtime/race.h"
 #include "runtime/rand.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
@@ -428,9 +428,11 @@ void rn_yield(void)
 
 /* ---- picking ------------------------------------------------------------------------------------------ */
 
+/* As the worker: see race.h. */
 static int timers_run(rn_time now)
 {
     struct rn__worker *w = rn__worker();
+    void *self = rn__race_as(w->tsan_fiber);
     int n = 0;
 
     rn__watch_bystander(w, true);
@@ -441,6 +443,7 @@ static int timers_run(rn_time now)
             n += rn__timers_run(t, now);
     }
     rn__watch_bystander(w, false);
+    (void)rn__race_as(self);
     return n;
 }
 
@@ -460,13 +463,16 @@ rn_time rn__timers_first(void)
 /* At most one worker is in the poller. */
 int rn__poll_now(void)
 {
+    void *self;
     int n;
 
     if (atomic_exchange(&rn__sched.polling, 1) != 0)
         return 0;
+    self = rn__race_as(rn__worker()->tsan_fiber);
     rn__watch_bystander(rn__worker(), true);
     n = rn__poll_wait(0);
     rn__watch_bystander(rn__worker(), false);
+    (void)rn__race_as(self);
     atomic_store(&rn__sched.polling, 0);
     return n;
 }

@@ -112,7 +112,8 @@ struct rn__spawn {
     size_t stack_bytes;
     struct rn_group *group;
     bool system;
-    bool anyway; /* also when the group is cancelled */
+    bool anyway;       /* also when the group is cancelled */
+    const void *after; /* for race.h: what it begins after, if not its caller */
 };
 int rn__spawn(const struct rn__spawn *s);
 

@@ -5,6 +5,7 @@
  * between.  Then the claim word decides. */
 #include "runtime/assert.h"
 #include "runtime/chan.h"
+#include "runtime/race.h"
 #include "runtime/rand.h"
 #include "runtime/state.h"
 
@@ -213,7 +214,7 @@ static int select_once(struct selection *s, rn_time deadline, int *rc)
     } else {
         fired = wait_all(s, deadline);
         if (fired >= 0)
-            *rc = s->ops[fired].rc;
+            *rc = rn__op_result(&s->ops[fired]);
     }
     if (fired == RN__AGAIN) {
         finish_others(s, -1);
@@ -323,7 +324,7 @@ static inline int try_each(struct rn__worker *w, rn_case *cases, struct live *l)
     return -1;
 }
 
-int rn_select(rn_case *cases, int n, rn_time deadline)
+static inline __attribute__((always_inline)) int select_one(rn_case *cases, int n, rn_time deadline)
 {
     struct rn__worker *w = rn__worker();
     struct live l;
@@ -336,4 +337,14 @@ int rn_select(rn_case *cases, int n, rn_time deadline)
         return select_slowly(cases, n, deadline);
     fired = try_each(w, cases, &l);
     return fired >= 0 ? fired : select_inside(cases, &l, deadline);
+}
+
+int rn_select(rn_case *cases, int n, rn_time deadline)
+{
+    int fired;
+
+    rn__race_call();
+    fired = select_one(cases, n, deadline);
+    rn__race_return();
+    return fired;
 }

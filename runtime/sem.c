@@ -4,6 +4,7 @@
  * whoever is first in the line wants more than there are. */
 #include "runtime/line.h"
 
+#include "runtime/race.h"
 #include "runtime/sched.h"
 
 #define ONE (UINT64_C(1) << 32) /* permit */
@@ -96,6 +97,8 @@ int rn_sem_acquire(rn_sem *s, unsigned n, rn_time deadline)
     if (!try_acquire(l, n))
         rc = rn__deadline_passed(deadline) ? RN_ETIMEDOUT : acquire_waiting(l, n, deadline);
     rn__line_leave();
+    if (rc == 0)
+        rn__race_acquire(l);
     return rc;
 }
 
@@ -113,6 +116,7 @@ void rn_sem_release(rn_sem *s, unsigned n)
     struct rn__line *l = line_of(s);
     uint64_t seen = atomic_load_explicit(&l->word, memory_order_relaxed);
 
+    rn__race_release(l);
     while (!(seen & RN__LINE_WAITERS)) {
         (void)sum(seen, n);
         /* Release pairs with the acquire of who takes them. */

@@ -3,6 +3,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/g.h"
+#include "runtime/race.h"
 #include "runtime/rand.h"
 
 #include <stdlib.h>
@@ -63,7 +64,9 @@ void rn__sim_push(struct rn__g *g)
     rn__lock(&sim.lock);
     if (sim.count == sim.room) {
         sim.room = sim.room == 0 ? 64 : sim.room * 2;
+        rn__race_hide();
         sim.ready = realloc(sim.ready, sim.room * sizeof *sim.ready);
+        rn__race_show();
         rn_assert(sim.ready != NULL);
     }
     sim.ready[sim.count++] = g;

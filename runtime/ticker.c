@@ -74,7 +74,7 @@ static rn_time timer_fn_fire(struct rn__timer *timer, rn_time now)
 {
     struct rn_timer_fn *t = (struct rn_timer_fn *)timer;
 
-    if (rn__spawn(&(struct rn__spawn){ .fn = t->fn, .arg = t->arg }) < 0)
+    if (rn__spawn(&(struct rn__spawn){ .fn = t->fn, .arg = t->arg, .after = t }) < 0)
         return now + SPAWN_AGAIN_NS;
     if (t->timer.ours)
         free(t);

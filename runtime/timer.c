@@ -3,6 +3,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/poll.h"
+#include "runtime/race.h"
 #include "runtime/sched.h"
 
 #include <stdlib.h>
@@ -68,8 +69,11 @@ static int insert(struct rn__timers *h, struct rn__timer *t)
 {
     if (h->count == h->room) {
         size_t room = h->room == 0 ? 64 : h->room * 2;
-        struct rn__timer **heap = realloc(h->heap, room * sizeof *heap);
+        struct rn__timer **heap;
 
+        rn__race_hide();
+        heap = realloc(h->heap, room * sizeof *heap);
+        rn__race_show();
         if (heap == NULL)
             return -ENOMEM;
         h->heap = heap;
@@ -141,6 +145,7 @@ static int start(struct rn__worker *w, struct rn__timer *t, rn_time when)
     bool first;
     int rc;
 
+    rn__race_release(t);
     rn__lock(&w->timers.lock);
     t->home = w->index + 1;
     t->when = when;
@@ -232,6 +237,7 @@ int rn__timer_move(struct rn__timer *t, rn_time when)
         rc = rn__timer_start(t, when);
         return rc < 0 ? rc : was_set;
     }
+    rn__race_release(t);
     rn__lock(&w->timers.lock);
     rc = move_within(&w->timers, t, when);
     first = rc >= 0 && w->timers.heap[0] == t;

@@ -7,6 +7,7 @@
 #include "runtime/assert.h"
 #include "runtime/chan.h"
 #include "runtime/group.h"
+#include "runtime/race.h"
 #include "runtime/sched.h"
 #include "runtime/sim.h"
 #include "runtime/state.h"
@@ -152,6 +153,7 @@ void rn__wake(struct rn__wait *w)
 {
     struct rn__g *g = w->g;
 
+    rn__race_release(w);
     if (g != NULL) {
         rn__ready(g);
         return;
@@ -184,7 +186,10 @@ int rn__check(void)
     }
     if (rn__stopping())
         rn_yield(); /* rn_main's function has returned: this was the last scheduling point, we are abandoned */
-    return rn__g_cancelled(g) ? RN_ECANCELED : 0;
+    if (!rn__g_cancelled(g))
+        return 0;
+    rn__race_acquire(g->cancelled);
+    return RN_ECANCELED;
 }
 
 static int result(const struct rn__wait *w)
@@ -377,6 +382,7 @@ static int park(struct rn__wait *w, enum rn__why why, const void *object, rn_tim
         g_park(w, why, object, deadline, cancellable);
     else
         plain_park(w, is_real(why, object), deadline);
+    rn__race_acquire(w);
     return result(w);
 }
 

@@ -5,6 +5,7 @@
  * can end his wait. */
 #include "runtime/line.h"
 
+#include "runtime/race.h"
 #include "runtime/sched.h"
 
 #include <limits.h>
@@ -53,6 +54,8 @@ void rn_waitgroup_add(rn_waitgroup *w, int n)
     struct rn__line *l = line_of(w);
     uint64_t seen = atomic_load_explicit(&l->word, memory_order_relaxed);
 
+    if (n < 0)
+        rn__race_release(l);
     for (;;) {
         if ((sum(seen, n) == 0 || (seen & RN__LINE_LOCKED)) && (seen & RN__LINE_WAITERS)) {
             add_locked(l, n);
@@ -101,5 +104,7 @@ int rn_waitgroup_wait(rn_waitgroup *w, rn_time deadline)
     if (atomic_load_explicit(&l->word, memory_order_acquire) >= ONE)
         rc = rn__deadline_passed(deadline) ? RN_ETIMEDOUT : wait_in_line(l, deadline);
     rn__line_leave();
+    if (rc == 0)
+        rn__race_acquire(l);
     return rc;
 }

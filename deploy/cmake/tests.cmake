@@ -3,6 +3,7 @@
 #   tests/<room>/test_*.c   a cmocka program each, linked with what its room may use and no more      label <room>
 #   tests/sim               the simulator, and its own cmocka tests                                   label sim
 #   tests/e2e, tests/api    bash: whole processes, an installed library                               label e2e
+#   tests/race              programs that race and programs that do not, with RUNNEL_RACE alone          label race
 #   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
 #                           other .c files beside them are what they share
 #   tests/loom              the systematic scheduler test: the runtime once more, in virtual threads  label loom
@@ -61,6 +62,7 @@ endfunction()
 set(uses_runtime rn_runtime)
 set(uses_proto rn_link) # session and the in-memory link are bytes in, bytes out too
 set(uses_link rn_link)
+set(uses_race rn_runtime)
 set(uses_core broker_core rn_link)
 set(uses_broker broker)
 set(uses_measure measure)
@@ -84,9 +86,21 @@ function(cmocka_test source extra)
     test_properties(${name} ${room} ${timeout_default})
 endfunction()
 
+# ---- what a race detector is told: programs of goroutines, in a build that is for nothing else ----
+if(RUNNEL_RACE)
+    cmocka_test(${PROJECT_SOURCE_DIR}/tests/race/test_programs.c "${PROJECT_SOURCE_DIR}/tests/race/racy.c;${PROJECT_SOURCE_DIR}/tests/race/orderly.c")
+    add_executable(storm ${PROJECT_SOURCE_DIR}/tests/race/storm.c)
+    set_target_properties(storm PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_link_libraries(storm PRIVATE rn_runtime)
+    add_test(NAME race_storm COMMAND storm --ops 1000000)
+    test_properties(race_storm race ${timeout_default})
+    add_custom_target(races DEPENDS test_race_programs storm)
+    return()
+endif()
+
 # Other .c files beside the tests are what they share.
 sources_of(sources GLOB tests/*/*.c tests/*/*/*.c)
-list(FILTER sources EXCLUDE REGEX "/tests/(api|sim|fuzz|stress|e2e|lint|loom)/")
+list(FILTER sources EXCLUDE REGEX "/tests/(api|sim|fuzz|race|stress|e2e|lint|loom)/")
 foreach(source IN LISTS sources)
     if(source MATCHES "/test_[^/]*$")
         get_filename_component(folder ${source} DIRECTORY)
