@@ -10,7 +10,7 @@
 #                   gcc    release build with gcc, all suites
 #                   clang  build with clang and slow checks, all suites
 #                   asan   the suites under AddressSanitizer and UBSan
-#                   tsan   the suites under ThreadSanitizer
+#                   tsan   the suites under ThreadSanitizer; programs that race, and a storm of operations that does not
 #                   e2e    whole processes, and the installed library, on the release build; spoilt sessions against it
 #                   sim    the simulator: whole clusters from a seed
 #                   loom   the runtime's own code under every schedule that matters, in virtual threads
@@ -116,6 +116,7 @@ fuzz_targets=(
 )
 vandals_seconds=15 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
 rounds=200 rounds_seconds=60 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
+storm_ops=1000000000 storm_seconds=10 storm_floor=2000000
 repeat=1
 
 usage() {
@@ -152,6 +153,7 @@ if [[ $long == yes ]]; then
   fuzz_seconds=0 # as long as it takes
   vandals_seconds=600 vandals_floor=150000
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
+  storm_seconds=0 storm_floor=$storm_ops # as long as it takes
   repeat=5
 fi
 if ((${#chosen[@]} == 0)); then
@@ -282,7 +284,12 @@ stage_asan() {
 }
 
 stage_tsan() {
-  build build/tsan clang tsan && suites build/tsan -LE e2e
+  local status=0
+  build build/tsan clang tsan && suites build/tsan -LE e2e || status=1
+  build build/race clang race races && suites build/race -L race || status=1
+  one storm "${steady[@]}" build/race/tests/storm --ops "$storm_ops" --seconds "$storm_seconds" --floor "$storm_floor" || status=1
+  ((status != 0)) || note+=$(sed -n 's/^storm: \([0-9]* operations\) in .*/ (storm: \1)/p' "$log" | tail -n 1)
+  return $status
 }
 
 stage_e2e() {
