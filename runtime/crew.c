@@ -18,8 +18,9 @@
 #define STAND_INS 256 /* at most; their memory is untouched until they are needed */
 
 static struct {
-    unsigned room; /* workers that there is memory for */
-    sigset_t mask; /* of who started the scheduler: that of its workers, too */
+    unsigned room;   /* workers that there is memory for */
+    unsigned inited; /* those that have been made something of */
+    sigset_t mask;   /* of who started the scheduler: that of its workers, too */
 } crew;
 
 static size_t crew_bytes(void)
@@ -32,14 +33,17 @@ static void worker_init(unsigned i)
     struct rn__worker *w = &rn__sched.workers[i];
 
     w->index = i;
+    crew.inited = i + 1;
     w->rng = rn__sim_active() ? rn__sim_seed() + i : rn__rand64();
     rn__runq_init(&w->queue);
+    rn__newborns_init(&w->newborns);
     rn__timers_init(&w->timers);
     rn__watch_init(w);
 }
 
 int rn__crew_new(unsigned n, bool stand_ins)
 {
+    crew.inited = 0;
     crew.room = n + (stand_ins ? STAND_INS : 0);
     rn__sched.workers = mmap(NULL, crew_bytes(), PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -62,6 +66,8 @@ unsigned rn__crew_room(void)
 
 void rn__crew_free(void)
 {
+    for (unsigned i = 0; i < crew.inited; i++)
+        rn__newborns_fini(&rn__sched.workers[i].newborns);
     munmap(rn__sched.workers, crew_bytes());
     rn__sched.workers = NULL;
     atomic_store(&rn__sched.n_workers, 0);
@@ -126,6 +132,7 @@ void rn__crew_rest(struct rn__worker *w)
 
     atomic_store(&w->wakeup, 0);
     rn__queue_give_away(&w->queue);
+    rn__newborns_give_away(&w->newborns);
     rn__stack_cache_drain(&w->stacks);
     (void)go_off_duty(w);
     /* Whoever was made runnable for our sake is somebody else's now. */

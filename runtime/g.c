@@ -197,7 +197,7 @@ static int spawn(struct rn__worker *w, const struct rn__spawn *s)
     }
     count_begun(w, g);
     rn__region_settle(g->stack);
-    rn__make_runnable(g);
+    rn__make_runnable_new(w, g);
     return 0;
 }
 

@@ -172,7 +172,8 @@ static bool worth_it(void)
     return rn__sched.mode != RN__MODE_SIM &&
            atomic_load(&rn__sched.n_idle) + atomic_load(&rn__sched.searching) + 1 <
                atomic_load(&rn__sched.on_duty) &&
-           atomic_load(&w->queue.next) == NULL && rn__runq_ring_empty(&w->queue);
+           atomic_load(&w->queue.next) == NULL && rn__runq_ring_empty(&w->queue) &&
+           rn__newborns_empty(&w->newborns);
 }
 
 bool rn__line_spin(void)

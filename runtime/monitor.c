@@ -140,7 +140,8 @@ struct round {
 
 static void classify(struct round *r, struct rn__worker *w, const struct look *l, bool stuck)
 {
-    if (!rn__runq_ring_empty(&w->queue) || (stuck && atomic_load(&w->queue.next) != NULL))
+    if (!rn__runq_ring_empty(&w->queue) || !rn__newborns_empty(&w->newborns) ||
+        (stuck && atomic_load(&w->queue.next) != NULL))
         r->queued = true;
     if (!rn__on_duty(w)) {
         r->relieved += stuck && !l->blocked;
@@ -171,6 +172,15 @@ static bool relieve(const struct round *r)
     return w != NULL && somebody_waits(r) && rn__crew_relieve(w, look_of(w->index)->tick);
 }
 
+/* The newborns only of one that surely keeps them, not of one that waits for a CPU: who is idle gets at them anyway, and in the
+ * common queue, where all have their turns, they are many at once instead of one after the other. */
+static void take_over_from(struct rn__worker *w, const struct look *l)
+{
+    rn__queue_take_over(&w->queue, &monitor.hand);
+    if (l->blocked || l->ran_ns >= COMPUTES_NS)
+        rn__newborns_give_away(&w->newborns);
+}
+
 static void take_over(const struct round *r)
 {
     if (!r->queued)
@@ -178,7 +188,7 @@ static void take_over(const struct round *r)
     rn__crew_hands_full();
     for (unsigned i = 0; i < monitor.n_looks; i++)
         if (monitor.looks[i].stuck_ns > 0)
-            rn__queue_take_over(&rn__worker_at(i)->queue, &monitor.hand);
+            take_over_from(rn__worker_at(i), &monitor.looks[i]);
     rn__crew_hands_empty();
 }
 

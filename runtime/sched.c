@@ -20,6 +20,7 @@
 #define LOOK_EVERY    64u /* picks */
 #define ASK_EVERY     4u
 #define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
+#define STEAL_MAX     32     /* newborns at a time */
 #define HANDED_ON_MAX 128u   /* run-next picks in a row, so that a pair cannot starve the rest */
 
 struct rn__sched rn__sched = { .visitors = RN__SHUT };
@@ -126,6 +127,15 @@ void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand)
     rn__queue_give_away(hand);
 }
 
+void rn__newborns_give_away(struct rn__newborns *n)
+{
+    struct rn__g *g;
+
+    /* Not for ever: its owner may be making more. */
+    for (int64_t i = rn__newborns_count(n); i > 0 && (g = rn__newborns_steal(n)) != NULL; i--)
+        common_push(g);
+}
+
 static void ring_put(struct rn__worker *w, struct rn__g *g)
 {
     if (!rn__runq_push(&w->queue, g))
@@ -186,7 +196,7 @@ void rn__make_runnable(struct rn__g *g)
             return;
         ring_put(w, g);
         if (rn__sched.n_workers > 1)
-            wake_for_ring(); /* new ones are likely to have work of their own */
+            wake_for_ring();
         return;
     }
     atomic_store_explicit(&g->state, RN__G_RUNNABLE, memory_order_relaxed);
@@ -198,6 +208,19 @@ void rn__make_runnable(struct rn__g *g)
         common_push(g);
         rn__wake_one();
     }
+}
+
+void rn__make_runnable_new(struct rn__worker *w, struct rn__g *g)
+{
+    if (w == NULL || rn__sched.mode == RN__MODE_SIM) {
+        rn__make_runnable(g);
+        return;
+    }
+    rn__watch_ready(w, g);
+    if (!rn__newborns_push(&w->newborns, g))
+        common_push(g);
+    if (rn__sched.n_workers > 1)
+        wake_for_ring(); /* new ones are likely to have work of their own */
 }
 
 /* true: it is parked, and ours to make runnable.  false: it has not left its stack yet, and will see this. */
@@ -237,19 +260,42 @@ void rn__ready(struct rn__g *g)
         rn__trace_handed(g);
 }
 
+static inline bool others_wait(struct rn__worker *w)
+{
+    return !rn__runq_ring_empty(&w->queue) || !rn__newborns_empty(&w->newborns);
+}
+
+/* Of those who have run already and those who have not, by turns: so neither starves the other. */
+static inline __attribute__((always_inline)) struct rn__g *pop_by_turns(struct rn__worker *w)
+{
+    struct rn__g *g;
+
+    if (w->newborn_had_turn) {
+        w->newborn_had_turn = false;
+        g = rn__runq_pop(&w->queue);
+        if (g != NULL)
+            return g;
+    }
+    g = rn__newborns_pop(&w->newborns);
+    if (g == NULL)
+        return rn__runq_pop(&w->queue);
+    w->newborn_had_turn = true;
+    return g;
+}
+
 /* The next of this worker's own queue; NULL also when there is more to it. */
 static inline __attribute__((always_inline)) struct rn__g *pick_quickly(struct rn__worker *w)
 {
     if ((w->tick + 1) % LOOK_EVERY == 0 || rn__sched.mode == RN__MODE_SIM)
         return NULL;
-    if (++w->tick % ASK_EVERY == 0 && rn__sched.n_workers > 1 && !rn__runq_ring_empty(&w->queue))
+    if (++w->tick % ASK_EVERY == 0 && rn__sched.n_workers > 1 && others_wait(w))
         ask(w);
     if (!rn__runq_has_next(&w->queue)) {
         w->handed_on = 0;
-        return rn__runq_pop(&w->queue);
+        return pop_by_turns(w);
     }
     /* A pair that is alone here stays: put into the ring, it would be drawn apart by a worker woken for it. */
-    if (++w->handed_on >= HANDED_ON_MAX && !rn__runq_ring_empty(&w->queue))
+    if (++w->handed_on >= HANDED_ON_MAX && others_wait(w))
         return NULL;
     return rn__runq_swap_next(&w->queue, NULL);
 }
@@ -492,10 +538,11 @@ struct rn__g *rn__pick_sim(void)
     return g;
 }
 
-/* Now and then, so that nothing that is due waits for a busy queue.  Gives one of the common queue, or NULL. */
+/* Now and then, so that nothing that is due waits for a busy queue.  Gives one who has waited for long, or NULL. */
 static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
 {
     rn_time now = rn_now(), took = (now - w->looked_ns) / LOOK_EVERY;
+    struct rn__g *g;
 
     w->tick++;
     w->looked_ns = now;
@@ -504,12 +551,14 @@ static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
     w->pick_ns = took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
-    return common_take(w);
+    /* The oldest newborn, too, so that it does not wait for ever for those who come after it. */
+    g = common_take(w);
+    return g != NULL ? g : rn__newborns_steal(&w->newborns);
 }
 
 struct rn__g *rn__pick_near(struct rn__worker *w)
 {
-    struct rn__g *g;
+    struct rn__g *g, *other;
 
     if (rn__sched.mode == RN__MODE_SIM)
         return rn__pick_sim();
@@ -523,9 +572,28 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
     /* A pair has had its turns: behind the others. */
     w->handed_on = 0;
     g = rn__runq_swap_next(&w->queue, NULL);
+    other = pop_by_turns(w);
+    if (other == NULL)
+        return g;
     if (g != NULL)
         ring_push(w, g);
-    return rn__runq_pop(&w->queue);
+    return other;
+}
+
+/* The oldest, and some of the next: in the end half of them, for both have as much to do then. */
+static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *victim)
+{
+    struct rn__g *g = rn__newborns_steal(&victim->newborns), *more;
+    int64_t n = rn__newborns_count(&victim->newborns) / 2;
+
+    if (g == NULL)
+        return NULL;
+    if (n > STEAL_MAX)
+        n = STEAL_MAX;
+    while (n-- > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL)
+        if (!rn__newborns_push(&w->newborns, more))
+            common_push(more);
+    return g;
 }
 
 static struct rn__g *steal(struct rn__worker *w)
@@ -539,6 +607,8 @@ static struct rn__g *steal(struct rn__worker *w)
         if (victim == w)
             continue;
         g = rn__runq_steal(&victim->queue, &w->queue);
+        if (g == NULL)
+            g = steal_newborns(w, victim);
         if (g != NULL) {
             rn__bump(&w->counters.steals);
             return g;

@@ -7,6 +7,7 @@
 
 #include "runtime/g.h"
 #include "runtime/histogram.h"
+#include "runtime/newborns.h"
 #include "runtime/runq.h"
 #include "runtime/stack.h"
 #include "runtime/timer.h"
@@ -40,12 +41,14 @@ struct rn__worker {
     unsigned tick;              /* of picks */
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
+    bool newborn_had_turn;      /* of newborns and ring */
     uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known, or of no use */
     uint32_t skip;              /* the how-manieth that becomes runnable from now on is a sample */
     rn_time looked_ns,
         seen_ns; /* when it last looked further; coarsely, when it last asked whether that is still true */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
+    struct rn__newborns newborns;
     uint64_t rng;
     struct rn__timers timers;
     struct rn__stack_cache stacks;

@@ -115,6 +115,8 @@ static inline void rn__add(_Atomic uint64_t *counter, uint64_t n)
 
 /* g, which was parked or is new, can run: here, next, if a goroutine of this worker says so. */
 void rn__make_runnable(struct rn__g *g);
+/* The same for one that has just been made.  w: the caller's worker, or NULL. */
+void rn__make_runnable_new(struct rn__worker *w, struct rn__g *g);
 /* First thing on every arrival on a stack: what becomes of the one that was left. */
 void rn__arrive(void);
 /* Switches from a goroutine (or NULL: the worker's own stack) to another (or NULL). */
@@ -129,6 +131,8 @@ struct rn__g *rn__pick_far(struct rn__worker *w);
 void rn__queue_give_away(struct rn__runq *q);
 /* The same for another worker's queue; through `hand`, the caller's own, which is empty. */
 void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand);
+/* Any thread: the same for the newborns of a worker; through no queue. */
+void rn__newborns_give_away(struct rn__newborns *n);
 struct rn__g *rn__pick_sim(void);
 /* When the first of all timers is due. */
 rn_time rn__timers_first(void);
