@@ -18,6 +18,7 @@ struct rn__g;
 
 #define RN__NEWBORNS_FIRST 256u /* room to begin with */
 #define RN__NEWBORNS_ROOMS 11u  /* each has twice as much as the one before */
+#define RN__NEWBORNS_AHEAD 3    /* who is fetched while others run */
 
 typedef struct rn__g *_Atomic rn__newborn;
 
@@ -72,6 +73,17 @@ static inline bool rn__newborns_push(struct rn__newborns *n, struct rn__g *g)
     return true;
 }
 
+/* Who will run soon has not been touched since it was made, with many of them.  What it begins with lies around its record:
+ * that itself, and the first frame below.  Just addresses: it may have been taken, and be gone. */
+static inline void rn__newborns_fetch(const struct rn__newborns *n, int64_t at)
+{
+    const char *g = (const char *)atomic_load_explicit(&n->slots[at & (n->most - 1)],
+                                                       memory_order_relaxed);
+
+    for (int i = -3; i < 2; i++)
+        __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
+}
+
 /* Owner only: the newest, or NULL. */
 static inline struct rn__g *rn__newborns_pop(struct rn__newborns *n)
 {
@@ -83,6 +95,8 @@ static inline struct rn__g *rn__newborns_pop(struct rn__newborns *n)
     if (top > bottom)
         return NULL;
     g = atomic_load_explicit(&n->slots[bottom & (n->most - 1)], memory_order_relaxed);
+    if (bottom - RN__NEWBORNS_AHEAD >= top)
+        rn__newborns_fetch(n, bottom - RN__NEWBORNS_AHEAD);
     /* Sequentially consistent, both: of a thief and us, one sees the other. */
     atomic_store(&n->bottom, bottom);
     top = atomic_load(&n->top);
