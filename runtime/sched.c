@@ -584,15 +584,21 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
 static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *victim)
 {
     struct rn__g *g = rn__newborns_steal(&victim->newborns), *more;
+    bool moved = false;
     int64_t n = rn__newborns_count(&victim->newborns) / 2;
 
     if (g == NULL)
         return NULL;
     if (n > STEAL_MAX)
         n = STEAL_MAX;
-    while (n-- > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL)
+    for (; n > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL; n--) {
         if (!rn__newborns_push(&w->newborns, more))
             common_push(more);
+        moved = true;
+    }
+    /* While we had them in our hands, somebody may have looked everywhere and gone to sleep. */
+    if (moved)
+        wake_for_ring();
     return g;
 }
 
