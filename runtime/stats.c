@@ -74,13 +74,21 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
+/* Those who wait for w, newborns with them: a hint. */
+static uint32_t queued(const struct rn__worker *w)
+{
+    int64_t newborns = rn__newborns_count(&w->newborns);
+
+    return rn__runq_count(&w->queue) + (newborns > 0 ? (uint32_t)newborns : 0);
+}
+
 static void worker_add(rn_stats *out, struct rn__worker *w)
 {
     counters_add(out, &w->counters);
     rn__lock(&w->timers.lock);
     out->timers += w->timers.count;
     rn__unlock(&w->timers.lock);
-    out->runnable += rn__runq_count(&w->queue);
+    out->runnable += queued(w);
     out->run_ns += worker_ns(w);
     rn__histogram_sum(&w->watch.latency, out->latency);
 }
@@ -152,7 +160,7 @@ int rn_stats_worker_v(unsigned n, rn_worker_stats *out, size_t size)
     if (w != NULL) {
         uint64_t idle_ns = read_of(&w->counters.idle_ns);
 
-        now = (rn_worker_stats){ .queued = rn__runq_count(&w->queue),
+        now = (rn_worker_stats){ .queued = queued(w),
                                  .created = read_of(&w->counters.begun[0]) +
                                             read_of(&w->counters.begun[1]),
                                  .parks = read_of(&w->counters.parks),
