@@ -431,13 +431,16 @@ static _Noreturn void wrong_use(void)
 
 int main(int argc, char **argv)
 {
-    const struct loom_unit *units[64];
+    size_t room = (size_t)(__stop_loom_units - __start_loom_units) + (size_t)argc;
+    const struct loom_unit **units = calloc(room, sizeof *units);
     const char *schedule = NULL, *seed = NULL;
     uint64_t schedules = 0, floor = 0;
     double seconds = 60;
     bool trace = false;
     unsigned n = 0;
 
+    if (units == NULL)
+        abort();
     fix_addresses(argv);
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i], *value = argv[i + 1];
@@ -454,7 +457,7 @@ int main(int argc, char **argv)
         if (value == NULL)
             wrong_use();
         i++;
-        if (strcmp(option, "--unit") == 0 && n < 64)
+        if (strcmp(option, "--unit") == 0)
             units[n++] = unit_named(value);
         else if (strcmp(option, "--schedules") == 0)
             schedules = strtoull(value, NULL, 10);
