@@ -584,21 +584,15 @@ struct rn__g *rn__pick_near(struct rn__worker *w)
 static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *victim)
 {
     struct rn__g *g = rn__newborns_steal(&victim->newborns), *more;
-    bool moved = false;
     int64_t n = rn__newborns_count(&victim->newborns) / 2;
 
     if (g == NULL)
         return NULL;
     if (n > STEAL_MAX)
         n = STEAL_MAX;
-    for (; n > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL; n--) {
+    for (; n > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL; n--)
         if (!rn__newborns_push(&w->newborns, more))
             common_push(more);
-        moved = true;
-    }
-    /* While we had them in our hands, somebody may have looked everywhere and gone to sleep. */
-    if (moved)
-        wake_for_ring();
     return g;
 }
 
@@ -617,6 +611,9 @@ static struct rn__g *steal(struct rn__worker *w)
             g = steal_newborns(w, victim);
         if (g != NULL) {
             rn__bump(&w->counters.steals);
+            /* While the others were on their way, somebody may have looked everywhere and gone to sleep. */
+            if (others_wait(w))
+                wake_for_ring();
             return g;
         }
     }

@@ -67,6 +67,8 @@ loom_units=(
   "note_set 20000"
   "once_goroutines 20000"
   "once_threads 40000"
+  "newborns_last 200000"
+  "newborns_room 100000"
   "park 20000"
   "park_thread 20000"
   "poll_close 20000"

@@ -4,6 +4,7 @@ s/^(#define PAUSES +)[0-9]+/\12/
 s/^(#define SPIN_ROUNDS +)[0-9]+/\12/
 s/^(#define SEARCH_ROUNDS +)[0-9]+/\11/
 s/^(#define RN__RUNQ_SIZE +)[0-9]+u/\14u/
+s/^(#define RN__NEWBORNS_FIRST +)[0-9]+u/\12u/
 s/^(#define HANDED_ON_MAX +)[0-9]+u/\14u/
 s/^(#define LOOK_EVERY +)[0-9]+u/\14u/
 # Atomics that are read as if they were none: `_Atomic` means nothing there, and the look at races would take them for plain words.
