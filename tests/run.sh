@@ -54,6 +54,7 @@ loom_units=(
   "group_deadline 20000"
   "group_wait 20000"
   "idle_blocked 20000"
+  "idle_newborn 20000"
   "idle_one 20000"
   "idle_push 20000"
   "idle_ready 20000"

@@ -145,6 +145,32 @@ LOOM_UNIT(
     end(3);
 }
 
+static void tells(void *arg)
+{
+    (void)arg;
+    s.ran++;
+    loom_tell(&s.told[0]);
+}
+
+static void starts_one_and_awaits(void *arg)
+{
+    (void)arg;
+    loom_check(rn_go(tells, NULL) == 0);
+    loom_await(&s.told[0]);
+    s.ran++;
+}
+
+LOOM_UNIT(idle_newborn,
+          "one is started, and its starter blocks, while the other worker runs out of work")
+{
+    memset(&s, 0, sizeof s);
+    loom_check(rn_start(2) == 0);
+    loom_begin();
+    loom_check(rn_go(one, NULL) == 0);
+    loom_check(rn_go(starts_one_and_awaits, NULL) == 0);
+    end(3);
+}
+
 /* ---- the end ---- */
 
 static void receives(void *arg)
