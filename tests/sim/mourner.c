@@ -85,8 +85,9 @@ static bool silent(struct mourner *m)
     } else if (rc != 0 && rc != RN_ETIMEDOUT) {
         sim_fail("receiving dead letters: %s", rn_strerror(rc));
     }
+    /* The keeper's lease is long: it may not have noticed yet that there is another home. */
     return rc == RN_ETIMEDOUT && asleep_ns == 0 && w->asleep_ns == 0 && w->shard != NULL &&
-           rn__node_up(w->nodes[SIM_NODES_MAX].node);
+           m->home == oracle_home(w->oracle) && rn__node_up(w->nodes[SIM_NODES_MAX].node);
 }
 
 void mourner_run(const struct mourner_job *j)
