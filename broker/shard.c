@@ -354,6 +354,11 @@ static void hello_resume(struct shard *shard, struct peer *p, uint64_t id,
         resume_refuse(shard, p, id);
         return;
     }
+    /* Of a connection that broke before this came, and its node has resumed by another one since: a process does not forget. */
+    if (session_has_moved_on(s->stream, hello->received)) {
+        peer_drop(shard, p);
+        return;
+    }
     rc = session_connect(shard, s, p, hello, now_ns, &why);
     if (rc < 0)
         session_reject(shard, s, p, rc, why, now_ns);

@@ -465,6 +465,11 @@ int session_resume(struct session *s, uint64_t received, const char **why)
     return 0;
 }
 
+bool session_has_moved_on(const struct session *s, uint64_t received)
+{
+    return received < s->acked;
+}
+
 /* ---- looking ------------------------------------------------------------------------------- */
 
 bool session_idle(const struct session *s)

@@ -72,6 +72,8 @@ void session_suspend(struct session *s); /* the connection broke; session_next()
 /* A new connection: the peer has received up to `received`; what it lacks is sent again.  0, or -EPROTO with
  * *why when the number cannot be (the peer forgot what it had acknowledged, or claims what was never sent). */
 int session_resume(struct session *s, uint64_t received, const char **why);
+/* Has the peer acknowledged more than what it says here that it has received?  Then it said so before that. */
+bool session_has_moved_on(const struct session *s, uint64_t received);
 
 /* ---- looking ---- */
 

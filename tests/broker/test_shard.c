@@ -348,6 +348,35 @@ static int foreign_resume(void *arg)
     return 0;
 }
 
+/* A Hello of a connection that had broken comes when its node has long gone on by another one. */
+static int overtaken(void *arg)
+{
+    struct wire_hello h = { .version = WIRE_VERSION, .name = "", .resume = true };
+    struct script *n, *late;
+
+    (void)arg;
+    world_open();
+    n = node("a", 1);
+    late = node("late", 1);
+    script_open(n);
+    script_bind(n, OUT_BIND, "jobs", WIRE_OUT, 10);
+    script_ask(n, OUT_BIND, 1, 10); /* acknowledges what has come so far */
+    while (script_credit(n, OUT_BIND, 10) < 1)
+        script_run(n, rn_after(RN_MS));
+    memcpy(h.instance, n->instance, sizeof h.instance);
+    check(link_dial(late->link, URL, &late->peer) == 0);
+    script_send(late, frame_of_hello(n->id, &h));
+    while (!late->down)
+        script_run(late, rn_after(RN_MS));
+    check(late->refusal.code == WIRE_OK);
+    script_bind(n, IN_BIND, "jobs", WIRE_IN, 0); /* the session goes on */
+    sessions_become(n, 1);
+    script_free(late);
+    script_free(n);
+    world_close();
+    return 0;
+}
+
 static int impossible_resume(void *arg)
 {
     struct wire_hello h = { .version = WIRE_VERSION, .name = "", .resume = true, .received = 1000 };
@@ -602,6 +631,7 @@ int main(void)
         FACT("sessions_resume_over_broken_connections_without_loss_or_doubles", resume),
         FACT("frames_of_a_superseded_connection_do_not_count", superseded),
         FACT("session_is_not_resumed_by_another_process", foreign_resume),
+        FACT("a_hello_that_was_overtaken_ends_nothing_but_its_connection", overtaken),
         FACT("impossible_resume_ends_the_session", impossible_resume),
         FACT("missing_frames_are_sent_again_after_a_resume", gap),
         FACT("elements_of_a_silent_node_go_to_others_when_its_lease_ends", lease),
