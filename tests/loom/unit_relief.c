@@ -4,9 +4,11 @@
  * The monitor itself is not there, for it would look after whoever was forgotten; a plain thread does what it does, once. */
 #include "tests/loom/crew.h"
 
+#include "runtime/chan.h"
 #include "runtime/crew.h"
 #include "runtime/state.h"
 
+#include <sched.h>
 #include <string.h>
 
 #define GOROUTINES (RN__RUNQ_SIZE + 8)
@@ -130,7 +132,19 @@ static struct {
     int ran, links;
     bool helped;
     struct rn__runq hand;
+    rn_chan
+        *to[2]; /* who receives there is put into the run-next slot, where who is started is not */
 } s;
+
+static void set_off(int i)
+{
+    loom_check(rn_chan_send(s.to[i], NULL, RN_NOWAIT) == 0);
+}
+
+static void await_start(int i)
+{
+    loom_check(rn_chan_recv(s.to[i], NULL, RN_FOREVER) == 0);
+}
 
 static void blocks_its_worker(int i)
 {
@@ -143,6 +157,7 @@ static void blocks_its_worker(int i)
 static void frees_second(void *arg)
 {
     (void)arg;
+    await_start(1);
     s.ran++;
     loom_tell(&s.freed[1]);
 }
@@ -151,7 +166,8 @@ static void frees_second(void *arg)
 static void frees_first(void *arg)
 {
     (void)arg;
-    loom_check(rn_go(frees_second, NULL) == 0);
+    await_start(0);
+    set_off(1);
     loom_tell(&s.freed[0]);
     blocks_its_worker(1);
 }
@@ -159,7 +175,7 @@ static void frees_first(void *arg)
 static void first(void *arg)
 {
     (void)arg;
-    loom_check(rn_go(frees_first, NULL) == 0);
+    set_off(0);
     blocks_its_worker(0);
 }
 
@@ -176,7 +192,13 @@ LOOM_UNIT(
 {
     memset(&s, 0, sizeof s);
     rn__runq_init(&s.hand);
+    for (int i = 0; i < 2; i++)
+        s.to[i] = rn_chan_new(0, 0, NULL);
     loom_check(rn_start(1) == 0);
+    loom_check(rn_go(frees_second, NULL) == 0);
+    loom_check(rn_go(frees_first, NULL) == 0);
+    while (rn__chan_waiting(s.to[0], RN_RECV) + rn__chan_waiting(s.to[1], RN_RECV) < 2)
+        sched_yield();
     loom_begin();
     loom_check(rn_go(first, NULL) == 0);
     for (int i = 0; i < 2; i++) {
@@ -188,6 +210,8 @@ LOOM_UNIT(
     loom_check(rn_stop(RN_FOREVER) == 0);
     loom_end();
     loom_check(s.ran == 3);
+    for (int i = 0; i < 2; i++)
+        rn_chan_unref(s.to[i]);
 }
 
 /* ---- and come to rest ---- */
@@ -204,6 +228,7 @@ static void link_of_chain(void *arg)
 static void one(void *arg)
 {
     (void)arg;
+    await_start(0);
     s.ran++;
 }
 
@@ -211,7 +236,10 @@ static int goes_on(void *arg)
 {
     (void)arg;
     crew_go(one);
+    while (rn__chan_waiting(s.to[0], RN_RECV) == 0)
+        rn_yield();
     loom_begin();
+    set_off(0);
     s.worker[0] = rn__worker();
     loom_tell(&s.stuck[0]);
     loom_await(&s.freed[0]);
@@ -238,9 +266,11 @@ LOOM_UNIT(
 {
     memset(&s, 0, sizeof s);
     s.links = 4;
+    s.to[0] = rn_chan_new(0, 0, NULL);
     rn__runq_init(&s.hand);
     loom_spawn(monitor_helps_in_vain, NULL);
     loom_check(rn_main(1, goes_on, NULL) == 0);
     loom_join_all();
     loom_check(s.ran == 5);
+    rn_chan_unref(s.to[0]);
 }
