@@ -3,15 +3,13 @@
 #define TESTS_RUNTIME_LOCKS_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runtime/line.h"
+#include "tests/runtime/child.h"
 #include "tests/runtime/inside.h"
 
 /* How many wait in a lock's line. */
@@ -40,31 +38,15 @@ static inline int in_line(void *lock)
 
 /* ---- programs that do not end well --------------------------------------------------------- */
 
+static inline void end_inside(void *fn)
+{
+    exit(rn_main(inside_workers(), *(int (**)(void *))fn, NULL));
+}
+
 /* Runs fn inside a child; its end, and what it said. */
 static inline int end_of(int (*fn)(void *), char *text, size_t size)
 {
-    size_t len = 0;
-    int fds[2], status;
-    ssize_t n;
-    pid_t pid;
-
-    assert_int_equal(pipe(fds), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        signal(SIGABRT, SIG_DFL);
-        dup2(fds[1], STDERR_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        exit(rn_main(inside_workers(), fn, NULL));
-    }
-    close(fds[1]);
-    while (len < size - 1 && (n = read(fds[0], text + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+    return child_end(end_inside, &fn, text, size);
 }
 
 /* It panics with that sentence. */

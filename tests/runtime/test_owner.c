@@ -313,37 +313,28 @@ static void call(void *fn)
     (void)(*(int (**)(void *))fn)(NULL);
 }
 
+struct program {
+    enum manner manner;
+    int (*fn)(void *);
+};
+
+static void run_program(void *arg)
+{
+    struct program *p = arg;
+
+    if (p->manner == IN_MAIN)
+        exit(rn_main(inside_workers(), p->fn, NULL));
+    if (p->manner == IN_SIM)
+        exit(rn_sim(77, p->fn, NULL));
+    rn_start(inside_workers());
+    rn_go(call, (void *)&p->fn);
+    for (;;)
+        pause();
+}
+
 static int end_in(enum manner manner, int (*fn)(void *), char *text, size_t size)
 {
-    int fds[2], status;
-    size_t len = 0;
-    ssize_t n;
-    pid_t pid;
-
-    assert_int_equal(pipe(fds), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        signal(SIGABRT, SIG_DFL);
-        dup2(fds[1], STDERR_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        if (manner == IN_MAIN)
-            exit(rn_main(inside_workers(), fn, NULL));
-        if (manner == IN_SIM)
-            exit(rn_sim(77, fn, NULL));
-        rn_start(inside_workers());
-        rn_go(call, (void *)&fn);
-        for (;;)
-            pause();
-    }
-    close(fds[1]);
-    while (len < size - 1 && (n = read(fds[0], text + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+    return child_end(run_program, &(struct program){ manner, fn }, text, size);
 }
 
 static void says(enum manner manner, int (*fn)(void *), const char *const *words)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/sim.h"
+#include "tests/runtime/child.h"
 #include "tests/runtime/inside.h"
 
 #define BAD 7 /* the seed that fails */
@@ -27,38 +28,34 @@ static int tried(void *arg)
 
 /* ---- what is said of it ------------------------------------------------------------------------ */
 
+struct search {
+    int (*how)(void);
+    const char *environment;
+};
+
+static void run_search(void *arg)
+{
+    const struct search *s = arg;
+    char copy[100], *at, *word;
+    int status;
+
+    fails = s->how;
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    snprintf(copy, sizeof copy, "%s", s->environment);
+    for (word = strtok_r(copy, " ", &at); word; word = strtok_r(NULL, " ", &at))
+        putenv(word);
+    status = rn_sim_seeds(1, 10, tried, NULL);
+    fflush(NULL);
+    _exit(status);
+}
+
 /* Searches in a child, with this in its environment ("NAME=value ..."); what it gives, and what it said. */
 static int search(int (*how)(void), const char *environment, char *text, size_t size)
 {
-    char copy[100], *at, *word;
-    size_t len = 0;
-    int fds[2], status;
-    ssize_t n;
-    pid_t pid;
+    int status;
 
-    assert_int_equal(pipe(fds), 0);
     fflush(NULL);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        fails = how;
-        dup2(fds[1], STDOUT_FILENO);
-        dup2(fds[1], STDERR_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        snprintf(copy, sizeof copy, "%s", environment);
-        for (word = strtok_r(copy, " ", &at); word; word = strtok_r(NULL, " ", &at))
-            putenv(word);
-        status = rn_sim_seeds(1, 10, tried, NULL);
-        fflush(NULL);
-        _exit(status);
-    }
-    close(fds[1]);
-    while (len < size - 1 && (n = read(fds[0], text + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    status = child_end(run_search, &(struct search){ how, environment }, text, size);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }

@@ -8,6 +8,7 @@
 
 #include "runtime/rand.h"
 #include "runtime/sched.h"
+#include "tests/runtime/child.h"
 #include "tests/runtime/inside.h"
 
 /* ---- a run and its trace ----------------------------------------------------------------- */
@@ -259,31 +260,22 @@ static int in_panic(void *arg)
     rn_panic("as it should");
 }
 
+struct seeded {
+    uint64_t seed;
+    int (*fn)(void *);
+};
+
+static void end_seeded(void *arg)
+{
+    const struct seeded *s = arg;
+
+    _exit(rn_sim(s->seed, s->fn, NULL));
+}
+
 /* Runs fn with the seed in a child; its end, and what it said. */
 static int end_of(uint64_t seed, int (*fn)(void *), char *text, size_t size)
 {
-    size_t len = 0;
-    int fds[2], status;
-    ssize_t n;
-    pid_t pid;
-
-    assert_int_equal(pipe(fds), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        signal(SIGABRT, SIG_DFL);
-        dup2(fds[1], STDERR_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        _exit(rn_sim(seed, fn, NULL));
-    }
-    close(fds[1]);
-    while (len < size - 1 && (n = read(fds[0], text + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+    return child_end(end_seeded, &(struct seeded){ seed, fn }, text, size);
 }
 
 static void deadlock_and_panic_print_the_seed(void **state)

@@ -2,6 +2,7 @@
  *
  * How stacks are guarded is decided once in a process; so what needs another guard is done by this program started anew
  * (--child NAME) with RN_STACK_GUARD set. */
+#include "tests/runtime/child.h"
 #include "tests/runtime/inside.h"
 
 #include "runtime/fiber.h"
@@ -314,30 +315,22 @@ static _Noreturn void exec_child(const char *name)
     _exit(98);
 }
 
+struct child {
+    const char *name, *guard;
+};
+
+static void run_child(void *arg)
+{
+    const struct child *c = arg;
+
+    setenv("RN_STACK_GUARD", c->guard, 1);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    exec_child(c->name);
+}
+
 static void child_run(struct ended *e, const char *name, const char *guard)
 {
-    size_t n = 0;
-    ssize_t more;
-    int fds[2];
-    pid_t pid;
-
-    assert_int_equal(pipe(fds), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setenv("RN_STACK_GUARD", guard, 1);
-        dup2(fds[1], STDOUT_FILENO);
-        dup2(fds[1], STDERR_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        exec_child(name);
-    }
-    close(fds[1]);
-    while ((more = read(fds[0], e->text + n, sizeof e->text - 1 - n)) > 0)
-        n += (size_t)more;
-    e->text[n] = '\0';
-    close(fds[0]);
-    assert_int_equal(waitpid(pid, &e->status, 0), pid);
+    e->status = child_end(run_child, &(struct child){ name, guard }, e->text, sizeof e->text);
 }
 
 static void expect_overflow(const char *child, const char *guard, const char *says)
