@@ -20,7 +20,6 @@
 #include "runtime/race.h"
 #include "runtime/rn.h"
 #include "runtime/sched.h"
-#include "runtime/sched.h"
 #include "runtime/wait.h"
 
 struct pool {
@@ -105,12 +104,19 @@ static bool idle(struct pool *p)
     return p->first != NULL;
 }
 
-/* Its fiber comes after who asked for it, and after nobody else.  *job is gone afterwards. */
+/* What a job has of its thread's stack for itself, to a race detector; to forget all of it would take milliseconds. */
+#define STACK_BYTES ((size_t)256 << 10)
+
+/* Its fiber comes after who asked for it, and after nobody else: not after the thread, nor after the jobs before it, whose
+ * stack it has from here on.  *job is gone afterwards. */
 static void run(struct rn__job *job)
 {
+    char *low = (char *)__builtin_frame_address(0) - STACK_BYTES;
     void *fiber = job->race_fiber, *self = rn__race_as(fiber);
 
+    rn__race_memory_new(low, STACK_BYTES);
     job->run(job);
+    rn__race_memory_old(low, STACK_BYTES);
     (void)rn__race_as(self);
     rn__race_fiber_free(fiber);
 }
