@@ -1,4 +1,5 @@
 /* orderly.c - programs that do not race, each thanks to one edge.   SPDX-License-Identifier: MIT */
+#include "tests/race/pair.h"
 #include "tests/race/programs.h"
 
 #include <runnel/sync.h>
@@ -21,31 +22,13 @@ static void touch(void)
     shared++;
 }
 
-static void linger(void)
-{
-    for (int i = 0; i < 10; i++)
-        rn_yield();
-}
-
 /* ---- two goroutines, and what they do; the main one comes after both ---- */
-
-static void (*halves[2])(void);
-
-static void half(void *arg)
-{
-    halves[*(int *)arg]();
-}
 
 static int both(void *arg)
 {
-    rn_group *g = rn_group_new();
-
     (void)arg;
     touch();
-    for (int i = 0; i < 2; i++)
-        rn_group_go(g, half, &i, sizeof i);
-    rn_group_wait(g, RN_FOREVER);
-    rn_group_free(g);
+    run_halves();
     touch();
     return 0;
 }

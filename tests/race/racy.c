@@ -2,6 +2,7 @@
  *
  * None of them depends on who comes first: there is no edge in either order.  Where an order is wanted nonetheless, so that what
  * is looked at happens, it is made by relaxed atomics, which order nothing. */
+#include "tests/race/pair.h"
 #include "tests/race/programs.h"
 
 #include <runnel/sync.h>
@@ -23,31 +24,12 @@ static void await(int n)
         rn_yield();
 }
 
-/* Until the other is likely to wait by now; if not, the program races all the same. */
-static void linger(void)
-{
-    for (int i = 0; i < 10; i++)
-        rn_yield();
-}
-
 /* ---- two goroutines, and what they do ---- */
-
-static void (*halves[2])(void);
-
-static void half(void *arg)
-{
-    halves[*(int *)arg]();
-}
 
 static int both(void *arg)
 {
-    rn_group *g = rn_group_new();
-
     (void)arg;
-    for (int i = 0; i < 2; i++)
-        rn_group_go(g, half, &i, sizeof i);
-    rn_group_wait(g, RN_FOREVER);
-    rn_group_free(g);
+    run_halves();
     return 0;
 }
 
@@ -58,14 +40,29 @@ static void run_both(int workers, void (*a)(void), void (*b)(void))
     rn_main(workers, both, NULL);
 }
 
+#define TIMES 3
+
+/* ThreadSanitizer may miss two that look at its shadow in the same few nanoseconds: so several times, with something between. */
+static void rest(void)
+{
+    for (volatile int i = 0; i < 200; i++)
+        continue;
+}
+
 static void writes(void)
 {
-    shared = 1;
+    for (int i = 0; i < TIMES; i++) {
+        shared = 1;
+        rest();
+    }
 }
 
 static void reads(void)
 {
-    (void)shared;
+    for (int i = 0; i < TIMES; i++) {
+        (void)shared;
+        rest();
+    }
 }
 
 #define PAIR(name, a, b)          \
@@ -452,8 +449,9 @@ static void heeds_then_writes(void *arg)
     (void)arg;
     while (rn_cancelled() == 0)
         rn_yield();
+    await(1); /* two writes within the same few nanoseconds are not always seen */
     writes();
-    turn_to(1);
+    turn_to(2);
 }
 
 static int cancels_then_writes(void *arg)
@@ -464,7 +462,8 @@ static int cancels_then_writes(void *arg)
     rn_group_go(g, heeds_then_writes, NULL, 0);
     rn_group_cancel(g);
     writes();
-    await(1);
+    turn_to(1);
+    await(2);
     rn_group_free(g);
     return 0;
 }
