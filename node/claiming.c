@@ -206,6 +206,7 @@ void pairing_section(struct handle *h, struct frame *frame, const struct wire_se
     p->frame = frame_ref(frame);
     p->position = s->position;
     p->deliveries = s->deliveries;
+    p->headed = s->flags & WIRE_HEADED;
     p->number = ++h->popped;
     meeting_fire(h, p, 0);
     claims_serve(h);

@@ -45,6 +45,8 @@ static void spare_push(struct hand *hand, struct delivery *d)
 {
     free(d->why);
     d->why = NULL;
+    free(d->header);
+    d->header = NULL;
     if (d->frame != NULL)
         frame_unref(d->frame);
     d->frame = NULL;

@@ -26,6 +26,7 @@ struct delivery {
     struct frame *frame; /* a dead letter: what `head` lies in, a reference; else NULL */
     const uint8_t *head;
     size_t head_size;
+    struct wire_header *header; /* ours, or NULL */
 };
 
 /* NULL: no memory.  h borrowed until hand_leave(). */

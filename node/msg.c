@@ -3,12 +3,22 @@
 
 #include "node/hand.h"
 #include "node/node.h"
+#include "node/trace.h"
 #include "proto/dead.h"
 
+#include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Whose delivery needs no acknowledgement: it counted as taken when it was received. */
+/* The delivery of a message that needs no acknowledgement, for it counted as taken when it was received: this one; or, if the
+ * message has a Header, that with a mark.  A Header lies behind the bytes, so that whoever frees these has freed all. */
 static struct delivery taken_already;
+#define MARK 1u
+
+static bool is_taken(const struct delivery *d)
+{
+    return d == &taken_already || (uintptr_t)d & MARK;
+}
 
 static int msg_encode(const void *ctx, const void *elem, rn_buf *out)
 {
@@ -40,6 +50,45 @@ const rn_codec rn_codec_msg = {
     .drop = msg_drop,
 };
 
+/* Aligned, behind len bytes. */
+static size_t header_at(size_t len)
+{
+    size_t to = alignof(struct wire_header);
+    return (len + to - 1) / to * to;
+}
+
+int msg_carry(rn_msg *m, struct delivery *d, const struct wire_header *h)
+{
+    if (d != NULL) {
+        d->header = malloc(sizeof *h);
+        if (d->header != NULL)
+            *d->header = *h;
+        return d->header != NULL ? 0 : -ENOMEM;
+    }
+    size_t at = header_at(m->bytes.len);
+    uint8_t *data = realloc(m->bytes.data, at + sizeof *h);
+    if (data == NULL)
+        return -ENOMEM;
+    memcpy(data + at, h, sizeof *h);
+    m->bytes.data = data;
+    m->delivery = data + at + MARK;
+    return 0;
+}
+
+const struct wire_header *msg_header(const rn_msg *m)
+{
+    const struct delivery *d = m->delivery;
+    if ((uintptr_t)d & MARK)
+        return (const struct wire_header *)((uintptr_t)d - MARK);
+    return d != NULL ? d->header : NULL;
+}
+
+const char *rn_msg_traceparent(const rn_msg *m)
+{
+    const struct wire_header *h = msg_header(m);
+    return h != NULL && trace_is_valid(h->traceparent) ? h->traceparent : NULL;
+}
+
 bool msg_is_codec(const rn_codec *codec)
 {
     return codec->decode == msg_decode;
@@ -53,7 +102,7 @@ static int msg_settle(rn_msg *m, enum wire_verdict verdict, int64_t delay_ns, co
     m->delivery = NULL;
     if (node_forked())
         return -ESHUTDOWN;
-    if (d == &taken_already)
+    if (is_taken(d))
         return verdict == WIRE_DONE ? 0 : RN_ESTALE;
     return d != NULL ? hand_settle(d, verdict, delay_ms, why) : RN_ESTALE;
 }
@@ -85,7 +134,7 @@ int rn_msg_dead(const rn_msg *m, rn_dead *dead)
     struct wire_dead read;
     const uint8_t *element;
     size_t len;
-    if (d == NULL || d->frame == NULL)
+    if (d == NULL || is_taken(d) || d->frame == NULL)
         return -ENOENT;
     int rc = dead_read(&read, d->head, d->head_size, &element, &len);
     if (rc < 0)

@@ -63,7 +63,7 @@ void offer_make(struct handle *h, struct rn__op *op, bool patient)
     p->number = 0;
     p->patient = patient;
     h->pairing.calls -= !patient;
-    p->chunk = outbox_pack(&h->out, p->buf.data, p->buf.len);
+    p->chunk = outbox_pack(&h->out, &p->manner, p->buf.data, p->buf.len);
     if (p->chunk != NULL) {
         node_mark(h->node, h);
     } else {
@@ -147,6 +147,7 @@ struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct ch
         .flags = WIRE_OFFER | (p->patient ? WIRE_PATIENT : 0),
         .body = (*chunk)->data,
     };
+    manner_put(s, &(*chunk)->manner);
     return p;
 }
 

@@ -13,7 +13,9 @@
 
 #include "node/msg.h"
 #include "node/node.h"
+#include "node/trace.h"
 #include "proto/dead.h"
+#include "proto/header.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 #include "runtime/sched.h"
@@ -36,6 +38,50 @@ static struct side *op_side(struct handle *h, const struct rn__op *op)
 
 /* ---- prepare: no lock ---- */
 
+/* What is said beside the element stands before it. */
+static int header_prepare(struct parcel *p, const struct op_with *with)
+{
+    struct wire_header h = { .call = with->call };
+    if (with->traceparent != NULL)
+        strcpy(h.traceparent, with->traceparent);
+    if (with->reply != NULL)
+        strcpy(h.reply, with->reply);
+    if (h.traceparent[0] == '\0' && h.reply[0] == '\0' && h.call == 0)
+        return 0;
+    int rc = 0;
+    uint8_t *to = buf_extend(&p->buf, header_size(&h), &rc);
+    if (to == NULL)
+        return rc;
+    header_write(to, &h);
+    p->manner.flags |= WIRE_HEADED;
+    return 0;
+}
+
+static int send_prepare(const struct side *side, const struct rn__op *op, struct parcel *p)
+{
+    int rc = op->with != NULL ? header_prepare(p, op->with) : 0;
+    if (rc >= 0)
+        rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
+    /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
+    p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
+    return rc >= 0 && p->confirm ? parcel_waitable(p) : rc;
+}
+
+/* All that a receive will need is found now, so that an element once taken is never refused for want of memory by us. */
+static int receive_prepare(struct handle *h, struct parcel *p)
+{
+    const struct side *side = &h->side[RN_IN];
+    int rc = 0;
+    if (side->codec.elemsize > ELEM_ON_STACK &&
+        buf_extend(&p->buf, side->codec.elemsize, &rc) != NULL)
+        p->buf.len = 0;
+    if (rc == 0)
+        rc = parcel_waitable(p);
+    if (rc == 0 && side->opts.manual_ack && (p->place = hand_reserve(h->hand)) == NULL)
+        rc = -ENOMEM;
+    return rc;
+}
+
 static int op_prepare(rn_chan *c, struct rn__op *op)
 {
     (void)c;
@@ -50,24 +96,7 @@ static int op_prepare(rn_chan *c, struct rn__op *op)
     struct parcel *p = parcel_get(&h->pool);
     if (p == NULL)
         return -ENOMEM;
-    int rc = 0;
-    if (op->kind == RN_SEND) {
-        rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
-        /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
-        p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
-        if (rc >= 0 && p->confirm)
-            rc = parcel_waitable(p);
-    } else {
-        /* All that a receive will need is found now, so that an element once taken is never refused for want
-         * of memory by us. */
-        if (side->codec.elemsize > ELEM_ON_STACK &&
-            buf_extend(&p->buf, side->codec.elemsize, &rc) != NULL)
-            p->buf.len = 0;
-        if (rc == 0)
-            rc = parcel_waitable(p);
-        if (rc == 0 && side->opts.manual_ack && (p->place = hand_reserve(h->hand)) == NULL)
-            rc = -ENOMEM;
-    }
+    int rc = op->kind == RN_SEND ? send_prepare(side, op, p) : receive_prepare(h, p);
     if (rc < 0) {
         parcel_give(&h->pool, p);
         return rc;
@@ -102,7 +131,7 @@ int send_perform(struct handle *h, struct rn__op *op)
     struct parcel *p = op_parcel(op);
     bool was_empty = h->out.head == NULL;
     uint64_t number = 0;
-    int rc = outbox_push(&h->out, p->buf.data, p->buf.len, &number);
+    int rc = outbox_push(&h->out, &p->manner, p->buf.data, p->buf.len, &number);
     if (rc < 0)
         return rc;
     if (p->confirm) {
@@ -138,6 +167,7 @@ void receive_perform(struct handle *h, struct rn__op *op)
     p->delivery = item.delivery;
     p->position = item.position;
     p->deliveries = item.deliveries;
+    p->headed = item.flags & WIRE_HEADED;
     if (item.flags & WIRE_DEAD) {
         p->letter = item.data;
         p->letter_size = item.len;
@@ -459,6 +489,32 @@ static void receive_discard(struct parcel *p)
     p->place = NULL;
 }
 
+/* Finds the element behind what stands before it.  0: also its Header, if p->headed still says that it has one. */
+static int receive_unwrap(struct parcel *p, struct wire_header *header)
+{
+    if (p->letter != NULL && dead_read(NULL, p->letter, p->letter_size, &p->data, &p->len) < 0)
+        return -EPROTO;
+    if (!p->headed || header_read(header, p->data, p->len, &p->data, &p->len) == 0)
+        return 0;
+    p->headed = false;
+    return p->letter != NULL
+               ? 0
+               : -EPROTO; /* a dead letter has no other place to go: it is given as it is */
+}
+
+/* The element, beside the caller's, and what came with it. */
+static int receive_decode(const rn_codec *codec, struct parcel *p, const struct wire_header *header,
+                          void *elem)
+{
+    int rc = codec->decode(codec->ctx, p->data, p->len, elem);
+    if (rc < 0 || !p->headed || !msg_is_codec(codec))
+        return rc;
+    rc = msg_carry(elem, p->place, header);
+    if (rc < 0)
+        codec->drop(codec->ctx, elem);
+    return rc;
+}
+
 static int receive_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
 {
     const struct rn_codec *codec = &h->side[RN_IN].codec;
@@ -470,10 +526,11 @@ static int receive_finish(struct handle *h, struct rn__op *op, bool performed, i
     /* Decoded beside the caller's element, which stays untouched on error. */
     _Alignas(max_align_t) uint8_t small[ELEM_ON_STACK];
     void *elem = codec->elemsize > sizeof small ? (void *)p->buf.data : small;
-    if (p->letter != NULL)
-        rc = dead_read(NULL, p->letter, p->letter_size, &p->data, &p->len);
+    struct wire_header header;
+    if (p->letter != NULL || p->headed)
+        rc = receive_unwrap(p, &header);
     if (rc >= 0 && op->elem != NULL) /* NULL: the caller wants it gone, whatever it is */
-        rc = codec->decode(codec->ctx, p->data, p->len, elem);
+        rc = receive_decode(codec, p, &header, elem);
     bool made = op->elem != NULL && rc >= 0;
     rc = receive_settle(h, p, rc);
     if (rc == 0 && made) {

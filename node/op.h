@@ -6,6 +6,13 @@
 
 #include "node/handle.h"
 
+/* What a send says beside its element: rn__op.with. */
+struct op_with {
+    const char *traceparent; /* NULL: that of the goroutine; "": none */
+    const char *reply;       /* NULL: none */
+    uint64_t call;           /* 0: none */
+};
+
 static inline enum rn_op op_of_dir(enum rn_dir dir)
 {
     return dir == RN_OUT ? RN_SEND : RN_RECV;

@@ -103,17 +103,20 @@ static struct chunk *outbox_chunk(struct outbox *o, size_t need)
 }
 
 /* Gives the chunk that the next element goes to, with room for it. */
-static struct chunk *outbox_room(struct outbox *o, size_t need)
+static struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
 {
     struct chunk *tail = o->tail;
-    if (tail != NULL && tail->len + need <= tail->cap)
+    if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
         return tail;
+    rn_reached_if(tail != NULL && !manner_same(&tail->manner, manner),
+                  "outbox: the next element is of another manner");
     struct chunk *c = outbox_chunk(o, need);
     if (c == NULL)
         return NULL;
     c->next = NULL;
     c->count = 0;
     c->bytes = 0;
+    c->manner = *manner;
     c->len = 0;
     if (tail != NULL)
         tail->next = c;
@@ -124,11 +127,12 @@ static struct chunk *outbox_room(struct outbox *o, size_t need)
     return c;
 }
 
-int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *number)
+int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
+                uint64_t *number)
 {
     rn_assert(outbox_fits(o, len));
     size_t need = element_size(len);
-    struct chunk *c = outbox_room(o, need);
+    struct chunk *c = outbox_room(o, manner, need);
     if (c == NULL)
         return -ENOMEM;
     c->len += element_prefix(c->data + c->len, len);
@@ -145,7 +149,8 @@ int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *num
     return 0;
 }
 
-struct chunk *outbox_pack(struct outbox *o, const uint8_t *data, size_t len)
+struct chunk *outbox_pack(struct outbox *o, const struct manner *manner, const uint8_t *data,
+                          size_t len)
 {
     size_t need = element_size(len);
     struct chunk *c = o->spare;
@@ -160,6 +165,7 @@ struct chunk *outbox_pack(struct outbox *o, const uint8_t *data, size_t len)
     c->first = 0;
     c->count = 1;
     c->bytes = len;
+    c->manner = *manner;
     c->len = element_prefix(c->data, len);
     if (len > 0)
         memcpy(c->data + c->len, data, len);

@@ -4,15 +4,17 @@
 #ifndef NODE_OUTBOX_H
 #define NODE_OUTBOX_H
 
+#include "node/manner.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
 
-/* Consecutive elements of one binding, packed as the body of a section. */
+/* Consecutive elements of one binding and one manner, packed as the body of a section. */
 struct chunk {
     struct chunk *next;
     uint64_t first; /* number of the first element */
     uint32_t count;
     uint64_t bytes; /* payload, without the length prefixes */
+    struct manner manner;
     size_t len, cap;
     uint8_t data[];
 };
@@ -43,14 +45,16 @@ bool outbox_fits(const struct outbox *o, size_t len);
 void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
 
 /* Uses credit for one element and queues a copy; outbox_fits() holds.  0 and its number, or -ENOMEM. */
-int outbox_push(struct outbox *o, const uint8_t *data, size_t len, uint64_t *number);
+int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
+                uint64_t *number);
 
 /* Takes an element out again that has not departed; those after it move up by one number.  Gives its
  * credit back to the box.  false: it has departed. */
 bool outbox_withdraw(struct outbox *o, uint64_t number);
 
 /* A chunk of its own for one element, numbered by nobody; for outbox_give().  NULL: no memory. */
-struct chunk *outbox_pack(struct outbox *o, const uint8_t *data, size_t len);
+struct chunk *outbox_pack(struct outbox *o, const struct manner *manner, const uint8_t *data,
+                          size_t len);
 
 /* How many bytes the next section takes in a frame; 0: there is none. */
 size_t outbox_next_size(const struct outbox *o);

@@ -45,6 +45,8 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->delivery = p->position = 0;
     p->deliveries = 0;
     p->letter = NULL;
+    p->headed = false;
+    p->manner = (struct manner){ 0 };
     rn_assert(p->place == NULL);
     p->orphan = false;
     p->counted = false;

@@ -6,6 +6,7 @@
 #define NODE_PARCEL_H
 
 #include "node/buf.h"
+#include "node/manner.h"
 #include "proto/frame.h"
 
 #include <sys/queue.h>
@@ -15,15 +16,18 @@ struct delivery;
 struct rn__op;
 
 struct parcel {
-    struct rn_buf buf;   /* OUT: the element, encoded; IN: room to decode a large element in */
-    struct frame *frame; /* IN: what `data` lies in, a reference; else NULL */
-    const uint8_t *data; /* IN: the element's bytes */
+    struct rn_buf
+        buf; /* OUT: the element with its Header, encoded; IN: room to decode a large element in */
+    struct manner manner; /* OUT */
+    struct frame *frame;  /* IN: what `data` lies in, a reference; else NULL */
+    const uint8_t *data;  /* IN: the element's bytes */
     size_t len;
     uint64_t delivery; /* IN: its delivery number */
     uint64_t position; /* IN: in its channel */
     uint32_t deliveries;
     const uint8_t *letter; /* IN, a dead letter: with its header, ...; else NULL */
     size_t letter_size;    /* ... of which data and len are the element */
+    bool headed;           /* IN: data begins with a Header, until that has been read */
     struct delivery
         *place; /* IN, by hand: what the program will have; the receive's until then, else NULL */
     uint64_t

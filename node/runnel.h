@@ -169,6 +169,22 @@ static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_c
     return rn_bind_v(node, name, dir, local, codec, sizeof *codec, opts, sizeof *opts, deadline);
 }
 
+/* How an element is sent, where that differs from rn_chan_send. */
+#define RN_TRACE_MAX 56             /* a traceparent with its terminating zero */
+typedef struct rn_send_opts {
+    const char *traceparent;        /* W3C Trace Context, version 00; NULL or "": none */
+} rn_send_opts;
+
+/* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
+ * capacity_bytes, for a trace context 58 bytes.  Also -EBADF: the channel is not bound; -EINVAL: that is no traceparent. */
+int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, size_t opts_size,
+                   rn_time deadline);
+static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_opts *opts,
+                               rn_time deadline)
+{
+    return rn_send_with_v(bound, elem, opts, sizeof *opts, deadline);
+}
+
 /* Undoes it, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
  * nobody took; from then on local's operations give -ESHUTDOWN.  0; -EBADF: not bound; RN_ETIMEDOUT,
  * RN_ECANCELED: still bound, repeat it; when the session is over (or the node was closed meanwhile), its error
@@ -205,6 +221,8 @@ typedef struct rn_msg {
 int rn_msg_ack(rn_msg *m);                           /* done.  0 or RN_ESTALE */
 int rn_msg_nack(rn_msg *m, int64_t delay_ns);        /* again, to any receiver; not before delay, but a close ends that */
 int rn_msg_reject(rn_msg *m, const char *why);       /* to NAME.dead, now; why (at most 255 bytes of it) may be NULL */
+/* The trace context that it came with; NULL: none.  Lives as long as the message is yours (its bytes, without manual_ack). */
+const char *rn_msg_traceparent(const rn_msg *m);
 /* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
 

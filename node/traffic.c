@@ -513,6 +513,7 @@ static bool writer_take(struct rn_node *n, struct handle *h)
         .size = (uint32_t)chunk->len,
         .body = chunk->data,
     };
+    manner_put(&s, &chunk->manner);
     /* Copied without the lock: senders go on into the next chunk meanwhile. */
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);

@@ -1,13 +1,12 @@
 /* dead.c - dead letters.   SPDX-License-Identifier: MIT
  *
- * The header is read and written without protobuf-c's memory, because it is small and the core has nobody to tell that
- * there was none: a few lines of the wire format suffice. */
+ * The header is read without protobuf-c's memory, see fields.h: the core has nobody to tell that there was none. */
 #include "proto/dead.h"
 
 #include "proto/codec.h"
+#include "proto/fields.h"
 #include "runtime/assert.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -44,75 +43,18 @@ void dead_write(uint8_t *to, const struct wire_dead *d, const uint8_t *element, 
 
 /* ---- reading ---- */
 
-struct bytes {
-    const uint8_t *at;
-    size_t left;
-};
-
-static bool take_varint(struct bytes *b, uint64_t *v)
+static bool read_field(void *to, unsigned field, unsigned type, uint64_t number, struct bytes text)
 {
-    *v = 0;
-    for (unsigned i = 0; i < 10 && b->left > 0; i++) {
-        uint8_t byte = *b->at++;
-        b->left--;
-        *v |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
-}
+    struct wire_dead *d = to;
 
-static bool take_bytes(struct bytes *b, size_t n, struct bytes *taken)
-{
-    if (n > b->left)
-        return false;
-    *taken = (struct bytes){ b->at, n };
-    b->at += n;
-    b->left -= n;
-    return true;
-}
-
-/* A value of any wire type that a reader may meet: a number, or bytes. */
-static bool take_value(struct bytes *b, unsigned type, uint64_t *number, struct bytes *text)
-{
-    switch (type) {
-    case 0:
-        return take_varint(b, number);
-    case 1:
-        if (!take_bytes(b, 8, text))
-            return false;
-        memcpy(number, text->at, 8);
-        *number = le64toh(*number);
-        return true;
-    case 2:
-        return take_varint(b, number) && *number <= b->left && take_bytes(b, (size_t)*number, text);
-    case 5:
-        return take_bytes(b, 4, text);
-    default:
-        return false;
-    }
-}
-
-static bool keep_text(char *to, size_t max, struct bytes text)
-{
-    if (text.left > max || memchr(text.at, '\0', text.left) != NULL)
-        return false;
-    memcpy(to, text.at, text.left);
-    to[text.left] = '\0';
-    return true;
-}
-
-static bool read_field(struct wire_dead *d, unsigned field, unsigned type, uint64_t number,
-                       struct bytes text)
-{
     switch (field << 3 | type) {
     case 1 << 3 | 0:
         d->cause = (enum wire_cause)number;
         return number <= WIRE_CAUSE_LAST;
     case 2 << 3 | 2:
-        return keep_text(d->why, WIRE_WHY_MAX, text);
+        return fields_text(d->why, WIRE_WHY_MAX, text);
     case 3 << 3 | 2:
-        return keep_text(d->channel, WIRE_NAME_MAX, text);
+        return fields_text(d->channel, WIRE_NAME_MAX, text);
     case 4 << 3 | 0:
         d->position = number;
         return true;
@@ -130,23 +72,11 @@ static bool read_field(struct wire_dead *d, unsigned field, unsigned type, uint6
 int dead_read(struct wire_dead *d, const uint8_t *letter, size_t size, const uint8_t **element,
               size_t *len)
 {
-    struct bytes all = { letter, size }, head, text = { NULL, 0 };
     struct wire_dead read = { 0 };
-    uint64_t head_len, key, number = 0;
 
-    if (!take_varint(&all, &head_len) || head_len > WIRE_DEAD_MAX ||
-        !take_bytes(&all, (size_t)head_len, &head))
+    if (fields_head(letter, size, WIRE_DEAD_MAX, read_field, &read, element, len) < 0)
         return -EPROTO;
-    while (head.left > 0) {
-        if (!take_varint(&head, &key) || !take_value(&head, key & 7, &number, &text))
-            return -EPROTO;
-        if (key >> 3 == 0 || key >> 3 > 1000 ||
-            !read_field(&read, (unsigned)(key >> 3), key & 7, number, text))
-            return -EPROTO;
-    }
     if (d != NULL)
         *d = read;
-    *element = all.at;
-    *len = all.left;
     return 0;
 }

@@ -6,25 +6,27 @@
 
 #include <stdint.h>
 
-#define WIRE_NAME_MAX       255                  /* bytes of a channel's name, ... */
-#define WIRE_NAME_GIVEN_MAX 250                  /* ... without the .dead of its dead letters */
-#define WIRE_TYPE_MAX       250                  /* bytes of a type's name */
-#define WIRE_TEXT_MAX       1024                 /* bytes of a sentence or a node's name */
-#define WIRE_SECTION_HEADER 56                   /* bytes */
-#define WIRE_ELEMENT_MAX    (UINT32_C(64) << 20) /* bytes of an element */
-#define WIRE_FRAME_MAX      (WIRE_ELEMENT_MAX + (UINT32_C(64) << 10))
-#define WIRE_FRAME_TARGET   (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
-#define WIRE_SECTIONS_MAX   4096                 /* in a frame */
-#define WIRE_ENVELOPE_MAX   (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
-#define WIRE_REPORT_MAX     (UINT32_C(48) << 10) /* bytes of a packed Report */
-#define WIRE_STACK_MAX      4096                 /* bytes of a goroutine's stack, as text */
-#define WIRE_WAITS_MAX      64                   /* cases of a select */
-#define WIRE_WHY_MAX        255                  /* bytes of the reason of a rejection */
-#define WIRE_DEAD_MAX       2048 /* bytes that a dead letter has before its element */
-#define WIRE_RANGES_MAX     256  /* of a Settle */
-#define WIRE_INQUIRIES_MAX  4    /* unanswered WHYs and DUMPs of a node */
-#define WIRE_WINDOW_FRAMES  16   /* unacknowledged data frames in a direction ... */
-#define WIRE_WINDOW_BYTES   (UINT32_C(1) << 20) /* ... and their bytes, or one larger frame */
+#define WIRE_NAME_MAX        255                  /* bytes of a channel's name, ... */
+#define WIRE_NAME_GIVEN_MAX  250                  /* ... without the .dead of its dead letters */
+#define WIRE_TYPE_MAX        250                  /* bytes of a type's name */
+#define WIRE_TEXT_MAX        1024                 /* bytes of a sentence or a node's name */
+#define WIRE_SECTION_HEADER  56                   /* bytes */
+#define WIRE_ELEMENT_MAX     (UINT32_C(64) << 20) /* bytes of an element */
+#define WIRE_FRAME_MAX       (WIRE_ELEMENT_MAX + (UINT32_C(64) << 10))
+#define WIRE_FRAME_TARGET    (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
+#define WIRE_SECTIONS_MAX    4096                 /* in a frame */
+#define WIRE_ENVELOPE_MAX    (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
+#define WIRE_REPORT_MAX      (UINT32_C(48) << 10) /* bytes of a packed Report */
+#define WIRE_STACK_MAX       4096                 /* bytes of a goroutine's stack, as text */
+#define WIRE_WAITS_MAX       64                   /* cases of a select */
+#define WIRE_WHY_MAX         255                  /* bytes of the reason of a rejection */
+#define WIRE_DEAD_MAX        2048 /* bytes that a dead letter has before its element */
+#define WIRE_HEADER_MAX      1024 /* bytes of the Header of an element */
+#define WIRE_TRACEPARENT_MAX 55
+#define WIRE_RANGES_MAX      256                 /* of a Settle */
+#define WIRE_INQUIRIES_MAX   4                   /* unanswered WHYs and DUMPs of a node */
+#define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
+#define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes, or one larger frame */
 
 #define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
 

@@ -134,6 +134,7 @@ static bool elements_add_up(const struct wire_section *s)
 
 static bool flags_valid(uint32_t flags)
 {
+    flags &= ~WIRE_MANNER;
     return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT) ||
            flags == WIRE_DEAD;
 }

@@ -84,6 +84,10 @@ enum wire_what {
 #define WIRE_OFFER   1u /* a rendezvous: one element that is offered, or was committed */
 #define WIRE_PATIENT 2u /* its operation has no other case: the home may keep the offer */
 #define WIRE_DEAD    4u /* dead letters; see dead.h */
+#define WIRE_HEADED  8u /* elements with a Header; see header.h */
+
+/* Those that a node chooses for its elements, and that the home hands on with them. */
+#define WIRE_MANNER WIRE_HEADED
 
 /* One operation of one process, the same in all its sessions and at every home; see RENDEZVOUS in the .proto. */
 struct wire_operation {

@@ -572,10 +572,9 @@ static int op_perform(struct rn__op *op, rn_time deadline)
 }
 
 /* All that is not the common case. */
-static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op kind,
-                                             rn_time deadline)
+static int operate_with(rn_chan *c, void *elem, enum rn_op kind, const void *with, rn_time deadline)
 {
-    struct rn__op op = { .chan = c, .elem = elem, .kind = kind };
+    struct rn__op op = { .chan = c, .elem = elem, .kind = kind, .with = with };
     int rc;
 
     if (!rn__outside_enter())
@@ -584,6 +583,22 @@ static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op 
     if (rc == 0)
         rc = c != NULL ? op_perform(&op, deadline) : rn__wait_forever(deadline);
     rn__outside_leave();
+    return rc;
+}
+
+static __attribute__((noinline)) int operate(rn_chan *c, void *elem, enum rn_op kind,
+                                             rn_time deadline)
+{
+    return operate_with(c, elem, kind, NULL, deadline);
+}
+
+int rn__chan_send_with(rn_chan *c, const void *elem, const void *with, rn_time deadline)
+{
+    int rc;
+
+    rn__race_call();
+    rc = operate_with(c, (void *)elem, RN_SEND, with, deadline);
+    rn__race_return();
     return rc;
 }
 

@@ -35,6 +35,7 @@ struct rn__op {
     struct rn__op *next, *prev;
     void *token; /* the operations table's own */
     size_t token_size;
+    const void *with; /* for the operations table, from rn__chan_send_with(); else NULL */
     const struct rn__chan_ops
         *ops; /* the table it was prepared under; NULL: local, or not prepared */
 };
@@ -128,6 +129,9 @@ bool rn__op_fire(rn_chan *c, struct rn__op *op);
 struct rn__op *rn__chan_claim(rn_chan *c, enum rn_op kind);
 /* The result of a claimed operation; it goes on, *op may be gone.  Any thread, locked or not. */
 void rn__op_complete(struct rn__op *op, int rc);
+
+/* As rn_chan_send(), and hands `with` to the operations table that the channel has; without one nobody looks at it. */
+int rn__chan_send_with(rn_chan *c, const void *elem, const void *with, rn_time deadline);
 
 /* A send that never waits and is no cancellation point: 0, RN_ECLOSED, RN_ETIMEDOUT, -ESHUTDOWN.  Any
  * thread; local channels. */

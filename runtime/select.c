@@ -239,6 +239,7 @@ static void op_init(struct rn__op *op, const rn_case *c, int index, rn_time dead
     op->sole = NULL;
     op->token = NULL;
     op->token_size = 0;
+    op->with = NULL;
     op->ops = NULL;
 }
 

@@ -167,7 +167,7 @@ bool claim_make(struct offer *o, struct binding *b)
 static void hand_over(struct binding *b, struct run *r, uint64_t claim)
 {
     r->s.number = ++b->last_commit;
-    r->s.flags = WIRE_OFFER;
+    r->s.flags &= WIRE_OFFER | WIRE_MANNER;
     r->claim = claim;
     say_commit(b, claim, r->s.number);
     binding_deliver(b, r);

@@ -108,7 +108,7 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for a binding that receives";
     if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
         return "a section for another incarnation or epoch of its channel";
-    if (s->count == 0 || s->flags != 0)
+    if (s->count == 0 || (s->flags & ~WIRE_MANNER) != 0)
         return "a section without elements or with unknown flags";
     if (s->number != b->next_number)
         return "a section whose number is out of sequence";

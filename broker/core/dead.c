@@ -112,8 +112,8 @@ static struct wire_dead header_of(const struct channel *ch, const struct run *r)
 }
 
 /* A run of one dead letter.  NULL: no memory. */
-static struct run *letter_new(const struct wire_dead *d, size_t size, const uint8_t *element,
-                              size_t len)
+static struct run *letter_new(const struct wire_dead *d, uint32_t manner, size_t size,
+                              const uint8_t *element, size_t len)
 {
     struct frame *f = frame_new(element_size(size));
 
@@ -125,7 +125,7 @@ static struct run *letter_new(const struct wire_dead *d, size_t size, const uint
                                     .number = 1,
                                     .deliveries = 1,
                                     .bytes = size,
-                                    .flags = WIRE_DEAD,
+                                    .flags = WIRE_DEAD | manner,
                                     .size = (uint32_t)f->len,
                                     .body = f->data };
     struct run *r = run_new(&s, f);
@@ -146,7 +146,7 @@ static enum burial bury_one(struct channel *ch, struct channel *dead)
 
     if (dead->closed || channel_free_slots(dead) == 0 || channel_free_bytes(dead) < size)
         return NO_ROOM;
-    struct run *letter = letter_new(&d, size, element, len);
+    struct run *letter = letter_new(&d, r->s.flags & WIRE_MANNER, size, element, len);
     if (letter == NULL)
         return NO_MEMORY;
     letter->s.position = dead->next_position++;

@@ -87,7 +87,7 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for a binding that receives";
     if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
         return "a section for another incarnation or epoch of its channel";
-    if (s->count != 1 || (s->flags & ~WIRE_PATIENT) != WIRE_OFFER)
+    if (s->count != 1 || (s->flags & ~(WIRE_PATIENT | WIRE_MANNER)) != WIRE_OFFER)
         return "a section for a rendezvous that is not one offer";
     if (s->number != b->next_number)
         return "an offer whose number is out of sequence";

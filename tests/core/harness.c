@@ -104,6 +104,7 @@ static void work_out(struct handle *h)
 {
     size_t n = 0, size = 0, at = 0;
     uint64_t bytes = 0;
+    uint32_t flags = h->n_sections_out % 2 == 0 ? WIRE_HEADED : 0;
 
     while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes) {
         bytes += h->sends.at[n].size;
@@ -120,6 +121,7 @@ static void work_out(struct handle *h)
         at += element_prefix(f->data + at, s->size);
         memset(f->data + at, 0, s->size);
         memcpy(f->data + at, &s->id, sizeof s->id);
+        h->node->world->elements.at[s->id].flags = flags;
         at += s->size;
         row_shift(&h->sends);
     }
@@ -131,6 +133,7 @@ static void work_out(struct handle *h)
         .incarnation = h->incarnation,
         .epoch = h->epoch,
         .bytes = bytes,
+        .flags = flags,
         .size = (uint32_t)size,
         .body = f->data,
     };
@@ -333,6 +336,7 @@ static void store(struct node *n, const struct message *m)
         if (s->flags & WIRE_DEAD)
             rn_assert(dead_read(&e.dead, element, len, &element, &len) == 0);
         memcpy(&e.id, element, sizeof e.id);
+        rn_assert((s->flags & ~WIRE_DEAD) == n->world->elements.at[e.id].flags);
         row_add(&h->store, e);
     }
     h->asked -= h->asked < s->count ? h->asked : s->count;

@@ -2,7 +2,8 @@
  *
  * A node does what a real one does, with numbers instead of goroutines: sends wait for credit, receives wait for
  * elements, what is taken is reported, what is recalled is given back.  Elements carry a number that the world gives
- * out, so that it knows of each one whether it was accepted, taken, and by whom.
+ * out, so that it knows of each one whether it was accepted, taken, and by whom.  Every other section of a sender has the
+ * flag HEADED, which must come out with the element, whatever becomes of it.
  *
  * Controls and sections travel in order among themselves; world_pump() moves all until nothing moves. */
 #ifndef TESTS_CORE_HARNESS_H
@@ -94,6 +95,7 @@ struct node {
 struct element {
     uint64_t incarnation;
     bool accepted, known_taken, lost_report;
+    uint32_t flags; /* of the section that it was sent in */
     uint32_t taken;
 };
 

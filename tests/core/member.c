@@ -133,6 +133,12 @@ static bool is_on_both_sides(const struct crowd_op *op, int at)
 
 /* ---- offering -------------------------------------------------------------------------------------------------------- */
 
+/* Every other element has a Header, as far as the home can tell. */
+static uint32_t flags_of(uint64_t element)
+{
+    return element % 2 == 0 ? WIRE_HEADED : 0;
+}
+
 static void send_offer(struct tie *t, const struct crowd_op *op, bool patient)
 {
     struct crowd *c = t->member->crowd;
@@ -159,7 +165,7 @@ static void send_offer(struct tie *t, const struct crowd_op *op, bool patient)
                                                 : (uint32_t)left,
         .bytes = len,
         .size = (uint32_t)m->frame->len,
-        .flags = WIRE_OFFER | (patient ? WIRE_PATIENT : 0),
+        .flags = WIRE_OFFER | (patient ? WIRE_PATIENT : 0) | flags_of(id),
         .body = m->frame->data,
     };
     row_add(&t->member->up, m);
@@ -468,7 +474,7 @@ void member_take(struct tie *t, const struct wire_section *s)
 
     memcpy(&id, section_element(s, &at, &len), sizeof id);
     rn_assert(s->incarnation == t->incarnation && s->epoch == t->epoch);
-    rn_assert(s->count == 1 && s->flags == WIRE_OFFER);
+    rn_assert(s->count == 1 && s->flags == (WIRE_OFFER | flags_of(id)));
     for (size_t i = 0; i < m->ops.n; i++) {
         struct crowd_op *op = m->ops.at[i];
         if (!is_tentative_at(op, t) || op->delivery != s->number)

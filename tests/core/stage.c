@@ -138,10 +138,12 @@ static void pull(struct peer *p)
         size_t at = 0, len;
         const uint8_t *text = section_element(&s, &at, &len);
         rn_assert(s.count == 1);
-        rn_assert(s.flags == WIRE_OFFER);
+        rn_assert((s.flags & ~WIRE_HEADED) == WIRE_OFFER);
         rn_assert(s.incarnation == e->incarnation && s.epoch == e->epoch);
         note(e, "element %llu '%.*s' at %llu", ull(s.number), (int)len, (const char *)text,
              ull(s.position));
+        if (s.flags & WIRE_HEADED)
+            strcat(e->told, " headed");
         if (s.deliveries != 1)
             snprintf(e->told + strlen(e->told), sizeof e->told - strlen(e->told), " deliveries %u",
                      s.deliveries);

@@ -67,8 +67,8 @@ static bool reference(const uint8_t *data, size_t size)
         return false;
     uint64_t count = number_at(data + 4, 4), number = number_at(data + 8, 8),
              position = number_at(data + 16, 8), flags = number_at(data + 52, 4);
-    if (flags != 0 && flags != WIRE_OFFER && flags != (WIRE_OFFER | WIRE_PATIENT) &&
-        flags != WIRE_DEAD)
+    uint64_t kind = flags & ~(uint64_t)WIRE_HEADED;
+    if (kind != 0 && kind != WIRE_OFFER && kind != (WIRE_OFFER | WIRE_PATIENT) && kind != WIRE_DEAD)
         return false;
     if (count == 0 || (flags & WIRE_OFFER && count != 1))
         return false;
@@ -203,7 +203,7 @@ static size_t add_up(uint8_t *data, size_t size)
 {
     const uint8_t *body = data + WIRE_SECTION_HEADER;
     const uint32_t kinds[] = { 0, WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD };
-    uint32_t flags = kinds[data[52] % 4];
+    uint32_t flags = kinds[data[52] % 4] | (data[52] & WIRE_HEADED);
     uint64_t longest = longest_of(flags), count = 0, bytes = 0;
     size_t at = 0, end = 0;
 

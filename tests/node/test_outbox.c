@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 static struct chunk_pool pool;
+static const struct manner plain, headed = { WIRE_HEADED };
 
 static struct outbox outbox_with(uint64_t elements, uint64_t bytes)
 {
@@ -26,7 +27,7 @@ static uint64_t push(struct outbox *o, const char *text)
 {
     uint64_t number = 0;
     assert_true(outbox_fits(o, strlen(text)));
-    assert_int_equal(outbox_push(o, (const uint8_t *)text, strlen(text), &number), 0);
+    assert_int_equal(outbox_push(o, &plain, (const uint8_t *)text, strlen(text), &number), 0);
     return number;
 }
 
@@ -103,7 +104,7 @@ static void chunks_stay_below_the_frame_target(void **state)
     memset(element, 'e', sizeof element);
     uint64_t number;
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(outbox_push(&o, element, sizeof element, &number), 0);
+        assert_int_equal(outbox_push(&o, &plain, element, sizeof element, &number), 0);
     uint64_t next = 1;
     int chunks = 0;
     while (outbox_next_size(&o) > 0) {
@@ -128,7 +129,7 @@ static void large_element_has_a_chunk_of_its_own(void **state)
     uint8_t *large = calloc(1, len);
     uint64_t number;
     push(&o, "before");
-    assert_int_equal(outbox_push(&o, large, len, &number), 0);
+    assert_int_equal(outbox_push(&o, &plain, large, len, &number), 0);
     push(&o, "after");
     struct chunk *c = outbox_take(&o);
     assert_int_equal(c->count, 1);
@@ -179,7 +180,7 @@ static void withdrawal_from_the_middle_renumbers_later_chunks(void **state)
     uint8_t element[1000] = { 0 };
     uint64_t number;
     for (int i = 0; i < 200; i++)
-        assert_int_equal(outbox_push(&o, element, sizeof element, &number), 0);
+        assert_int_equal(outbox_push(&o, &plain, element, sizeof element, &number), 0);
     assert_true(outbox_withdraw(&o, 3));
     struct chunk *c;
     uint64_t next = 1;
@@ -191,6 +192,28 @@ static void withdrawal_from_the_middle_renumbers_later_chunks(void **state)
     assert_int_equal(next, 200);
     outbox_fini(&o);
     chunk_pool_fini(&pool);
+}
+
+static void elements_of_another_manner_have_chunks_of_their_own(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(10, 30);
+    const struct manner *manners[] = { &plain, &headed, &headed, &plain, &headed };
+    const uint32_t counts[] = { 1, 2, 1, 1 };
+    struct chunk *c;
+    uint64_t number, next = 1;
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(outbox_push(&o, manners[i], (const uint8_t *)"x", 1, &number), 0);
+    for (size_t i = 0; i < 4; i++) {
+        c = outbox_take(&o);
+        assert_int_equal(c->first, next);
+        assert_int_equal(c->count, counts[i]);
+        assert_int_equal(c->manner.flags, manners[next - 1]->flags);
+        next += c->count;
+        outbox_give(&o, c);
+    }
+    assert_null(outbox_take(&o));
+    outbox_fini(&o);
 }
 
 static void departed_element_cannot_be_withdrawn(void **state)
@@ -245,6 +268,7 @@ int main(void)
         cmocka_unit_test(withdrawal_closes_the_gap_and_returns_the_credit),
         cmocka_unit_test(withdrawing_the_only_element_leaves_nothing_to_depart),
         cmocka_unit_test(withdrawal_from_the_middle_renumbers_later_chunks),
+        cmocka_unit_test(elements_of_another_manner_have_chunks_of_their_own),
         cmocka_unit_test(departed_element_cannot_be_withdrawn),
         cmocka_unit_test(untaken_chunk_goes_first_again),
         cmocka_unit_test(only_what_departed_can_be_accepted),

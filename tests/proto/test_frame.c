@@ -881,9 +881,11 @@ static void each_length_of_a_section_must_agree_with_the_others(void **state)
     static const uint64_t sizes[] = { 0, 1, 514, 516, 4000, UINT32_MAX, UINT32_MAX - 56 };
     for (size_t i = 0; i < 7; i++)
         corrupt(f, at + 48, 4, sizes[i]);
-    static const uint64_t flags[] = { WIRE_OFFER /* of several elements */, WIRE_PATIENT, 8,
-                                      WIRE_DEAD | WIRE_OFFER, UINT32_MAX };
-    for (size_t i = 0; i < 5; i++)
+    static const uint64_t flags[] = {
+        WIRE_OFFER /* of several elements */, WIRE_PATIENT, 128, WIRE_DEAD | WIRE_OFFER,
+        WIRE_HEADED | WIRE_PATIENT,           UINT32_MAX
+    };
+    for (size_t i = 0; i < 6; i++)
         corrupt(f, at + 52, 4, flags[i]);
     for (uint64_t length = 0; length < 256; length++) /* the first element's prefix */
         if (length != 100)
@@ -893,7 +895,7 @@ static void each_length_of_a_section_must_agree_with_the_others(void **state)
 
 static void an_offer_is_one_element(void **state)
 {
-    static const uint32_t flags[] = { WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT };
+    static const uint32_t flags[] = { WIRE_OFFER | WIRE_HEADED, WIRE_OFFER | WIRE_PATIENT };
     size_t lens[] = { 100, 100 };
 
     (void)state;

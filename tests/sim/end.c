@@ -245,6 +245,27 @@ uint32_t element_id(const rn_bytes *b)
     return id;
 }
 
+/* "": none. */
+static void trace_of(const struct world *w, uint32_t id, char trace[RN_TRACE_MAX])
+{
+    trace[0] = '\0';
+    if (w->config.headers && id % 3 != 0)
+        snprintf(trace, RN_TRACE_MAX, "00-%032x-%016x-01", id, id);
+}
+
+void element_check_trace(const struct world *w, uint32_t id, const rn_msg *msg)
+{
+    const char *came = rn_msg_traceparent(msg);
+    char trace[RN_TRACE_MAX];
+
+    trace_of(w, id, trace);
+    if (came == NULL && w->config.selects)
+        return; /* it was sent by one */
+    if (strcmp(came != NULL ? came : "", trace) != 0)
+        sim_fail("element %u came with the trace context '%s', not '%s'", id,
+                 came != NULL ? came : "", trace);
+}
+
 /* ---- operations ---- */
 
 rn_time op_deadline(struct world *w, enum rn_op op)
@@ -260,6 +281,19 @@ rn_time op_deadline(struct world *w, enum rn_op op)
     return rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
 }
 
+static int perform_alone(struct world *w, const struct end *e, void *elem, enum rn_op op,
+                         rn_time deadline)
+{
+    char trace[RN_TRACE_MAX];
+    const rn_send_opts opts = { .traceparent = trace };
+
+    if (op == RN_RECV)
+        return rn_chan_recv(e->chan, elem, deadline);
+    trace_of(w, element_id(elem), trace);
+    return trace[0] != '\0' ? rn_send_with(e->chan, elem, &opts, deadline)
+                            : rn_chan_send(e->chan, elem, deadline);
+}
+
 static int perform(struct world *w, const struct end *e, void *elem, enum rn_op op,
                    rn_time deadline)
 {
@@ -269,8 +303,7 @@ static int perform(struct world *w, const struct end *e, void *elem, enum rn_op 
     int i;
 
     if (!w->config.selects || sim_chance(w, 50))
-        return op == RN_SEND ? rn_chan_send(e->chan, elem, deadline)
-                             : rn_chan_recv(e->chan, elem, deadline);
+        return perform_alone(w, e, elem, op, deadline);
     if (sim_chance(w, 50))
         cases[1].chan = rn_timer(sim_time(w, 10 * w->config.delay_max_ns));
     i = rn_select(cases, 3, deadline);

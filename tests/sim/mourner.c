@@ -62,6 +62,7 @@ static void mourn(struct mourner *m, rn_msg *msg)
     if (rc != 0)
         sim_fail("a dead letter is none: %s", rn_strerror(rc));
     check_epitaph(m, msg, &dead);
+    element_check_trace(m->w, element_id(&msg->bytes), msg);
     m->w->faults[FAULT_DEATH]++;
     oracle_dead(m->w->oracle, m->channel, m->home, element_id(&msg->bytes), (enum death)dead.cause);
     rc = sim_chance(m->w, 10) ? rn_msg_nack(msg, 0) : rn_msg_ack(msg);

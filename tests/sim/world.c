@@ -147,6 +147,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->by_hand = one_in(&rng, 3);
     if (c->by_hand)
         c->max_deliveries = (uint32_t)ONE_OF(&rng, 0, 1, 2, 3);
+    c->headers = one_in(&rng, 3);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -181,6 +182,7 @@ static void describe_traits(const struct sim_config *c)
         { c->only_some, "of some" },
         { c->senders_min, "senders_min" },
         { c->by_hand, "acknowledged by hand" },
+        { c->headers, "headers" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

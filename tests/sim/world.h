@@ -75,6 +75,7 @@ struct sim_config {
     bool senders_min;        /* ... and as many as the run begins with have gone in order */
     bool by_hand;            /* receivers acknowledge by hand */
     uint32_t max_deliveries; /* 0: the default */
+    bool headers;            /* elements carry trace contexts, but for every third */
 
     struct {
         int64_t capacity;
