@@ -41,9 +41,11 @@ static struct side *op_side(struct handle *h, const struct rn__op *op)
 /* What is said beside the element stands before it. */
 static int header_prepare(struct parcel *p, const struct op_with *with)
 {
+    static const struct op_with nothing;
+    if (with == NULL)
+        with = &nothing;
     struct wire_header h = { .call = with->call };
-    if (with->traceparent != NULL)
-        strcpy(h.traceparent, with->traceparent);
+    strcpy(h.traceparent, with->traceparent != NULL ? with->traceparent : trace_here());
     if (with->reply != NULL)
         strcpy(h.reply, with->reply);
     if (h.traceparent[0] == '\0' && h.reply[0] == '\0' && h.call == 0)
@@ -59,7 +61,8 @@ static int header_prepare(struct parcel *p, const struct op_with *with)
 
 static int send_prepare(const struct side *side, const struct rn__op *op, struct parcel *p)
 {
-    int rc = op->with != NULL ? header_prepare(p, op->with) : 0;
+    bool bare = op->with == NULL && !rn__heirlooms_used();
+    int rc = bare ? 0 : header_prepare(p, op->with);
     if (rc >= 0)
         rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
     /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
@@ -515,6 +518,14 @@ static int receive_decode(const rn_codec *codec, struct parcel *p, const struct 
     return rc;
 }
 
+/* The receive has its element: what it does from now on belongs to that one's story. */
+static void receive_trace(const struct parcel *p, const struct wire_header *header)
+{
+    bool traced = p->headed && trace_is_valid(header->traceparent);
+    if (traced || rn__heirlooms_used())
+        trace_received(traced ? header->traceparent : "");
+}
+
 static int receive_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
 {
     const struct rn_codec *codec = &h->side[RN_IN].codec;
@@ -533,6 +544,8 @@ static int receive_finish(struct handle *h, struct rn__op *op, bool performed, i
         rc = receive_decode(codec, p, &header, elem);
     bool made = op->elem != NULL && rc >= 0;
     rc = receive_settle(h, p, rc);
+    if (rc == 0)
+        receive_trace(p, &header);
     if (rc == 0 && made) {
         receive_hand_over(codec, p, elem);
         memcpy(op->elem, elem, codec->elemsize);

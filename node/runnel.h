@@ -172,7 +172,7 @@ static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_c
 /* How an element is sent, where that differs from rn_chan_send. */
 #define RN_TRACE_MAX 56             /* a traceparent with its terminating zero */
 typedef struct rn_send_opts {
-    const char *traceparent;        /* W3C Trace Context, version 00; NULL or "": none */
+    const char *traceparent;        /* its trace context, see below; NULL: that of who sends; "": none */
 } rn_send_opts;
 
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
@@ -184,6 +184,14 @@ static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_o
 {
     return rn_send_with_v(bound, elem, opts, sizeof *opts, deadline);
 }
+
+/* ---- trace contexts -----------------------------------------------------
+ * Which story something belongs to, in the words of W3C Trace Context: "00-<32 hex digits>-<16 hex digits>-<2 hex digits>", in
+ * small letters, neither of the long ones all zero.  A goroutine (a plain thread, too) has one of its own, or none: set by hand, or
+ * that which its starter had at that moment.  When it receives an element from a bound channel that came with one, that counts
+ * instead, until it receives one that came without.  All that it sends on bound channels carries the one that counts, as it is. */
+int rn_trace_set(const char *traceparent);           /* its own from now on, and the one that counts; NULL or "": none.  0, -EINVAL, -ENOMEM */
+int rn_trace_get(char traceparent[RN_TRACE_MAX]);    /* the one that counts: 0; "" and -ENOENT: none */
 
 /* Undoes it, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
  * nobody took; from then on local's operations give -ESHUTDOWN.  0; -EBADF: not bound; RN_ETIMEDOUT,

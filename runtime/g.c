@@ -3,6 +3,7 @@
 
 #include "runtime/assert.h"
 #include "runtime/group.h"
+#include "runtime/heirloom.h"
 #include "runtime/race.h"
 #include "runtime/region.h"
 #include "runtime/state.h"
@@ -67,6 +68,8 @@ static void g_main(void *arg)
     if (g->system)
         rn__race_show();
     rn__race_release(&rn__sched.ended);
+    if (g->heirloom != NULL)
+        rn__heirloom_drop(g);
     if (g->group != NULL)
         rn__group_leave(g);
     rn__region_vacate(g->stack);
@@ -132,6 +135,7 @@ static void g_init(struct rn__g *g, struct rn__stack *stack, const struct rn__sp
     g->ready_ns = 0;
     g->ready_weight = 0;
     g->waiting = NULL;
+    g->heirloom = NULL;
     atomic_init(&g->lock.word, 0);
     g->cancellable = NULL;
     atomic_init(&g->why, RN__WHY_NONE);
@@ -195,6 +199,8 @@ static int spawn(struct rn__worker *w, const struct rn__spawn *s)
         rn__stack_put(g->stack, w != NULL ? &w->stacks : NULL);
         return RN_ECANCELED;
     }
+    if (rn__heirlooms_used() && !s->system && s->after == NULL)
+        g->heirloom = rn__heirloom_inherit(w);
     count_begun(w, g);
     rn__region_settle(g->stack);
     rn__make_runnable_new(w, g);

@@ -11,6 +11,7 @@
 #define RN__NAME_MAX 32 /* bytes of a goroutine's name, with its zero */
 
 struct rn_group;
+struct rn__heirloom;
 struct rn__stack;
 
 enum rn__g_state { RN__G_RUNNABLE, RN__G_RUNNING, RN__G_WAITING };
@@ -34,9 +35,10 @@ struct rn__g {
     uint16_t ready_weight; /* how many it stands for as a sample; handed on with it */
 
     uint64_t id;
-    struct rn__wait *waiting;     /* what it is parked in, or NULL; its own */
-    struct rn__lock lock;         /* guards: */
-    struct rn__wait *cancellable; /* the wait that a cancellation may claim, or NULL */
+    struct rn__wait *waiting;      /* what it is parked in, or NULL; its own */
+    struct rn__heirloom *heirloom; /* or NULL; its own */
+    struct rn__lock lock;          /* guards: */
+    struct rn__wait *cancellable;  /* the wait that a cancellation may claim, or NULL */
 
     /* For the dump; written by the goroutine before it parks: a hint. */
     _Atomic int why; /* enum rn__why */

@@ -5,6 +5,7 @@
 #include "runtime/crew.h"
 #include "runtime/dump.h"
 #include "runtime/group.h"
+#include "runtime/heirloom.h"
 #include "runtime/monitor.h"
 #include "runtime/owner.h"
 #include "runtime/poll.h"
@@ -268,6 +269,7 @@ static void g_abandon(struct rn__g *g, void *arg)
     if (g->waiting != NULL)
         rn__chan_abandon(g->waiting);
     rn__group_abandon(g);
+    rn__heirloom_drop(g);
 }
 
 /* A stack that a thread of rn_block may still write to is left behind. */

@@ -37,10 +37,10 @@ struct receiver {
     size_t len, size;
     uint64_t pending;
     uint64_t taken;
-    bool ack;
+    bool ack, headers;
     union {
         size_t len;
-        rn_msg msg; /* with --ack */
+        rn_msg msg; /* with --ack or --headers */
     } elem;
     struct held {
         rn_msg msg; /* its bytes are in `out`, ... */
@@ -120,8 +120,27 @@ static int receiver_bind(struct receiver *r)
 
     by_hand.type = r->type;
     r->bind.manual_ack = r->ack;
-    return ctl_bind(&r->chan, r->node, r->name, RN_IN, r->ack ? &by_hand : &codec, &r->bind,
-                    r->opts);
+    return ctl_bind(&r->chan, r->node, r->name, RN_IN, r->ack || r->headers ? &by_hand : &codec,
+                    &r->bind, r->opts);
+}
+
+/* A message becomes a line, behind what it came with. */
+static void add_message(struct receiver *r)
+{
+    const char *trace = rn_msg_traceparent(&r->elem.msg);
+    size_t len;
+
+    trace = trace != NULL ? trace : "-";
+    len = strlen(trace);
+    if (r->headers) {
+        if (out_room(r, len + 1) < 0)
+            no_room(len);
+        memcpy(r->out + r->len, trace, len);
+        r->out[r->len + len] = '\t';
+        r->len += len + 1;
+    }
+    add_line(r, r->elem.msg.bytes.data, r->elem.msg.bytes.len);
+    rn_bytes_free(&r->elem.msg.bytes);
 }
 
 /* ---- --ack: elements that are taken and not written yet ---- */
@@ -136,8 +155,6 @@ static void hold(struct receiver *r)
         r->held = grown;
         r->held_size = size;
     }
-    add_line(r, r->elem.msg.bytes.data, r->elem.msg.bytes.len);
-    rn_bytes_free(&r->elem.msg.bytes);
     r->held[r->n_held++] = (struct held){ r->elem.msg, r->len };
 }
 
@@ -289,6 +306,8 @@ static int receive_all(struct receiver *r)
         if (rc < 0)
             return ctl_signal(r->run) ? CTL_FAILED : ctl_say_failed("receive from", r->name, rc);
         r->taken++;
+        if (r->ack || r->headers)
+            add_message(r);
         if (r->ack)
             hold(r);
         if ((r->stdout_stream.tty || r->len >= FLUSH_AT) && flush_out(r, RN_FOREVER) != CTL_OK)
@@ -353,7 +372,7 @@ done:
 }
 
 /* ---- the command line ---- */
-enum { OPT_TYPE = 256, OPT_ACK };
+enum { OPT_TYPE = 256, OPT_ACK, OPT_HEADERS };
 
 static error_t parse_recv(int key, char *arg, struct argp_state *state)
 {
@@ -372,6 +391,9 @@ static error_t parse_recv(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_ACK:
         r->ack = true;
+        return 0;
+    case OPT_HEADERS:
+        r->headers = true;
         return 0;
     case ARGP_KEY_ARG:
         if (r->name)
@@ -395,6 +417,8 @@ static const struct argp_option recv_options[] = {
       "Acknowledge an element only when its line is written: killed at any moment, it loses nothing, and "
       "its last lines may come again to another",
       0 },
+    { "headers", OPT_HEADERS, NULL, 0,
+      "Put before each line, and a tab, the trace context that it came with; '-': none", 0 },
     { 0 },
 };
 

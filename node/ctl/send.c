@@ -29,7 +29,8 @@ struct sender {
     struct ctl_run *run;
     const char *name;
     const char *type;
-    char **files; /* n_files paths, "-" is standard input */
+    const char *traceparent; /* NULL: none */
+    char **files;            /* n_files paths, "-" is standard input */
     int n_files;
     bool close;
     rn_bind_opts bind;
@@ -302,6 +303,9 @@ static int send_run(struct ctl_run *run, void *arg)
     int status = CTL_FAILED;
 
     s->run = run;
+    if (rn_trace_set(s->traceparent) < 0)
+        return ctl_say("'%s' is no trace context (00-<32 hex digits>-<16>-<2>, in small letters)",
+                       s->traceparent);
     if (ctl_open(&s->node, s->opts, NULL, rn_after(s->opts->wait_ns)) != CTL_OK)
         return CTL_FAILED;
     if (sender_bind(s) == 0)
@@ -315,7 +319,7 @@ static int send_run(struct ctl_run *run, void *arg)
 }
 
 /* ---- the command line ---- */
-enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN, OPT_MAX_DELIVERIES };
+enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN, OPT_MAX_DELIVERIES, OPT_TRACEPARENT };
 
 static uint32_t small_number(const char *text, const char *what, const struct argp_state *state)
 {
@@ -351,6 +355,9 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_TYPE:
         s->type = arg;
+        return 0;
+    case OPT_TRACEPARENT:
+        s->traceparent = arg;
         return 0;
     case ARGP_KEY_ARG:
         if (s->name)
@@ -388,6 +395,9 @@ static const struct argp_option send_options[] = {
       "An element that comes back from N receivers by hand goes to the dead letters", 0 },
     { "type", OPT_TYPE, "TYPE", 0,
       "State the name of the elements' type; without: agrees with every type", 0 },
+    { "traceparent", OPT_TRACEPARENT, "CONTEXT", 0,
+      "Each line carries this trace context (00-<32 hex digits>-<16>-<2>, as in W3C Trace Context)",
+      0 },
     { 0 },
 };
 

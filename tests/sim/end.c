@@ -255,14 +255,17 @@ static void trace_of(const struct world *w, uint32_t id, char trace[RN_TRACE_MAX
 
 void element_check_trace(const struct world *w, uint32_t id, const rn_msg *msg)
 {
-    const char *came = rn_msg_traceparent(msg);
-    char trace[RN_TRACE_MAX];
+    const char *came = msg != NULL ? rn_msg_traceparent(msg) : NULL;
+    char trace[RN_TRACE_MAX], here[RN_TRACE_MAX];
 
+    if (w->config.local)
+        return;
     trace_of(w, id, trace);
-    if (came == NULL && w->config.selects)
-        return; /* it was sent by one */
-    if (strcmp(came != NULL ? came : "", trace) != 0)
-        sim_fail("element %u came with the trace context '%s', not '%s'", id,
+    (void)rn_trace_get(here);
+    if (strcmp(here, trace) != 0)
+        sim_fail("element %u came with the trace context '%s', not '%s'", id, here, trace);
+    if (msg != NULL && strcmp(came != NULL ? came : "", trace) != 0)
+        sim_fail("the message of element %u has the trace context '%s', not '%s'", id,
                  came != NULL ? came : "", trace);
 }
 
@@ -294,6 +297,18 @@ static int perform_alone(struct world *w, const struct end *e, void *elem, enum 
                             : rn_chan_send(e->chan, elem, deadline);
 }
 
+/* Who sends by a select can only say whose story it is, and not what is the element's. */
+static void set_trace(const struct world *w, const void *elem, enum rn_op op)
+{
+    char trace[RN_TRACE_MAX];
+
+    if (op == RN_RECV || !w->config.headers)
+        return;
+    trace_of(w, element_id(elem), trace);
+    if (rn_trace_set(trace) != 0)
+        abort();
+}
+
 static int perform(struct world *w, const struct end *e, void *elem, enum rn_op op,
                    rn_time deadline)
 {
@@ -306,7 +321,10 @@ static int perform(struct world *w, const struct end *e, void *elem, enum rn_op 
         return perform_alone(w, e, elem, op, deadline);
     if (sim_chance(w, 50))
         cases[1].chan = rn_timer(sim_time(w, 10 * w->config.delay_max_ns));
+    set_trace(w, elem, op);
     i = rn_select(cases, 3, deadline);
+    if (op == RN_SEND && w->config.headers)
+        (void)rn_trace_set(NULL);
     rn_chan_unref(cases[1].chan);
     if (i == 0 || i == 2)
         return cases[i].rc;

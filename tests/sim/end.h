@@ -46,7 +46,7 @@ uint64_t end_unsent(struct world *w, const struct end *e);
 /* ---- elements: the oracle's number and a pattern ---- */
 void element_make(struct world *w, int channel, uint32_t id, rn_bytes *out);
 uint32_t element_id(const rn_bytes *b);
-/* Fails if the message has another trace context than its element was sent with. */
+/* Fails if the goroutine that has just received it (as msg, or not: NULL) has another trace context than it was sent with. */
 void element_check_trace(const struct world *w, uint32_t id, const rn_msg *msg);
 
 /* ---- one operation, by itself or in a select ---- */

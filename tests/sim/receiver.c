@@ -187,10 +187,10 @@ static void took_one(struct receiver *r, union element *e)
     rn_bytes *b = r->end.by_hand ? &e->msg.bytes : &e->bytes;
     uint32_t element = element_id(b);
 
+    element_check_trace(w, element, r->end.by_hand ? &e->msg : NULL);
     if (r->end.by_hand) {
         if (e->msg.deliveries > deliveries_most(w))
             sim_fail("element %u came for the %uth time", element, e->msg.deliveries);
-        element_check_trace(w, element, &e->msg);
         oracle_delivered(w->oracle, r->handle, element, e->msg.deliveries);
         r->held[r->n_held++] = (struct held){ e->msg, element };
     } else {
