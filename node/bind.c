@@ -18,6 +18,7 @@ struct statement {
     enum rn_dir dir;
     struct rn_codec codec;
     struct rn_bind_opts opts;
+    bool maker; /* of a reply channel */
 };
 
 static int refuse(rn_node *node, int rc, const char *format, const char *what, const char *why)
@@ -84,6 +85,7 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec.type = side->type;
     side->opts = st->opts;
     side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
+    side->maker = st->maker;
     side->state = SIDE_PENDING;
     side->closed = 0;
     side->closing = side->close_due = side->unbind_due = false;
@@ -223,6 +225,18 @@ static int bind_once(rn_node *node, const struct statement *st, rn_chan *local, 
     return rc;
 }
 
+static int bind_stated(rn_node *node, const struct statement *st, rn_chan *local, rn_time deadline)
+{
+    node_ref(node); /* it may be closed while we wait; then the bind fails */
+    int rc = statement_check(node, st, local);
+    if (rc == 0)
+        do {
+            rc = bind_once(node, st, local, deadline);
+        } while (rc > 0);
+    node_unref(node);
+    return rc;
+}
+
 int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
               const rn_codec *codec, size_t codec_size, const rn_bind_opts *opts, size_t opts_size,
               rn_time deadline)
@@ -235,14 +249,14 @@ int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
     memcpy(&st.codec, codec, codec_size < sizeof st.codec ? codec_size : sizeof st.codec);
     if (opts != NULL)
         memcpy(&st.opts, opts, opts_size < sizeof st.opts ? opts_size : sizeof st.opts);
-    node_ref(node); /* it may be closed while we wait; then the bind fails */
-    int rc = statement_check(node, &st, local);
-    if (rc == 0)
-        do {
-            rc = bind_once(node, &st, local, deadline);
-        } while (rc > 0);
-    node_unref(node);
-    return rc;
+    return bind_stated(node, &st, local, deadline);
+}
+
+int bind_reply(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
+               const rn_codec *codec, rn_time deadline)
+{
+    struct statement st = { .name = name, .dir = dir, .codec = *codec, .maker = true };
+    return bind_stated(node, &st, local, deadline);
 }
 
 /* ---- flushing ---- */

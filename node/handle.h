@@ -37,6 +37,7 @@ struct side {
     struct rn_codec codec;
     struct rn_bind_opts opts;
     char *type; /* copy of codec.type */
+    bool maker; /* its bind makes a reply channel */
 
     /* Owned by the link goroutine. */
     uint32_t id;       /* the binding's number in the session */

@@ -249,6 +249,20 @@ typedef struct rn_dead {
 } rn_dead;
 int rn_msg_dead(const rn_msg *m, rn_dead *dead);     /* 0; -ENOENT: it is no dead letter, or not received by hand */
 
+/* ---- reply channels: channels travel over channels ----------------------
+ * Makes a channel with a name that nobody else has - "reply:" and 128 random bits - and binds local to it, as rn_bind does, waiting
+ * as long as it takes.  The name, which is written to `name`, may be sent to anybody, in an element or otherwise; who has it binds it
+ * like any channel, in either direction.  Nobody makes one by that: a name whose channel is gone, or never was, is -ENOENT.
+ * Its attributes are the defaults, all fixed; it is raw, or of the codec's type.
+ *
+ * The channel ends when local is unbound or its session is over.  What is in it is dropped then; who has it bound OUT gets
+ * -EPIPE from every send, who receives from it RN_ECLOSED, and rn_chan_err -EPIPE.  But if local sends, was closed by rn_chan_close
+ * and is unbound (or its node closed) in order, those who receive by then still get all that it had sent, and a plain end.  What is
+ * rejected there, or refused by a codec, is dropped: it has no dead letters.
+ * 0, RN_ECANCELED, -EINVAL, -EBUSY, -ENOMEM, -ESHUTDOWN; on error nothing was made. */
+int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_codec *codec,
+                     char name[RN_NAME_MAX]);
+
 /* ---- modules: what runnel-node runs ------------------------------------- */
 /* A module is a shared object that defines this; it runs as a goroutine, on a node that is runnel-node's to close.
  * argv[0] is the module's path, then come the arguments behind "--".  What it returns, 0 to 255, is the exit status of

@@ -408,6 +408,7 @@ void traffic_bind(struct rn_node *n, struct side *side)
             .autoclose = o->autoclose,
             .senders_min = o->senders_min,
             .manual_ack = o->manual_ack,
+            .reply = side->maker,
         },
     };
     if (tell(n, &c) < 0)

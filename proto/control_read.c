@@ -173,6 +173,7 @@ static int bind_read(struct wire_control *c, const Runnel__Bind *pb)
     c->bind_.autoclose = pb->autoclose;
     c->bind_.senders_min = pb->senders_min;
     c->bind_.manual_ack = pb->manual_ack;
+    c->bind_.reply = pb->reply;
     if (!direction_valid((int)pb->direction))
         return -EPROTO;
     rc = text_read(&c->bind_.name, pb->name, WIRE_NAME_MAX);

@@ -227,6 +227,7 @@ static int bind_append(struct control_buffer *b, const struct wire_control *c, R
     m.autoclose = c->bind_.autoclose;
     m.senders_min = c->bind_.senders_min;
     m.manual_ack = c->bind_.manual_ack;
+    m.reply = c->bind_.reply;
     pb->bind = &m;
     return control_pack(b, pb);
 }

@@ -29,6 +29,7 @@
 #define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes, or one larger frame */
 
 #define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
+#define WIRE_REASON_GONE    (-32)   /* of a reply channel: who made it has gone (EPIPE) */
 
 #define WIRE_CAPACITY_DEFAULT 16384 /* elements */
 #define WIRE_CAPACITY_MAX     (INT64_C(1) << 31)

@@ -187,6 +187,7 @@ struct wire_control {
             bool autoclose;
             uint32_t senders_min;
             bool manual_ack;
+            bool reply;
         } bind_; /* Bind */
         struct {
             bool abandoned;

@@ -7,6 +7,7 @@
 #include "broker/core/attributes.h"
 #include "broker/core/dead.h"
 #include "broker/core/match.h"
+#include "broker/core/reply.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -56,6 +57,8 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
         fixed = ch->attributes;
     else if (name_is_dead(name))
         fixed = dead_attributes();
+    else if (c->bind_.reply)
+        attributes_fix_rest(&fixed);
     r->code = WIRE_OK;
     if ((fault = in ? name_fault_in(name) : name_fault(name)) != NULL)
         refuse_name(r, name, fault);
@@ -65,6 +68,10 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
         refuse(r, WIRE_BAD_ATTRIBUTE, name, "senders_min is stated without autoclose");
     else if (c->bind_.manual_ack && c->bind_.attributes.capacity == WIRE_RENDEZVOUS)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, "a rendezvous cannot be acknowledged by hand");
+    else if ((fault = reply_fault(c, ch)) != NULL)
+        refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
+    else if (name_is_reply(name) && !c->bind_.reply && reply_is_gone(ch))
+        refuse(r, WIRE_NOT_FOUND, name, "who made it has gone, or it never was");
     else if (ch == NULL && c->bind_.must_exist)
         refuse(r, WIRE_NOT_FOUND, name, "it does not exist, and was to be bound only if it does");
     else if (attributes_differ(&fixed, &c->bind_.attributes, text, sizeof text))
@@ -121,7 +128,7 @@ static void fix(struct channel *ch, const struct binding *b, const struct wire_a
     attributes_fix(&ch->attributes, stated);
     if (type != NULL)
         ch->attributes.type = type;
-    if (b->direction == WIRE_OUT)
+    if (b->direction == WIRE_OUT || ch->is_reply)
         attributes_fix_rest(&ch->attributes);
 }
 
@@ -148,6 +155,8 @@ static struct binding *establish(struct core_session *s, struct channel *ch,
     ch->at_least_one |= b->by_hand;
     if (c->bind_.autoclose && b->direction == WIRE_OUT)
         autoclose_join(b, c->bind_.senders_min);
+    if (c->bind_.reply)
+        reply_made(b);
     fix(ch, b, stated, type);
     return b;
 

@@ -45,6 +45,8 @@ struct binding {
     uint64_t recalled;                 /* IN: how many elements it may give back */
     uint64_t expected, expected_bytes; /* what the answers may bring, part of side->returning */
 
+    bool maker; /* of its channel; see reply.h */
+
     /* OUT */
     bool autoclose; /* the channel stays open for it, and closes when the last such one has gone */
     uint32_t senders_min; /* with autoclose: as it was stated */

@@ -5,6 +5,7 @@
 #include "broker/core/dead.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
+#include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
 #include "proto/name.h"
@@ -187,6 +188,7 @@ void channel_after(struct channel *ch)
     struct core *core = ch->core;
     bool unbound = ch->in.n_bindings == 0 && ch->out.n_bindings == 0;
 
+    reply_abandon(ch);
     if (!ch->closed && autoclose_due(ch))
         autoclose_close(ch);
     if (ch->closed && drained(ch)) {
@@ -324,4 +326,5 @@ void channel_check(const struct channel *ch)
     else
         rn_assert(!autoclose_due(ch));
     autoclose_check(ch);
+    reply_check(ch);
 }

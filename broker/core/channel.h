@@ -35,6 +35,7 @@ struct channel {
     struct run_queue
         dying;    /* given to nobody; to be buried when its dead letters have room, see dead.h */
     bool is_dead; /* it is one of dead letters */
+    bool is_reply, orphan; /* it is one for replies; its maker has gone */
     bool
         at_least_one; /* a receiver that acknowledges by hand has stated that it is no rendezvous */
     uint64_t next_position;

@@ -9,6 +9,7 @@
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
+#include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -103,6 +104,8 @@ static void hush(struct core_session *s)
 static struct channel *leave(struct binding *b, enum match_end how, enum parting parting)
 {
     struct channel *ch = b->channel;
+    enum wire_direction direction = b->direction;
+    bool maker = b->maker;
 
     meet_leave(b);
     if (b->direction == WIRE_OUT)
@@ -111,6 +114,8 @@ static struct channel *leave(struct binding *b, enum match_end how, enum parting
         match_leave(b, how);
     autoclose_leave(b, parting);
     binding_free(b);
+    if (maker)
+        reply_orphaned(ch, direction, parting);
     return ch;
 }
 

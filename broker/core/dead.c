@@ -47,6 +47,11 @@ void dead_die(struct channel *ch, struct run_queue *from, struct epitaph *e)
 {
     struct run *r;
 
+    if (ch->is_reply) { /* it has no dead letters, for it is soon gone itself */
+        ch->ledger.dropped_cancelled += from->count;
+        run_queue_free(from);
+        return;
+    }
     while ((r = run_queue_first(from)) != NULL) {
         run_queue_take(from, r);
         epitaph_unref(r->epitaph);

@@ -18,7 +18,7 @@ struct epitaph *epitaph_new(enum wire_cause cause, const char *why);
 struct epitaph *epitaph_ref(struct epitaph *e);
 void epitaph_unref(struct epitaph *e); /* NULL is fine */
 
-/* All of `from` is to die; e: why, NULL: it was delivered too often. */
+/* All of `from` is to die; e: why, NULL: it was delivered too often.  In a reply channel it is dropped. */
 void dead_die(struct channel *ch, struct run_queue *from, struct epitaph *e);
 /* `from` comes back from a receiver that acknowledges by hand, to be delivered once more: those that may be go back to
  * it, those that were too often die.  Gives how many may be. */

@@ -5,6 +5,7 @@
 #include "tests/core/harness.h"
 
 #define RN_ESESSION (-4116) /* as runnel.h has it: what receivers of a failed channel are told */
+#define RN_EPIPE    (-32) /* what those are told who have bound a reply channel whose maker has gone */
 
 static struct ending *ending_of(const struct handle *h)
 {
@@ -33,8 +34,25 @@ void ending_bound(struct handle *h)
         ending_of(h)->present++;
 }
 
+/* Who has made a reply channel has gone. */
+static void maker_gone(struct handle *h, enum gone how)
+{
+    struct ending *e = ending_of(h);
+
+    h->reply = false;
+    if (e->closed && e->code == WIRE_CLOSED && h->direction == WIRE_OUT &&
+        (how == GONE_UNBOUND || how == GONE_GOODBYE))
+        return;
+    e->cancelled = true;
+    e->cancel_reason = RN_EPIPE;
+    end(e, WIRE_CANCELLED, RN_EPIPE);
+    row_add(&h->node->world->cancelled, h->home_incarnation);
+}
+
 void ending_gone(struct handle *h, enum gone how)
 {
+    if (h->reply && h->home_incarnation != 0)
+        maker_gone(h, how);
     if (!h->autoclose || h->home_incarnation == 0)
         return;
     struct ending *e = ending_of(h);

@@ -656,6 +656,7 @@ static void say_bind(struct handle *h, const char *name, const struct wire_attri
     c.bind_.autoclose = h->autoclose;
     c.bind_.senders_min = h->senders_min;
     c.bind_.manual_ack = h->by_hand;
+    c.bind_.reply = h->reply;
     say(h->node, &c);
 }
 
@@ -684,6 +685,16 @@ struct handle *bind_closing(struct node *n, const char *name, const struct wire_
 
     h->autoclose = true;
     h->senders_min = senders_min;
+    say_bind(h, name, a, 0);
+    return h;
+}
+
+struct handle *bind_reply(struct node *n, const char *name, enum wire_direction d,
+                          const struct wire_attributes *a)
+{
+    struct handle *h = handle_new(n, name, d);
+
+    h->reply = true;
     say_bind(h, name, a, 0);
     return h;
 }

@@ -46,6 +46,7 @@ struct handle {
     char type[256];
     bool autoclose; /* asked for, and not gone */
     uint32_t senders_min;
+    bool reply; /* its bind makes a reply channel */
     uint64_t
         home_incarnation; /* of what the home has bound it to, be that known here or not; 0: nothing */
     uint64_t arrived;     /* OUT: elements that have reached the home */
@@ -131,6 +132,9 @@ struct handle *bind_by_hand(struct node *n, const char *name, int64_t capacity, 
 /* With autoclose; one that sends. */
 struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
                             uint32_t senders_min);
+/* Makes a reply channel. */
+struct handle *bind_reply(struct node *n, const char *name, enum wire_direction d,
+                          const struct wire_attributes *a);
 void handle_unbind(struct handle *h);
 void handle_abandon(struct handle *h); /* as a node does for a bind that nobody waited for */
 void handle_close(struct handle *h, int32_t reason);

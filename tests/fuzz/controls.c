@@ -236,7 +236,7 @@ static bool same_bind(const struct wire_control *a, const struct wire_control *b
     return same_text(a->bind_.name, b->bind_.name) && alike(bind_.direction) &&
            same_attributes(&a->bind_.attributes, &b->bind_.attributes) && alike(bind_.must_exist) &&
            alike(bind_.prefetch) && alike(bind_.autoclose) && alike(bind_.senders_min) &&
-           alike(bind_.manual_ack);
+           alike(bind_.manual_ack) && alike(bind_.reply);
 }
 
 static bool same_operation(const struct wire_operation *a, const struct wire_operation *b)

@@ -185,6 +185,7 @@ static void say_bind(struct hostile *h, struct input *in, struct wire_control *c
     c->bind_.direction = how & 1 ? WIRE_OUT : WIRE_IN;
     c->bind_.must_exist = how > 240;
     c->bind_.autoclose = how > 250;
+    c->bind_.reply = how % 8 == 3;
     c->bind_.manual_ack = how % 4 == 0;
     c->bind_.prefetch = how & 2 ? take(in) : 0;
     some_attributes(&c->bind_.attributes, c->bind_.name, in);

@@ -203,6 +203,7 @@ static void random_control(struct sample *s, enum wire_what what)
         c->bind_.autoclose = random_chance(50);
         c->bind_.senders_min = (uint32_t)random_number();
         c->bind_.manual_ack = random_chance(50);
+        c->bind_.reply = random_chance(50);
         break;
     case WIRE_BOUND:
         c->bound.incarnation = random_number();
@@ -426,6 +427,7 @@ static void same_control(const struct wire_control *a, const struct wire_control
         assert_int_equal(a->bind_.autoclose, b->bind_.autoclose);
         assert_int_equal(a->bind_.senders_min, b->bind_.senders_min);
         assert_int_equal(a->bind_.manual_ack, b->bind_.manual_ack);
+        assert_int_equal(a->bind_.reply, b->bind_.reply);
         break;
     case WIRE_BOUND:
     case WIRE_OPENED:

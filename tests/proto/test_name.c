@@ -60,12 +60,34 @@ static void a_name_of_250_bytes_is_the_longest(void **state)
 
 static void reserved_names_are_called_reserved(void **state)
 {
-    static const char *const bad[] = { "actor:x", "reply:123", "$sys.metrics", "lines.dead",
-                                       "a.b.dead" };
+    static const char *const bad[] = { "actor:x", "$sys.metrics", "lines.dead", "a.b.dead" };
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_non_null(strstr(name_fault(bad[i]), "reserved"));
+}
+
+static void a_reply_channel_has_one_word_and_no_dead_letters(void **state)
+{
+    char name[WIRE_NAME_GIVEN_MAX + 2];
+
+    (void)state;
+    assert_null(name_fault("reply:0123abc_-"));
+    assert_true(name_is_reply("reply:x"));
+    assert_false(name_is_reply("reply.x"));
+    static const char *const bad[] = { "reply:", "reply:a.b", "reply:a:b", "reply: a",
+                                       "reply:a.dead" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_non_null(name_fault(bad[i]));
+        assert_non_null(name_fault_in(bad[i]));
+    }
+    memset(name, 'n', sizeof name);
+    memcpy(name, NAME_REPLY, strlen(NAME_REPLY));
+    name[WIRE_NAME_GIVEN_MAX] = '\0';
+    assert_null(name_fault(name));
+    name[WIRE_NAME_GIVEN_MAX] = 'n';
+    name[WIRE_NAME_GIVEN_MAX + 1] = '\0';
+    assert_non_null(name_fault(name));
 }
 
 static void who_receives_may_name_dead_letters(void **state)
@@ -99,6 +121,7 @@ int main(void)
         cmocka_unit_test(every_other_character_is_refused),
         cmocka_unit_test(a_name_of_250_bytes_is_the_longest),
         cmocka_unit_test(reserved_names_are_called_reserved),
+        cmocka_unit_test(a_reply_channel_has_one_word_and_no_dead_letters),
         cmocka_unit_test(who_receives_may_name_dead_letters),
     };
 
