@@ -6,6 +6,7 @@
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/reply.h"
+#include "broker/core/nap.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
 #include "proto/name.h"

@@ -29,8 +29,7 @@ struct channel {
     struct side in, out;
     struct line line;       /* of senders, on a rendezvous */
     struct run_queue queue; /* buffered: accepted, in no receiver's outbox; by position */
-    struct hook
-        naps; /* what is to be delivered again later, see settle.h; so many elements and bytes: */
+    struct hook naps;       /* what is to be had later, see nap.h; so many elements and bytes: */
     uint64_t delayed, delayed_bytes;
     struct run_queue
         dying;    /* given to nobody; to be buried when its dead letters have room, see dead.h */

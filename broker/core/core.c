@@ -10,6 +10,7 @@
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/reply.h"
+#include "broker/core/nap.h"
 #include "broker/core/settle.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"

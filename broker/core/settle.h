@@ -1,7 +1,5 @@
 /* settle.h - what a receiver that acknowledges by hand says of what it has: it is done, or it is to come again.
- *   SPDX-License-Identifier: MIT
- *
- * What is to come again later naps: it holds its slots, and its time is on the core's heap. */
+ *   SPDX-License-Identifier: MIT */
 #ifndef BROKER_CORE_SETTLE_H
 #define BROKER_CORE_SETTLE_H
 
@@ -15,13 +13,5 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
 void settle_hand(struct binding *b);
 /* How many elements b has taken and not settled: what its in_hand must be. */
 uint64_t settle_in_hand(const struct binding *b);
-
-/* All that naps goes back to the queue now. */
-void nap_end_all(struct channel *ch);
-/* Drops it all, and gives the number of elements. */
-uint64_t nap_drop_all(struct channel *ch);
-/* Bytes of memory that it takes. */
-uint64_t nap_memory(const struct channel *ch);
-void nap_check(const struct channel *ch);
 
 #endif

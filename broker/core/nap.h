@@ -1,0 +1,26 @@
+/* nap.h - what is to be had later: it naps.   SPDX-License-Identifier: MIT
+ *
+ * It holds its slots, nobody gets it, and its time is on the core's heap.  A close ends all naps. */
+#ifndef BROKER_CORE_NAP_H
+#define BROKER_CORE_NAP_H
+
+#include "broker/core/channel.h"
+
+struct nap;
+
+/* NULL: no memory. */
+struct nap *nap_new(struct channel *ch);
+/* The runs nap from now on for that long; *runs is empty afterwards. */
+void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms);
+/* Frees it if it has not begun. */
+void nap_done(struct nap *nap);
+
+/* All that naps goes back to the queue now. */
+void nap_end_all(struct channel *ch);
+/* Drops it all, and gives the number of elements. */
+uint64_t nap_drop_all(struct channel *ch);
+/* Bytes of memory that it takes. */
+uint64_t nap_memory(const struct channel *ch);
+void nap_check(const struct channel *ch);
+
+#endif
