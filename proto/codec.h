@@ -8,10 +8,10 @@
 
 /* ---- section.c ---- */
 
-/* Reads and checks the section at data.  0, or -EPROTO with *why.  It is SECTION_HEADER + s->size long. */
+/* Reads and checks the section at data.  0, or -EPROTO with *why.  It is section_header_size() + s->size long. */
 int section_read(struct wire_section *s, const uint8_t *data, size_t len, const char **why);
 
-/* Writes the header of s. */
+/* Writes the header of s, section_header_size() bytes. */
 void section_write_header(uint8_t *to, const struct wire_section *s);
 
 /* ---- control_read.c ---- */

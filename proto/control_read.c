@@ -69,6 +69,7 @@ static int attributes_read(struct wire_attributes *to, const Runnel__Attributes 
     to->capacity = pb->capacity;
     to->capacity_bytes = pb->capacity_bytes;
     to->max_deliveries = pb->max_deliveries;
+    to->ttl_ms = pb->ttl_ms;
     return text_read(&to->type, pb->type, WIRE_TYPE_MAX);
 }
 
@@ -244,7 +245,7 @@ static int settle_read(struct wire_control *c, const Runnel__Settle *pb, struct 
     c->bind = pb->bind;
     c->settle.verdict = (enum wire_verdict)pb->verdict;
     c->settle.delay_ms = pb->delay_ms;
-    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_UNREADABLE)
+    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_EXPIRED)
         return -EPROTO;
     if (text_read(&c->settle.why, pb->why, WIRE_WHY_MAX) < 0)
         return -EPROTO;

@@ -49,6 +49,7 @@ static int attributes_write(Runnel__Attributes *pb, const struct wire_attributes
     pb->capacity = from->capacity;
     pb->capacity_bytes = from->capacity_bytes;
     pb->max_deliveries = from->max_deliveries;
+    pb->ttl_ms = from->ttl_ms;
     return text_write(&pb->type, from->type, WIRE_TYPE_MAX);
 }
 

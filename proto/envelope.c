@@ -49,6 +49,7 @@ static int welcome_read(struct frame_view *v, const Runnel__Welcome *pb, struct 
         .lease_ms = pb->lease_ms,
         .received = pb->received,
         .resumed = pb->resumed,
+        .clock_ms = pb->clock_ms,
     };
     v->welcome = w;
     return 0;
@@ -105,7 +106,7 @@ static int sections_read(struct frame_view *v, uint32_t n, struct arena *a, cons
         int rc = section_read(s, data + at, len - at, why);
         if (rc < 0)
             return rc;
-        at += WIRE_SECTION_HEADER + s->size;
+        at += section_header_size(s) + s->size;
     }
     if (at != len) {
         *why = "bytes are left over behind the last section";

@@ -147,7 +147,7 @@ static int writer_reserve(struct frame_writer *w, size_t more)
 
 int frame_writer_section(struct frame_writer *w, const struct wire_section *s)
 {
-    size_t need = WIRE_SECTION_HEADER + (size_t)s->size;
+    size_t header = section_header_size(s), need = header + s->size;
     int rc;
 
     if (w->n_sections == WIRE_SECTIONS_MAX ||
@@ -157,7 +157,7 @@ int frame_writer_section(struct frame_writer *w, const struct wire_section *s)
     if (rc < 0)
         return rc;
     section_write_header(w->frame->data + w->used, s);
-    memcpy(w->frame->data + w->used + WIRE_SECTION_HEADER, s->body, s->size);
+    memcpy(w->frame->data + w->used + header, s->body, s->size);
     w->used += need;
     w->n_sections++;
     return 0;
@@ -276,6 +276,7 @@ struct frame *frame_of_welcome(uint64_t session, const struct wire_welcome *welc
     w.lease_ms = welcome->lease_ms;
     w.received = welcome->received;
     w.resumed = welcome->resumed;
+    w.clock_ms = welcome->clock_ms;
     e.session = session;
     e.welcome = &w;
     return frame_of_envelope(&e, NULL, 0);

@@ -42,6 +42,9 @@ struct frame_view {
 int frame_read(struct frame_view *view, const uint8_t *data, size_t len, const char **why);
 void frame_view_fini(struct frame_view *view);
 
+/* How many bytes the header of a section has. */
+size_t section_header_size(const struct wire_section *s);
+
 /* Walks the elements of a checked section: *at is the offset in body, at first 0.  Gives the next
  * element's bytes; the caller counts. */
 const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len);

@@ -10,7 +10,8 @@
 #define WIRE_NAME_GIVEN_MAX  250                  /* ... without the .dead of its dead letters */
 #define WIRE_TYPE_MAX        250                  /* bytes of a type's name */
 #define WIRE_TEXT_MAX        1024                 /* bytes of a sentence or a node's name */
-#define WIRE_SECTION_HEADER  56                   /* bytes */
+#define WIRE_SECTION_HEADER  56                   /* bytes, and ... */
+#define WIRE_SECTION_TIMES   16                   /* ... so many more with TIMED */
 #define WIRE_ELEMENT_MAX     (UINT32_C(64) << 20) /* bytes of an element */
 #define WIRE_FRAME_MAX       (WIRE_ELEMENT_MAX + (UINT32_C(64) << 10))
 #define WIRE_FRAME_TARGET    (UINT32_C(64) << 10) /* a frame of several elements is kept to this */

@@ -136,7 +136,25 @@ static bool flags_valid(uint32_t flags)
 {
     flags &= ~WIRE_MANNER;
     return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT) ||
-           flags == WIRE_DEAD;
+           flags == WIRE_DEAD || flags == WIRE_TIMED;
+}
+
+size_t section_header_size(const struct wire_section *s)
+{
+    return s->flags & WIRE_TIMED ? WIRE_SECTION_HEADER + WIRE_SECTION_TIMES : WIRE_SECTION_HEADER;
+}
+
+/* What only some sections have.  false: it is cut off. */
+static bool times_read(struct wire_section *s, const uint8_t *data, size_t len)
+{
+    if (!(s->flags & WIRE_TIMED))
+        return true;
+    if (len < WIRE_SECTION_HEADER + WIRE_SECTION_TIMES)
+        return false;
+    s->delay_ms = le64(data + WIRE_SECTION_HEADER);
+    s->ttl_ms = le64(data + WIRE_SECTION_HEADER + 8);
+    s->body += WIRE_SECTION_TIMES;
+    return true;
 }
 
 int section_read(struct wire_section *s, const uint8_t *data, size_t len, const char **why)
@@ -158,10 +176,12 @@ int section_read(struct wire_section *s, const uint8_t *data, size_t len, const 
         .flags = le32(data + 52),
         .body = data + WIRE_SECTION_HEADER,
     };
-    if (s->size > len - WIRE_SECTION_HEADER)
-        *why = "a section is longer than its frame";
-    else if (!flags_valid(s->flags))
+    if (!flags_valid(s->flags))
         *why = "a section has flags that are not defined, or not together";
+    else if (!times_read(s, data, len))
+        *why = "a section's header is cut off";
+    else if (s->size > len - section_header_size(s))
+        *why = "a section is longer than its frame";
     else if (s->count == 0)
         *why = "a section has no elements";
     else if (s->count > 1 && s->flags & WIRE_OFFER)
@@ -190,6 +210,10 @@ void section_write_header(uint8_t *to, const struct wire_section *s)
     put64(to + 40, s->bytes);
     put32(to + 48, s->size);
     put32(to + 52, s->flags);
+    if (s->flags & WIRE_TIMED) {
+        put64(to + WIRE_SECTION_HEADER, s->delay_ms);
+        put64(to + WIRE_SECTION_HEADER + 8, s->ttl_ms);
+    }
 }
 
 const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len)

@@ -37,6 +37,7 @@ enum wire_keep { WIRE_KEEP_ANY, WIRE_MEMORY, WIRE_DISK, WIRE_QUORUM };
 enum wire_slow { WIRE_SLOW_ANY, WIRE_SLOW_BLOCK, WIRE_SLOW_DROP_OLDEST, WIRE_SLOW_CUT };
 
 #define WIRE_RENDEZVOUS INT64_C(-1)
+#define WIRE_NO_TTL     INT64_C(-1)
 
 struct wire_attributes { /* zero or "": not stated */
     enum wire_kind kind;
@@ -45,6 +46,7 @@ struct wire_attributes { /* zero or "": not stated */
     int64_t capacity; /* elements; WIRE_RENDEZVOUS: none */
     uint64_t capacity_bytes;
     uint32_t max_deliveries;
+    int64_t ttl_ms; /* WIRE_NO_TTL: nothing expires */
     const char *type;
 };
 
@@ -81,10 +83,11 @@ enum wire_what {
 };
 
 /* Flags of a section. */
-#define WIRE_OFFER   1u /* a rendezvous: one element that is offered, or was committed */
-#define WIRE_PATIENT 2u /* its operation has no other case: the home may keep the offer */
-#define WIRE_DEAD    4u /* dead letters; see dead.h */
-#define WIRE_HEADED  8u /* elements with a Header; see header.h */
+#define WIRE_OFFER   1u  /* a rendezvous: one element that is offered, or was committed */
+#define WIRE_PATIENT 2u  /* its operation has no other case: the home may keep the offer */
+#define WIRE_DEAD    4u  /* dead letters; see dead.h */
+#define WIRE_HEADED  8u  /* elements with a Header; see header.h */
+#define WIRE_TIMED   16u /* its elements have a delay, or expire; its header is longer */
 
 /* Those that a node chooses for its elements, and that the home hands on with them. */
 #define WIRE_MANNER WIRE_HEADED
@@ -95,7 +98,13 @@ struct wire_operation {
     uint64_t number;
 };
 
-enum wire_verdict { WIRE_DONE, WIRE_AGAIN, WIRE_REJECTED, WIRE_UNREADABLE /* REFUSED */ };
+enum wire_verdict {
+    WIRE_DONE,
+    WIRE_AGAIN,
+    WIRE_REJECTED,
+    WIRE_UNREADABLE, /* REFUSED */
+    WIRE_EXPIRED
+};
 
 /* Why something is a dead letter. */
 enum wire_cause {
@@ -280,6 +289,11 @@ struct wire_section {
     uint32_t flags;
     uint32_t size;
     const uint8_t *body;
+    union {                /* with WIRE_TIMED, else 0 */
+        uint64_t delay_ms; /* node to broker */
+        uint64_t clock_ms; /* broker to node: the home's, when it made the section */
+    };
+    uint64_t ttl_ms; /* with WIRE_TIMED, else 0: none */
 };
 
 struct wire_hello {
@@ -298,6 +312,7 @@ struct wire_welcome {
     uint64_t lease_ms;
     uint64_t received;
     bool resumed;
+    uint64_t clock_ms; /* the home's, when it said this; 0: not told */
 };
 
 struct wire_refusal {

@@ -140,7 +140,7 @@ void control_must_be_sound(const struct wire_control *c)
         sound_goroutines(c->report.goroutines, c->report.n_goroutines);
         break;
     case WIRE_SETTLE:
-        must((unsigned)c->settle.verdict <= WIRE_UNREADABLE);
+        must((unsigned)c->settle.verdict <= WIRE_EXPIRED);
         sound_text(c->settle.why, WIRE_WHY_MAX);
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;
@@ -159,7 +159,7 @@ static bool same_text(const char *a, const char *b)
 static bool same_attributes(const struct wire_attributes *a, const struct wire_attributes *b)
 {
     return alike(kind) && alike(keep) && alike(slow) && alike(capacity) && alike(capacity_bytes) &&
-           alike(max_deliveries) && same_text(a->type, b->type);
+           alike(max_deliveries) && alike(ttl_ms) && same_text(a->type, b->type);
 }
 
 static bool same_counts(const struct wire_counts *a, const struct wire_counts *b)

@@ -61,6 +61,11 @@ static uint64_t longest_of(uint64_t flags)
     return flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX;
 }
 
+static size_t header_of(uint64_t flags)
+{
+    return flags & WIRE_TIMED ? WIRE_SECTION_HEADER + WIRE_SECTION_TIMES : WIRE_SECTION_HEADER;
+}
+
 static bool reference(const uint8_t *data, size_t size)
 {
     if (size < WIRE_SECTION_HEADER)
@@ -68,15 +73,18 @@ static bool reference(const uint8_t *data, size_t size)
     uint64_t count = number_at(data + 4, 4), number = number_at(data + 8, 8),
              position = number_at(data + 16, 8), flags = number_at(data + 52, 4);
     uint64_t kind = flags & ~(uint64_t)WIRE_HEADED;
-    if (kind != 0 && kind != WIRE_OFFER && kind != (WIRE_OFFER | WIRE_PATIENT) && kind != WIRE_DEAD)
+    if (kind != 0 && kind != WIRE_OFFER && kind != (WIRE_OFFER | WIRE_PATIENT) &&
+        kind != WIRE_DEAD && kind != WIRE_TIMED)
+        return false;
+    size_t header = header_of(flags);
+    if (size < header)
         return false;
     if (count == 0 || (flags & WIRE_OFFER && count != 1))
         return false;
     if (number == 0 || number > UINT64_MAX - count || position > UINT64_MAX - count)
         return false;
-    return number_at(data + 48, 4) == size - WIRE_SECTION_HEADER &&
-           body_is(data + WIRE_SECTION_HEADER, size - WIRE_SECTION_HEADER, count,
-                   number_at(data + 40, 8), longest_of(flags));
+    return number_at(data + 48, 4) == size - header &&
+           body_is(data + header, size - header, count, number_at(data + 40, 8), longest_of(flags));
 }
 
 /* ---- what was read ----------------------------------------------------------------------------------------------- */
@@ -201,15 +209,18 @@ static void put_at(uint8_t *data, size_t bytes, uint64_t n)
 /* Lets the header say what the body is, as far as that is elements; the rest is cut off. */
 static size_t add_up(uint8_t *data, size_t size)
 {
-    const uint8_t *body = data + WIRE_SECTION_HEADER;
-    const uint32_t kinds[] = { 0, WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD };
-    uint32_t flags = kinds[data[52] % 4] | (data[52] & WIRE_HEADED);
+    const uint32_t kinds[] = { 0, WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD, WIRE_TIMED };
+    uint32_t flags = kinds[data[52] % 5] | (data[52] & WIRE_HEADED);
+    if (size < header_of(flags))
+        flags = 0;
+    const uint8_t *body = data + header_of(flags);
+    size_t room = size - header_of(flags);
     uint64_t longest = longest_of(flags), count = 0, bytes = 0;
     size_t at = 0, end = 0;
 
-    for (; at < size - WIRE_SECTION_HEADER; end = at, count++) {
-        uint64_t len = length_at(body, size - WIRE_SECTION_HEADER, &at, longest);
-        if (len > size - WIRE_SECTION_HEADER - at)
+    for (; at < room; end = at, count++) {
+        uint64_t len = length_at(body, room, &at, longest);
+        if (len > room - at)
             break;
         at += len;
         bytes += len;
@@ -219,7 +230,7 @@ static size_t add_up(uint8_t *data, size_t size)
     put_at(data + 48, 4, end);
     put_at(data + 52, 4, flags);
     data[8] |= 1; /* numbers begin with 1 */
-    return WIRE_SECTION_HEADER + end;
+    return header_of(flags) + end;
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)

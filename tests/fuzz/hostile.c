@@ -163,6 +163,7 @@ static void some_attributes(struct wire_attributes *a, const char *name, struct 
     a->keep = (enum wire_keep)(take(in) % 4);
     a->slow = (enum wire_slow)(take(in) % 4);
     a->max_deliveries = take(in);
+    a->ttl_ms = take(in) % 4 == 0 ? (int64_t)take(in) - 1 : 0;
     a->type = how & 1 ? "t" : "u";
 }
 
@@ -243,7 +244,7 @@ static void say_settle(struct hostile_binding *b, struct input *in, struct wire_
     uint64_t end = 0;
 
     c->what = WIRE_SETTLE;
-    c->settle.verdict = b->by_hand ? (enum wire_verdict)(how % 4) : WIRE_UNREADABLE;
+    c->settle.verdict = b->by_hand ? (enum wire_verdict)(how % 5) : WIRE_UNREADABLE;
     c->settle.why = how & 16 ? "broken" : "";
     c->settle.delay_ms = how & 2 ? nearly(in, take(in)) : 0;
     c->settle.ranges = ranges;
@@ -467,6 +468,11 @@ void hostile_section(struct hostile *h, struct input *in, struct wire_section *s
         s->flags = WIRE_OFFER | (how & WIRE_PATIENT);
         s->position = 1 + take(in) % 8;
         s->deliveries = how & 4 ? take(in) : 0;
+    }
+    if (!offer && how % 8 == 3) {
+        s->flags = WIRE_TIMED;
+        s->delay_ms = take(in);
+        s->ttl_ms = take(in);
     }
     b->sent = s->number + s->count - 1;
     b->credit -= b->credit < s->count ? b->credit : s->count;

@@ -52,6 +52,7 @@ static void random_attributes(struct sample *s, struct wire_attributes *a)
     a->capacity = random_chance(20) ? WIRE_RENDEZVOUS : (int64_t)random_number();
     a->capacity_bytes = random_number();
     a->max_deliveries = (uint32_t)random_number();
+    a->ttl_ms = (int64_t)random_number();
     a->type = random_text(s, WIRE_TYPE_MAX);
 }
 
@@ -308,7 +309,7 @@ static void random_control(struct sample *s, enum wire_what what)
         c->goodbye.unsent = random_chance(50);
         break;
     case WIRE_SETTLE:
-        c->settle.verdict = (enum wire_verdict)random_below(WIRE_UNREADABLE + 1);
+        c->settle.verdict = (enum wire_verdict)random_below(WIRE_EXPIRED + 1);
         c->settle.why = random_text(s, WIRE_WHY_MAX);
         c->settle.delay_ms = random_number();
         random_ranges(s);
@@ -328,6 +329,7 @@ static void same_attributes(const struct wire_attributes *a, const struct wire_a
     assert_int_equal(a->capacity, b->capacity);
     assert_int_equal(a->capacity_bytes, b->capacity_bytes);
     assert_int_equal(a->max_deliveries, b->max_deliveries);
+    assert_int_equal(a->ttl_ms, b->ttl_ms);
     assert_string_equal(a->type, b->type);
 }
 
@@ -673,7 +675,7 @@ static void every_kind_of_control_is_read_as_it_was_written(void **state)
 static void greetings_are_read_as_they_were_written(void **state)
 {
     struct wire_hello hello = { 1, 5, "0123456789abcde", "a node", 12345, true, 77 };
-    struct wire_welcome welcome = { 1, 6, 10000, 78, true };
+    struct wire_welcome welcome = { 1, 6, 10000, 78, true, 79 };
     struct wire_refusal refusal = { WIRE_SESSION_OVER, "the lease of this session ended" };
     struct frame *f;
     struct frame_view v;
@@ -702,6 +704,7 @@ static void greetings_are_read_as_they_were_written(void **state)
     assert_int_equal(v.welcome->lease_ms, 10000);
     assert_int_equal(v.welcome->received, 78);
     assert_true(v.welcome->resumed);
+    assert_int_equal(v.welcome->clock_ms, 79);
     assert_null(v.hello);
     frame_view_fini(&v);
     frame_unref(f);
@@ -883,11 +886,15 @@ static void each_length_of_a_section_must_agree_with_the_others(void **state)
     static const uint64_t sizes[] = { 0, 1, 514, 516, 4000, UINT32_MAX, UINT32_MAX - 56 };
     for (size_t i = 0; i < 7; i++)
         corrupt(f, at + 48, 4, sizes[i]);
-    static const uint64_t flags[] = {
-        WIRE_OFFER /* of several elements */, WIRE_PATIENT, 128, WIRE_DEAD | WIRE_OFFER,
-        WIRE_HEADED | WIRE_PATIENT,           UINT32_MAX
-    };
-    for (size_t i = 0; i < 6; i++)
+    static const uint64_t flags[] = { WIRE_OFFER /* of several elements */,
+                                      WIRE_PATIENT,
+                                      128,
+                                      WIRE_DEAD | WIRE_OFFER,
+                                      WIRE_TIMED | WIRE_OFFER,
+                                      WIRE_TIMED | WIRE_DEAD,
+                                      WIRE_HEADED | WIRE_PATIENT,
+                                      UINT32_MAX };
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         corrupt(f, at + 52, 4, flags[i]);
     for (uint64_t length = 0; length < 256; length++) /* the first element's prefix */
         if (length != 100)
@@ -920,6 +927,49 @@ static void an_offer_is_one_element(void **state)
         frame_unref(f);
         free((void *)s.body);
     }
+}
+
+static void a_timed_section_has_its_times_behind_its_header(void **state)
+{
+    size_t lens[] = { 0, 100, 7 };
+    struct wire_section s = section_of(lens, 3);
+    struct frame_writer w = { 0 };
+    struct frame_view v;
+
+    (void)state;
+    s.flags = WIRE_TIMED;
+    s.delay_ms = 12;
+    s.ttl_ms = UINT64_MAX;
+    assert_int_equal(section_header_size(&s), 72);
+    assert_int_equal(frame_writer_section(&w, &s), 0);
+    s.flags = 0;
+    assert_int_equal(frame_writer_section(&w, &s), 0);
+    assert_int_equal(frame_writer_size(&w), 72 + 56 + 2 * s.size);
+    struct frame *f = frame_writer_seal(&w, 1, 1, 0);
+    read_good(&v, f);
+    assert_int_equal(v.n_sections, 2);
+    assert_int_equal(v.sections[0].flags, WIRE_TIMED);
+    assert_int_equal(v.sections[0].delay_ms, 12);
+    assert_int_equal(v.sections[0].ttl_ms, UINT64_MAX);
+    assert_memory_equal(v.sections[0].body, s.body, s.size);
+    assert_int_equal(v.sections[1].delay_ms, 0);
+    assert_int_equal(v.sections[1].ttl_ms, 0);
+    assert_memory_equal(v.sections[1].body, s.body, s.size);
+    frame_view_fini(&v);
+    frame_unref(f);
+    free((void *)s.body);
+}
+
+static void times_that_are_cut_off_are_refused(void **state)
+{
+    struct frame *f = frame_with_sections(1, 1, 1);
+    size_t at = sections_at(f);
+
+    (void)state;
+    assert_int_equal(f->len, at + WIRE_SECTION_HEADER + 2);
+    f->data[at + 52] = WIRE_TIMED;
+    assert_non_null(strstr(read_bad(f->data, f->len), "cut off"));
+    frame_unref(f);
 }
 
 static void a_length_must_have_its_shortest_form(void **state)
@@ -1215,7 +1265,7 @@ static void values_out_of_range_are_refused(void **state)
     stranger_is_refused(&c);
     struct wire_range range = { 1, 1 };
     c = (struct wire_control){ .what = WIRE_SETTLE,
-                               .settle = { .verdict = (enum wire_verdict)(WIRE_UNREADABLE + 1),
+                               .settle = { .verdict = (enum wire_verdict)(WIRE_EXPIRED + 1),
                                            .ranges = &range,
                                            .n_ranges = 1 } };
     stranger_is_refused(&c);
@@ -1604,6 +1654,8 @@ int main(void)
         cmocka_unit_test(a_frame_cut_anywhere_is_refused),
         cmocka_unit_test(each_length_of_a_section_must_agree_with_the_others),
         cmocka_unit_test(an_offer_is_one_element),
+        cmocka_unit_test(a_timed_section_has_its_times_behind_its_header),
+        cmocka_unit_test(times_that_are_cut_off_are_refused),
         cmocka_unit_test(a_length_must_have_its_shortest_form),
         cmocka_unit_test(elements_beyond_the_body_are_refused),
         cmocka_unit_test(an_element_has_at_most_64_mib),
