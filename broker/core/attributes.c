@@ -31,6 +31,10 @@ const char *attributes_fault(const struct wire_attributes *a)
         return "its capacity in bytes is out of range";
     if (strnlen(a->type, WIRE_TYPE_MAX + 1) > WIRE_TYPE_MAX)
         return "its type's name is longer than 250 bytes";
+    if (a->ttl_ms < WIRE_NO_TTL)
+        return "its ttl_ms is out of range";
+    if (a->ttl_ms > 0 && a->capacity == WIRE_RENDEZVOUS)
+        return "a rendezvous holds nothing that could expire: it has no ttl_ms";
     if (a->kind == WIRE_QUEUE && a->slow > WIRE_SLOW_BLOCK)
         return "a queue cannot drop or cut, only block";
     return NULL;
@@ -92,6 +96,21 @@ static void differ_capacity(struct text *t, int64_t is, int64_t stated)
         differ_number(t, "capacity", is, stated);
 }
 
+static void differ_ttl(struct text *t, const struct wire_attributes *is,
+                       const struct wire_attributes *stated)
+{
+    if (is->ttl_ms > 0 && stated->ttl_ms < 0)
+        say(t, "%sttl_ms is %" PRId64 ", not none", comma(t), is->ttl_ms);
+    else if (is->ttl_ms < 0 && stated->ttl_ms > 0)
+        say(t, "%sttl_ms is none, not %" PRId64, comma(t), stated->ttl_ms);
+    else
+        differ_number(t, "ttl_ms", is->ttl_ms, stated->ttl_ms);
+    if (is->capacity == 0 && is->ttl_ms > 0 && stated->capacity == WIRE_RENDEZVOUS)
+        say(t, "%scapacity is at least 1, for its ttl_ms, not rendezvous", comma(t));
+    if (is->ttl_ms == 0 && is->capacity == WIRE_RENDEZVOUS && stated->ttl_ms > 0)
+        say(t, "%scapacity is rendezvous, not at least 1, as a ttl_ms needs it", comma(t));
+}
+
 bool attributes_differ(const struct wire_attributes *fixed, const struct wire_attributes *stated,
                        char *text, size_t size)
 {
@@ -105,6 +124,7 @@ bool attributes_differ(const struct wire_attributes *fixed, const struct wire_at
     differ_number(&t, "capacity_bytes", (int64_t)fixed->capacity_bytes,
                   (int64_t)stated->capacity_bytes);
     differ_number(&t, "max_deliveries", fixed->max_deliveries, stated->max_deliveries);
+    differ_ttl(&t, fixed, stated);
     if (fixed->type[0] != '\0' && stated->type[0] != '\0' && strcmp(fixed->type, stated->type) != 0)
         say(&t, "%stype is '%s', not '%s'", comma(&t), fixed->type, stated->type);
     return t.len > 0;
@@ -124,6 +144,8 @@ void attributes_fix(struct wire_attributes *fixed, const struct wire_attributes 
         fixed->capacity_bytes = stated->capacity_bytes;
     if (fixed->max_deliveries == 0)
         fixed->max_deliveries = stated->max_deliveries;
+    if (fixed->ttl_ms == 0)
+        fixed->ttl_ms = stated->ttl_ms;
 }
 
 void attributes_fix_rest(struct wire_attributes *fixed)
@@ -135,6 +157,7 @@ void attributes_fix_rest(struct wire_attributes *fixed)
         .capacity = WIRE_CAPACITY_DEFAULT,
         .capacity_bytes = WIRE_BYTES_DEFAULT,
         .max_deliveries = MAX_DELIVERIES_DEFAULT,
+        .ttl_ms = WIRE_NO_TTL,
         .type = "",
     };
 
@@ -145,5 +168,5 @@ bool attributes_complete(const struct wire_attributes *fixed)
 {
     return fixed->kind != WIRE_KIND_ANY && fixed->keep != WIRE_KEEP_ANY &&
            fixed->slow != WIRE_SLOW_ANY && fixed->capacity != 0 && fixed->capacity_bytes != 0 &&
-           fixed->max_deliveries != 0;
+           fixed->max_deliveries != 0 && fixed->ttl_ms != 0;
 }

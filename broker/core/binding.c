@@ -1,6 +1,7 @@
 /* binding.c - bindings: making and ending them, and what is said about them.   SPDX-License-Identifier: MIT */
 #include "broker/core/binding.h"
 
+#include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
@@ -32,7 +33,7 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     b->next_number = 1;
     init_hooks(b);
     meet_join(b);
-    run_queue_init(&b->outbox);
+    run_queue_init_timed(&b->outbox, &s->core->dues, match_expired);
     run_queue_init(&b->delivered);
     run_queue_init(&b->hand);
     HASH_ADD(hh, s->bindings, number, sizeof b->number, b);

@@ -26,6 +26,18 @@ static uint64_t new_incarnation(const struct core *core)
     return n;
 }
 
+/* Part of what is buffered has expired. */
+static void queue_expired(struct run_queue *q, struct run *r)
+{
+    struct channel *ch = list_entry(q, struct channel, queue);
+
+    rn_reached("channel: what is buffered expires");
+    run_queue_take(q, r);
+    ch->ledger.expired += r->s.count;
+    run_free(r);
+    channel_after(ch);
+}
+
 struct channel *channel_new(struct core *core, const char *name)
 {
     struct channel *ch = calloc(1, sizeof *ch);
@@ -50,7 +62,7 @@ struct channel *channel_new(struct core *core, const char *name)
     side_init(&ch->in);
     side_init(&ch->out);
     line_init(&ch->line);
-    run_queue_init(&ch->queue);
+    run_queue_init_timed(&ch->queue, &core->dues, queue_expired);
     run_queue_init(&ch->dying);
     hook_init(&ch->naps);
     hook_init(&ch->active);
@@ -111,6 +123,14 @@ uint64_t channel_free_slots(const struct channel *ch)
 uint64_t channel_free_bytes(const struct channel *ch)
 {
     return ch->attributes.capacity_bytes - channel_used_bytes(ch);
+}
+
+void channel_buffer(struct channel *ch, struct run *r, int64_t now_ns)
+{
+    r->s.position = ch->next_position;
+    ch->next_position += r->s.count;
+    expiry_begin(r, now_ns);
+    run_queue_push(&ch->queue, r);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------- */

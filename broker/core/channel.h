@@ -71,6 +71,9 @@ uint64_t channel_used_bytes(const struct channel *ch);
 uint64_t channel_free_slots(const struct channel *ch);
 uint64_t channel_free_bytes(const struct channel *ch);
 
+/* r, which it takes, comes into the channel: it is the last, and its time to live begins. */
+void channel_buffer(struct channel *ch, struct run *r, int64_t now_ns);
+
 /* Begins the barrier: nothing is granted any more, all credit is recalled. */
 void channel_close(struct channel *ch, enum wire_code code, int32_t reason);
 /* A receiver has no use for the channel: what was not taken is dropped, everybody is told. */

@@ -316,6 +316,7 @@ void core_flush(struct core *core)
     struct binding *b;
     struct core_session *s;
 
+    due_fall(&core->dues, core->now_ns); /* before it is given to anybody */
     while ((ch = list_first(&core->dirty, struct channel, dirty)) != NULL)
         channel_settle(ch);
     while ((b = list_first(&core->speakers, struct binding, speaking)) != NULL)
@@ -459,6 +460,7 @@ void core_totals(const struct core *core, struct core_totals *out)
         .taken = core->totals.taken,
         .dropped = core->totals.dropped_cancelled,
         .redelivered = core->totals.redelivered,
+        .expired = core->totals.expired,
         .dead = core->totals.dead,
         .returned = core->totals.returned,
     };

@@ -4,6 +4,7 @@
  * became an element), credit_returned() and credit_leave(). */
 #include "broker/core/credit.h"
 
+#include "broker/core/nap.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -108,7 +109,7 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for a binding that receives";
     if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
         return "a section for another incarnation or epoch of its channel";
-    if (s->count == 0 || (s->flags & ~WIRE_MANNER) != 0)
+    if (s->count == 0 || (s->flags & ~(WIRE_MANNER | WIRE_TIMED)) != 0)
         return "a section without elements or with unknown flags";
     if (s->number != b->next_number)
         return "a section whose number is out of sequence";
@@ -116,6 +117,34 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "more elements than were lent";
     if (s->bytes > b->held_bytes)
         return "more bytes than were lent";
+    return NULL;
+}
+
+/* How long an element may wait to be received: the shorter of what its sender and its channel say.  0: for ever. */
+static uint64_t time_to_live(const struct channel *ch, const struct wire_section *s)
+{
+    uint64_t ttl_ms = ch->attributes.ttl_ms > 0 ? (uint64_t)ch->attributes.ttl_ms : 0;
+
+    if (ttl_ms == 0 || (s->ttl_ms > 0 && s->ttl_ms < ttl_ms))
+        return s->ttl_ms;
+    return ttl_ms;
+}
+
+/* What came, ready to be buffered, or to nap before that.  NULL: no memory. */
+static struct run *arrival(const struct channel *ch, const struct wire_section *s,
+                           struct frame *frame)
+{
+    struct run *r = run_new(s, frame);
+    uint64_t ttl_ms = time_to_live(ch, s);
+
+    if (r == NULL)
+        return NULL;
+    r->s.flags &= ~WIRE_TIMED;
+    r->s.delay_ms = r->s.ttl_ms = 0;
+    r->s.deliveries = 1;
+    if (ttl_ms == 0 || expiry_give(r, ttl_ms))
+        return r;
+    run_free(r);
     return NULL;
 }
 
@@ -128,9 +157,13 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     if (fault != NULL)
         return broken(why, fault);
     bool cancelled = ch->closed && ch->code == WIRE_CANCELLED;
-    struct run *r = cancelled ? NULL : run_new(s, frame);
-    if (r == NULL && !cancelled)
+    bool naps = s->delay_ms > 0 && !ch->closed;
+    struct run *r = cancelled ? NULL : arrival(ch, s, frame);
+    struct nap *nap = r != NULL && naps ? nap_new(ch) : NULL;
+    if (!cancelled && (r == NULL || (naps && nap == NULL))) {
+        run_free(r);
         return -ENOMEM;
+    }
 
     side_release(b, s->count, s->bytes);
     b->next_number += s->count;
@@ -139,12 +172,11 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     if (cancelled) {
         rn_reached("credit: a section crosses the cancellation");
         ch->ledger.dropped_cancelled += s->count;
+    } else if (naps) {
+        nap_begin_new(nap, r, s->delay_ms);
     } else {
-        r->s.position = ch->next_position;
-        r->s.deliveries = 1;
-        run_queue_push(&ch->queue, r);
+        channel_buffer(ch, r, ch->core->now_ns);
     }
-    ch->next_position += s->count;
     binding_will_speak(b);
     if (!ch->closed)
         touch(b);

@@ -7,7 +7,7 @@
 
 /* How much one Answer may take of an envelope, and what its parts take at most beside their strings. */
 #define ANSWER_BYTES  (WIRE_ENVELOPE_MAX / 2)
-#define CHANNEL_BYTES 320
+#define CHANNEL_BYTES 336
 #define BINDING_BYTES 128
 #define CHANNELS_MAX  (ANSWER_BYTES / CHANNEL_BYTES + 1)
 #define BINDINGS_MAX  (ANSWER_BYTES / BINDING_BYTES + 1)
@@ -58,6 +58,7 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .buffered = channel_buffered(ch),
         .delivered = ch->in.held,
         .delayed = ch->delayed,
+        .expired = ch->ledger.expired,
         .dropped_cancelled = ch->ledger.dropped_cancelled,
         .dead = ch->ledger.dead,
         .redelivered = ch->ledger.redelivered,

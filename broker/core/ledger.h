@@ -11,6 +11,7 @@ struct ledger {
     uint64_t accepted;
     uint64_t taken;
     uint64_t dropped_cancelled;
+    uint64_t expired;
     uint64_t dead; /* in the channel of dead letters, where they count as accepted */
     uint64_t
         redelivered; /* beside the sum: elements that came back by a session's end, or were to come again */

@@ -468,6 +468,8 @@ bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sect
     run_queue_push(&b->delivered, r);
     side_place(b);
     *section = r->s;
+    if (r->expiry != NULL)
+        expiry_tell(r->expiry, section, b->channel->core->now_ns);
     return true;
 }
 
@@ -475,6 +477,21 @@ void match_check(const struct binding *b)
 {
     rn_assert(b->ask_seen <= b->last_delivery);
     rn_assert(b->weak || b->ended || b->waiting == unanswered(b));
+}
+
+void match_expired(struct run_queue *outbox, struct run *r)
+{
+    struct binding *b = list_entry(outbox, struct binding, outbox);
+    struct channel *ch = b->channel;
+
+    rn_reached("match: what was to leave expires");
+    run_queue_take(outbox, r);
+    if (outbox->count == 0)
+        hook_take(&b->turn);
+    ch->ledger.expired += r->s.count;
+    match_gave_back(b, r->s.count, r->s.bytes);
+    run_free(r);
+    channel_after(ch);
 }
 
 uint64_t match_drop(struct binding *b)

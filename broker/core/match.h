@@ -26,6 +26,8 @@ bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sect
 enum match_end { MATCH_UNBOUND, MATCH_SESSION_OVER };
 /* The binding goes: what it has not taken comes back; with deliveries + 1 when its session is over. */
 void match_leave(struct binding *b, enum match_end how);
+/* A run of a binding's outbox has expired. */
+void match_expired(struct run_queue *outbox, struct run *r);
 /* Drops all that b has not taken, and gives the number of elements. */
 uint64_t match_drop(struct binding *b);
 /* Asserts that the count of who waits there follows from what it asked and was given. */

@@ -12,6 +12,8 @@ struct nap {
     struct hook hook; /* in channel->naps */
     struct channel *channel;
     struct run_queue runs;
+    int64_t at_ns; /* when it ends */
+    bool is_new;   /* it was not to be had before */
 };
 
 /* Takes it off everything but its runs. */
@@ -25,11 +27,44 @@ static void nap_leave(struct nap *nap)
     ch->delayed_bytes -= nap->runs.bytes;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A broker that was held up is no reason to be had for longer. */
 static void nap_end(struct nap *nap)
 {
+    struct channel *ch = nap->channel;
+    int64_t at_ns = earlier(nap->at_ns, ch->core->now_ns);
+    struct run *r;
+
     nap_leave(nap);
-    run_queue_merge(&nap->channel->queue, &nap->runs);
+    while (nap->is_new && (r = run_queue_first(&nap->runs)) != NULL) {
+        run_queue_take(&nap->runs, r);
+        channel_buffer(ch, r, at_ns);
+    }
+    run_queue_merge(&ch->queue, &nap->runs);
     free(nap);
+}
+
+/* Its time is over before its nap. */
+static void nap_expired(struct run_queue *q, struct run *r)
+{
+    struct nap *nap = list_entry(q, struct nap, runs);
+    struct channel *ch = nap->channel;
+
+    rn_reached("nap: what was to come again expires");
+    run_queue_take(q, r);
+    ch->delayed -= r->s.count;
+    ch->delayed_bytes -= r->s.bytes;
+    ch->ledger.expired += r->s.count;
+    run_free(r);
+    if (q->count == 0) {
+        nap_leave(nap);
+        free(nap);
+    }
+    channel_after(ch);
 }
 
 static void nap_falls(struct due *due)
@@ -42,13 +77,6 @@ static void nap_falls(struct due *due)
     channel_after(ch);
 }
 
-static int64_t due_at(const struct core *core, uint64_t delay_ms)
-{
-    uint64_t left_ms = (uint64_t)(INT64_MAX - core->now_ns) / 1000000;
-
-    return delay_ms < left_ms ? core->now_ns + (int64_t)delay_ms * 1000000 : INT64_MAX;
-}
-
 struct nap *nap_new(struct channel *ch)
 {
     struct nap *nap = malloc(sizeof *nap);
@@ -58,7 +86,8 @@ struct nap *nap_new(struct channel *ch)
     nap->channel = ch;
     due_init(&nap->due, nap_falls);
     hook_init(&nap->hook);
-    run_queue_init(&nap->runs);
+    run_queue_init_timed(&nap->runs, &ch->core->dues, nap_expired);
+    nap->is_new = false;
     return nap;
 }
 
@@ -70,7 +99,18 @@ void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
     ch->delayed_bytes += runs->bytes;
     run_queue_merge(&nap->runs, runs);
     hook_put(&ch->naps, &nap->hook);
-    due_put(&ch->core->dues, &nap->due, due_at(ch->core, delay_ms));
+    nap->at_ns = expiry_after(ch->core->now_ns, delay_ms);
+    due_put(&ch->core->dues, &nap->due, nap->at_ns);
+}
+
+void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms)
+{
+    struct run_queue runs;
+
+    run_queue_init(&runs);
+    run_queue_push(&runs, r);
+    nap->is_new = true;
+    nap_begin(nap, &runs, delay_ms);
 }
 
 void nap_done(struct nap *nap)

@@ -41,6 +41,7 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
     hook_init(&r->hook);
     r->claim = 0;
     r->epitaph = NULL;
+    r->expiry = NULL;
     r->frame = frame_ref(frame);
     r->s = *s;
     if (run_fit(r))
@@ -56,6 +57,7 @@ void run_free(struct run *r)
     rn_assert(!hook_linked(&r->hook));
     frame_unref(r->frame);
     epitaph_unref(r->epitaph);
+    expiry_free(r->expiry);
     free(r);
 }
 
@@ -65,6 +67,11 @@ struct run *run_cut(struct run *r, uint32_t n)
 
     if (head == NULL)
         return NULL;
+    head->expiry = NULL;
+    if (r->expiry != NULL && !expiry_share(head, r)) {
+        free(head);
+        return NULL;
+    }
     hook_init(&head->hook);
     head->frame = frame_ref(r->frame);
     head->claim = r->claim;
@@ -88,6 +95,16 @@ void run_queue_init(struct run_queue *q)
 {
     hook_init(&q->head);
     q->count = q->bytes = 0;
+    q->dues = NULL;
+    q->expired = NULL;
+}
+
+void run_queue_init_timed(struct run_queue *q, struct due_heap *dues,
+                          void (*expired)(struct run_queue *q, struct run *r))
+{
+    run_queue_init(q);
+    q->dues = dues;
+    q->expired = expired;
 }
 
 void run_queue_free(struct run_queue *q)
@@ -115,6 +132,8 @@ static void put_before(struct run_queue *q, struct hook *at, struct run *r)
     hook_put(at, &r->hook);
     q->count += r->s.count;
     q->bytes += r->s.bytes;
+    if (r->expiry != NULL)
+        expiry_enter(r->expiry, q);
 }
 
 void run_queue_push(struct run_queue *q, struct run *r)
@@ -129,6 +148,8 @@ void run_queue_take(struct run_queue *q, struct run *r)
     rn_assert(q->bytes >= r->s.bytes);
     q->count -= r->s.count;
     q->bytes -= r->s.bytes;
+    if (r->expiry != NULL)
+        expiry_leave(r->expiry);
 }
 
 /* Are b's elements those that followed a's in the same section? */
@@ -136,6 +157,7 @@ static bool follows(const struct run *a, const struct run *b)
 {
     return a->frame == b->frame && a->s.body + a->s.size == b->s.body &&
            a->s.position + a->s.count == b->s.position && a->s.deliveries == b->s.deliveries &&
+           expiry_same(a, b) &&
            !(a->s.flags & WIRE_OFFER); /* those of a rendezvous go one by one */
 }
 
@@ -204,6 +226,8 @@ bool run_queue_cut_at(struct run *r, uint32_t n)
     if (head == NULL)
         return false;
     hook_put(&r->hook, &head->hook);
+    if (head->expiry != NULL && r->expiry->queue != NULL)
+        expiry_enter(head->expiry, r->expiry->queue);
     return true;
 }
 
@@ -222,6 +246,7 @@ uint64_t run_queue_memory(const struct run_queue *q)
     {
         const struct run *r = list_entry(at, struct run, hook);
         bytes += sizeof *r + sizeof *r->frame + r->frame->len;
+        bytes += r->expiry != NULL ? sizeof *r->expiry : 0;
     }
     return bytes;
 }
@@ -237,6 +262,8 @@ void run_queue_check(const struct run_queue *q)
         rn_assert(r->s.deliveries > 0);
         rn_assert(r->s.body >= r->frame->data);
         rn_assert(r->s.body + r->s.size <= r->frame->data + r->frame->len);
+        if (r->expiry != NULL)
+            expiry_check(r, q);
         count += r->s.count;
         bytes += r->s.bytes;
     }

@@ -5,6 +5,7 @@
 #ifndef BROKER_CORE_RUN_H
 #define BROKER_CORE_RUN_H
 
+#include "broker/core/expiry.h"
 #include "broker/core/list.h"
 #include "proto/frame.h"
 
@@ -14,11 +15,15 @@ struct run {
     struct frame *frame;
     uint64_t claim;          /* rendezvous: by which it was committed to its receiver */
     struct epitaph *epitaph; /* dying: why, see dead.h; else NULL */
+    struct expiry *expiry;   /* NULL: it never expires */
 };
 
 struct run_queue {
     struct hook head;
     uint64_t count, bytes; /* of all runs together */
+    /* What lies in it expires: by this heap, and this takes it out and frees it.  NULL: not here. */
+    struct due_heap *dues;
+    void (*expired)(struct run_queue *q, struct run *r);
 };
 
 /* Gives a run over the section, with a reference of its own to the frame; elements that are a small part of a
@@ -31,6 +36,9 @@ struct run *run_cut(struct run *r, uint32_t n);
 void run_shorten(struct run *r, uint32_t n);
 
 void run_queue_init(struct run_queue *q);
+/* One that sees to what expires in it. */
+void run_queue_init_timed(struct run_queue *q, struct due_heap *dues,
+                          void (*expired)(struct run_queue *q, struct run *r));
 void run_queue_free(struct run_queue *q); /* frees what is in it */
 struct run *run_queue_first(const struct run_queue *q);
 struct run *run_queue_last(const struct run_queue *q);

@@ -52,6 +52,7 @@ void settle_hand(struct binding *b)
 struct walk {
     struct run_queue *q; /* hand, then delivered */
     struct hook *at;     /* a run of it, or its head */
+    bool expires;        /* only what expires is looked for */
 };
 
 /* The run that holds `number`, or NULL.  The numbers that are asked for ascend. */
@@ -110,6 +111,10 @@ static int take_range(struct binding *b, struct walk *w, const struct wire_range
             *why = "a delivery was settled that the binding does not hold";
             return -EPROTO;
         }
+        if (w->expires && r->expiry == NULL) {
+            *why = "a delivery is said to have expired that never does";
+            return -EPROTO;
+        }
         uint64_t end = last_of(r) < last ? last_of(r) : last;
         int rc = take_out(w, r, at, end, to);
         if (rc < 0)
@@ -131,7 +136,7 @@ static void comes_again(struct channel *ch, struct run_queue *back, struct nap *
 
 /* What a Settle is to do, and what it needs for that. */
 struct settling {
-    bool done;
+    bool gone;               /* acknowledged, or expired */
     struct nap *nap;         /* again, but later */
     struct epitaph *epitaph; /* to die */
 };
@@ -139,14 +144,15 @@ struct settling {
 /* false: no memory. */
 static bool settling_begin(struct settling *s, struct channel *ch, const struct wire_control *c)
 {
-    *s = (struct settling){ .done = c->settle.verdict == WIRE_DONE };
-    if (!ch->is_dead && c->settle.verdict >= WIRE_REJECTED) {
+    *s = (struct settling){ 0 };
+    s->gone = c->settle.verdict == WIRE_DONE || c->settle.verdict == WIRE_EXPIRED;
+    if (!ch->is_dead && !s->gone && c->settle.verdict != WIRE_AGAIN) {
         bool rejected = c->settle.verdict == WIRE_REJECTED;
         s->epitaph = epitaph_new(rejected ? WIRE_CAUSE_REJECTED : WIRE_CAUSE_REFUSED,
                                  c->settle.why);
         return s->epitaph != NULL;
     }
-    if (!s->done && c->settle.delay_ms > 0 && !ch->closed) {
+    if (!s->gone && c->settle.delay_ms > 0 && !ch->closed) {
         s->nap = nap_new(ch);
         return s->nap != NULL;
     }
@@ -163,7 +169,8 @@ static void settling_end(struct settling *s)
 int settle_say(struct binding *b, const struct wire_control *c, const char **why)
 {
     struct channel *ch = b->channel;
-    struct walk w = { &b->hand, b->hand.head.next };
+    bool expired = c->settle.verdict == WIRE_EXPIRED;
+    struct walk w = { &b->hand, b->hand.head.next, expired };
     uint64_t count = b->hand.count + b->delivered.count, bytes = b->hand.bytes + b->delivered.bytes;
     struct run_queue back;
     struct settling s;
@@ -173,7 +180,7 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         rn_reached("settle: what is settled was dropped");
         return 0; /* the Closed that says so crossed on the way */
     }
-    if (!b->by_hand && c->settle.verdict != WIRE_UNREADABLE) {
+    if (!b->by_hand && !expired && c->settle.verdict != WIRE_UNREADABLE) {
         *why = "a delivery was settled by a binding without manual_ack";
         return -EPROTO;
     }
@@ -181,12 +188,15 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         return -ENOMEM;
     run_queue_init(&back);
     for (uint32_t i = 0; i < c->settle.n_ranges && rc == 0; i++)
-        rc = take_range(b, &w, &c->settle.ranges[i], s.done ? NULL : &back, why);
+        rc = take_range(b, &w, &c->settle.ranges[i], s.gone ? NULL : &back, why);
 
     count -= b->hand.count + b->delivered.count;
     bytes -= b->hand.bytes + b->delivered.bytes;
     match_gave_back(b, count, bytes);
-    if (s.done) {
+    if (expired) {
+        rn_reached("settle: what had left expires");
+        ch->ledger.expired += count;
+    } else if (s.gone) {
         b->taken += count;
         ch->ledger.taken += count;
     } else if (s.epitaph != NULL) {
