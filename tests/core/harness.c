@@ -99,20 +99,22 @@ static struct handle *handle_of(struct node *n, uint32_t number)
     return NULL;
 }
 
-/* Sends what credit allows, as one section. */
-static void work_out(struct handle *h)
+/* Sends what credit allows, as far as the times are the same, as one section.  false: nothing. */
+static bool work_out(struct handle *h)
 {
     size_t n = 0, size = 0, at = 0;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, delay_ms = h->sends.n > 0 ? h->sends.at[0].delay_ms : 0,
+             ttl_ms = h->sends.n > 0 ? h->sends.at[0].ttl_ms : 0;
     uint32_t flags = h->n_sections_out % 2 == 0 ? WIRE_HEADED : 0;
 
-    while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes) {
+    while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes &&
+           h->sends.at[n].delay_ms == delay_ms && h->sends.at[n].ttl_ms == ttl_ms) {
         bytes += h->sends.at[n].size;
         size += element_size(h->sends.at[n].size);
         n++;
     }
     if (n == 0)
-        return;
+        return false;
     struct message *m = calloc(1, sizeof *m);
     struct frame *f = frame_new(size);
     rn_assert(m != NULL && f != NULL);
@@ -133,25 +135,76 @@ static void work_out(struct handle *h)
         .incarnation = h->incarnation,
         .epoch = h->epoch,
         .bytes = bytes,
-        .flags = flags,
         .size = (uint32_t)size,
         .body = f->data,
+        .flags = flags | (delay_ms > 0 || ttl_ms > 0 ? WIRE_TIMED : 0),
+        .delay_ms = delay_ms,
+        .ttl_ms = ttl_ms,
     };
     h->sent += n;
     h->credit -= n;
     h->credit_bytes -= bytes;
     h->n_sections_out++;
     row_add(&h->node->up, m);
+    return true;
+}
+
+static bool has_expired(const struct world *w, const struct stored *s)
+{
+    return s->expires_ms > 0 && s->expires_ms * 1000000 <= w->now;
+}
+
+/* Drops what has expired here, and says so. */
+static void expire(struct handle *h)
+{
+    struct world *w = h->node->world;
+
+    for (size_t i = 0; i < h->store.n;) {
+        struct wire_range range = { h->store.at[i].number, 0 };
+        size_t n = 0;
+
+        while (i + n < h->store.n && has_expired(w, &h->store.at[i + n]) &&
+               h->store.at[i + n].number == range.first + n)
+            n++;
+        if (n == 0) {
+            i++;
+            continue;
+        }
+        memmove(h->store.at + i, h->store.at + i + n, (h->store.n - i - n) * sizeof *h->store.at);
+        h->store.n -= n;
+        h->expired += n;
+        range.count = n;
+        say(h->node, &(struct wire_control){ .what = WIRE_SETTLE,
+                                             .bind = h->number,
+                                             .settle = { .why = "",
+                                                         .verdict = WIRE_EXPIRED,
+                                                         .ranges = &range,
+                                                         .n_ranges = 1 } });
+    }
+}
+
+/* Nobody receives it before its time, or later: the home's clock is rounded up to a millisecond. */
+static void check_time(const struct handle *h, const struct stored *s)
+{
+    const struct world *w = h->node->world;
+    const struct element *e = &w->elements.at[s->id];
+
+    if (s->dead.channel[0] != '\0')
+        return;
+    rn_assert(w->now >= e->from_ns || ending_is_closed(h));
+    rn_assert(e->until_ns == INT64_MAX || w->now <= e->until_ns + 1000000);
 }
 
 static void work_in(struct handle *h)
 {
     struct world *w = h->node->world;
 
+    expire(h);
     while (h->receives > 0 && h->store.n > 0) {
         struct stored s = h->store.at[0];
         row_shift(&h->store);
         h->receives--;
+        check_time(h, &s);
         h->taken_number = s.number;
         if (h->by_hand) {
             row_add(&h->hand, s);
@@ -196,7 +249,8 @@ static void work(struct handle *h)
     if (!h->bound || h->closed || h->failing || h->unbinding || h->attributes.capacity == 0)
         return;
     if (h->direction == WIRE_OUT) {
-        work_out(h);
+        while (work_out(h))
+            continue;
         work_ask(h, (uint32_t)h->sends.n);
     } else {
         work_in(h);
@@ -330,13 +384,15 @@ static void store(struct node *n, const struct message *m)
     for (uint32_t i = 0; i < s->count; i++) {
         struct stored e = { .number = s->number + i,
                             .position = s->position + i,
-                            .deliveries = s->deliveries };
+                            .deliveries = s->deliveries,
+                            .expires_ms = s->flags & WIRE_TIMED ? (int64_t)(s->clock_ms + s->ttl_ms)
+                                                                : 0 };
         size_t len;
         const uint8_t *element = section_element(s, &at, &len);
         if (s->flags & WIRE_DEAD)
             rn_assert(dead_read(&e.dead, element, len, &element, &len) == 0);
         memcpy(&e.id, element, sizeof e.id);
-        rn_assert((s->flags & ~WIRE_DEAD) == n->world->elements.at[e.id].flags);
+        rn_assert((s->flags & WIRE_MANNER) == n->world->elements.at[e.id].flags);
         row_add(&h->store, e);
     }
     h->asked -= h->asked < s->count ? h->asked : s->count;
@@ -358,16 +414,24 @@ static size_t next_message(struct world *w, struct message **at, size_t n)
     return 0;
 }
 
-static void note_accepted(struct world *w, const struct wire_section *s)
+static void note_accepted(const struct handle *h, const struct wire_section *s)
 {
+    struct world *w = h->node->world;
     size_t at = 0, len;
-    uint64_t id;
+    uint64_t id, ttl_ms = h->attributes.ttl_ms > 0 ? (uint64_t)h->attributes.ttl_ms : UINT64_MAX;
+
+    if (s->ttl_ms > 0 && s->ttl_ms < ttl_ms)
+        ttl_ms = s->ttl_ms;
 
     for (uint32_t i = 0; i < s->count; i++) {
         memcpy(&id, section_element(s, &at, &len), sizeof id);
         rn_assert(!w->elements.at[id].accepted);
         w->elements.at[id].accepted = true;
         w->elements.at[id].incarnation = s->incarnation;
+        w->elements.at[id].from_ns = w->now + (int64_t)s->delay_ms * 1000000;
+        w->elements.at[id].until_ns = ttl_ms > UINT32_MAX
+                                          ? INT64_MAX
+                                          : w->elements.at[id].from_ns + (int64_t)ttl_ms * 1000000;
     }
 }
 
@@ -437,7 +501,7 @@ bool move_up(struct node *n)
         if (m->data)
             handle_of(n, m->bind)->arrived += m->section.count;
         if (m->data)
-            note_accepted(w, &m->section);
+            note_accepted(handle_of(n, m->bind), &m->section);
         else
             note_control(n, &m->control);
     }
@@ -496,6 +560,16 @@ void flush(struct world *w)
     }
 }
 
+/* Its time has come, too. */
+static void expire_all(struct node *n)
+{
+    for (size_t i = 0; i < n->handles.n && n->session != NULL; i++) {
+        struct handle *h = n->handles.at[i];
+        if (h->direction == WIRE_IN && h->store.n > 0)
+            work(h);
+    }
+}
+
 void world_pump(struct world *w)
 {
     for (bool moved = true; moved;) {
@@ -504,6 +578,7 @@ void world_pump(struct world *w)
             struct node *n = w->nodes.at[i];
             if (n->frozen)
                 continue;
+            expire_all(n);
             while (w->rc == 0 && move_up(n))
                 moved = true;
             flush(w);
@@ -742,8 +817,16 @@ void handle_close(struct handle *h, int32_t reason)
 
 void sends(struct handle *h, uint32_t n, size_t size)
 {
+    sends_timed(h, n, size, 0, 0);
+}
+
+void sends_timed(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms, uint64_t ttl_ms)
+{
     while (n-- > 0) {
-        row_add(&h->sends, (struct send){ .id = h->node->world->elements.n, .size = size });
+        row_add(&h->sends, (struct send){ .id = h->node->world->elements.n,
+                                          .size = size,
+                                          .delay_ms = delay_ms,
+                                          .ttl_ms = ttl_ms });
         row_add(&h->node->world->elements, (struct element){ 0 });
     }
     work(h);
@@ -839,7 +922,8 @@ const char *world_fault(const struct world *w)
         const struct element *e = &w->elements.at[i];
         if (e->taken > 0 && !e->accepted)
             return "an element was taken that was never accepted";
-        if (e->accepted && e->taken == 0 && !was_cancelled(w, e->incarnation))
+        if (e->accepted && e->taken == 0 && e->until_ns == INT64_MAX &&
+            !was_cancelled(w, e->incarnation))
             return "an element was accepted and never taken";
         if (e->taken > 1 && !e->lost_report)
             return "an element was taken twice although every session lived";

@@ -22,12 +22,14 @@ struct node;
 struct stored {
     uint64_t number, id, position;
     uint32_t deliveries;
+    int64_t expires_ms;    /* 0: never */
     struct wire_dead dead; /* of a dead letter */
 };
 
 struct send {
     uint64_t id;
     size_t size;
+    uint64_t delay_ms, ttl_ms;
 };
 
 /* One direction of a handle at a node. */
@@ -58,7 +60,7 @@ struct handle {
     bool hoards;              /* IN: takes only for receives; gives back when asked */
     bool by_hand;             /* IN: acknowledges by hand, ... */
     ROW(struct stored) hand;  /* ... and has not yet */
-    uint64_t taken, taken_number, taken_said, last_position, seen;
+    uint64_t taken, taken_number, taken_said, last_position, seen, expired;
     bool in_order;          /* the positions of what was taken only grew */
     ROW(struct stored) got; /* what the receives got */
 
@@ -96,7 +98,8 @@ struct node {
 struct element {
     uint64_t incarnation;
     bool accepted, known_taken, lost_report;
-    uint32_t flags; /* of the section that it was sent in */
+    uint32_t flags;            /* of the section that it was sent in */
+    int64_t from_ns, until_ns; /* accepted: when it may be received; INT64_MAX: for ever */
     uint32_t taken;
 };
 
@@ -141,6 +144,7 @@ void handle_close(struct handle *h, int32_t reason);
 
 void sends(struct handle *h, uint32_t n,
            size_t size); /* n more sends wait, of elements of that size (>= 8) */
+void sends_timed(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms, uint64_t ttl_ms);
 void receives(struct handle *h, uint32_t n); /* n more receives wait */
 void give_up(struct handle *h);              /* all that waits is withdrawn */
 /* Of what is in its hands, from the i-th on: one Settle.  What is acknowledged is in `got` from then on. */

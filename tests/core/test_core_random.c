@@ -26,8 +26,10 @@ struct run {
     bool closes, cancels, ends; /* may this run do that? */
     bool autocloses;            /* do senders ask for it? */
     bool by_hand;               /* do receivers acknowledge by hand? */
-    uint32_t max_deliveries;    /* 0: any number */
-    bool single;                /* one receiver per name: then the order must hold */
+    bool timed;                 /* do elements have times? */
+    int64_t ttl_ms[NAMES];
+    uint32_t max_deliveries; /* 0: any number */
+    bool single;             /* one receiver per name: then the order must hold */
     bool received[NAMES];
     uint32_t nodes;
 };
@@ -50,6 +52,7 @@ static struct handle *bind_some(struct run *r, struct node *n, size_t name, enum
         a.capacity = r->capacity[name];
         a.capacity_bytes = r->bytes[name];
         a.max_deliveries = r->max_deliveries;
+        a.ttl_ms = r->ttl_ms[name];
     }
     if (r->autocloses && d == WIRE_OUT && below(r, 3) > 0)
         return bind_closing(n, names[name], &a, (uint32_t)below(r, 4));
@@ -118,6 +121,14 @@ static void settle_some(struct run *r, struct handle *h)
         settles(h, verdict, i, n, below(r, 3) == 0 ? below(r, 400) : 0);
 }
 
+static void send_some(struct run *r, struct handle *h, size_t size)
+{
+    uint64_t delay_ms = r->timed && below(r, 3) == 0 ? 1 + below(r, 1000) : 0,
+             ttl_ms = r->timed && below(r, 3) == 0 ? 1 + below(r, 1000) : 0;
+
+    sends_timed(h, (uint32_t)below(r, 6) + 1, size, delay_ms, ttl_ms);
+}
+
 /* Somebody at a node does something. */
 static void act(struct run *r)
 {
@@ -135,8 +146,7 @@ static void act(struct run *r)
         else if (h->direction == WIRE_IN)
             receives(h, (uint32_t)below(r, 4) + 1);
         else if (h->sends.n < 30)
-            sends(h, (uint32_t)below(r, 6) + 1,
-                  8 + below(r, below(r, 3) == 0 ? r->bytes[i] - 7 : 9));
+            send_some(r, h, 8 + below(r, below(r, 3) == 0 ? r->bytes[i] - 7 : 9));
     } else if (what < 960) {
         give_up(h);
     } else if (what < 985) {
@@ -270,7 +280,8 @@ static void drain(struct run *r)
         snprintf(dead, sizeof dead, "%s.dead", names[i]);
         receives(bind_in(n, dead, 0), 1000000);
     }
-    for (int round = 0; round < 6; round++) {
+    /* What is delayed holds its slots, so that senders may have to wait for one after the other. */
+    for (int round = 0; round < 6 || (r->timed && round < 60); round++) {
         for (size_t i = 0; i < NAMES; i++) {
             if (fresh[i] == NULL || (fresh[i]->closed && !fresh[i]->unbinding)) {
                 if (fresh[i] != NULL)
@@ -342,7 +353,9 @@ static void finish(struct run *r)
         accepted += w->elements.at[i].accepted;
     core_totals(w->core, &t);
     assert_int_equal(t.accepted, accepted + t.dead); /* each dead letter was accepted twice */
-    assert_int_equal(t.accepted, t.taken + t.dropped + t.dead);
+    assert_int_equal(t.accepted, t.taken + t.dropped + t.dead + t.expired);
+    if (!r->timed)
+        assert_int_equal(t.expired, 0);
     if (!r->cancels)
         assert_int_equal(t.dropped, 0);
 }
@@ -362,11 +375,13 @@ static void run_seed(uint64_t seed)
     r.autocloses = below(&r, 2) == 0;
     r.by_hand = below(&r, 2) == 0;
     r.max_deliveries = below(&r, 2) == 0 ? 1 + (uint32_t)below(&r, 3) : 0;
-    r.w->mortal = r.by_hand;
+    r.timed = below(&r, 2) == 0;
+    r.w->mortal = r.by_hand || r.timed;
     r.single = !r.ends && below(&r, 2) == 0;
     for (size_t i = 0; i < NAMES; i++) {
         r.capacity[i] = below(&r, 3) == 0 ? 1 + (int64_t)below(&r, 3) : 1 + (int64_t)below(&r, 60);
         r.bytes[i] = below(&r, 3) == 0 ? 16 + below(&r, 200) : 4096;
+        r.ttl_ms[i] = r.timed && below(&r, 3) == 0 ? 1 + (int64_t)below(&r, 2000) : 0;
     }
     for (uint64_t i = 0; i < 4; i++)
         add_node(&r);
