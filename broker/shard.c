@@ -269,6 +269,7 @@ static int session_connect(struct shard *shard, struct broker_session *s, struct
         .lease_ms = (uint64_t)(s->lease_ns / RN_MS),
         .received = session_received(s->stream),
         .resumed = hello->resume,
+        .clock_ms = (uint64_t)(now_ns / RN_MS),
     };
     struct frame *f;
     int rc;

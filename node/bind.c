@@ -53,6 +53,8 @@ static int statement_check(rn_node *node, const struct statement *st, const rn_c
                       st->name, "");
     if (st->opts.capacity < RN_RENDEZVOUS || st->opts.capacity > WIRE_CAPACITY_MAX)
         return refuse(node, -EINVAL, "channel %s: the capacity is out of range%s", st->name, "");
+    if (st->opts.ttl_ns < 0)
+        return refuse(node, -EINVAL, "channel %s: the time to live is negative%s", st->name, "");
     return 0;
 }
 
@@ -95,6 +97,7 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     if (side->dir == RN_OUT)
         return;
     rn_assert(h->in.len == 0);
+    rn_assert(h->in.n_gaps == 0);
     h->in.newest = h->taken = h->taken_reported = 0;
     struct hand *before = h->hand;
     h->hand = *hand;

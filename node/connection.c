@@ -149,6 +149,7 @@ static int node_welcome_new(struct rn_node *n, uint64_t id)
     n->session = session_new(id);
     if (n->session == NULL)
         return -ENOMEM;
+    n->clock = (struct home_clock){ 0 }; /* it may be another home */
     node_ask_again(n);
     struct query *q, *more;
     HASH_ITER(hh, n->queries, q, more)
@@ -178,6 +179,7 @@ static void node_welcomed(struct rn_node *n, const struct frame_view *view)
         }
         return;
     }
+    clock_learn(&n->clock, view->welcome->clock_ms, rn__boottime());
     uplink_welcomed(&n->uplink, view->welcome->lease_ms, rn__boottime());
     atomic_store(&n->up, true);
     node_publish(n);

@@ -13,6 +13,7 @@
 #include "node/op.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
+#include "runtime/sched.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
     TAILQ_INIT(&h->verdicts);
     TAILQ_INIT(&h->turns);
     TAILQ_INIT(&h->leavers);
+    store_init(&h->in);
     pairing_init(&h->pairing);
     return h;
 }
@@ -161,6 +163,15 @@ void handle_serve_locked(struct handle *h)
     for (int dir = 0; dir < 2; dir++)
         if (side_must_ask(&h->side[dir]))
             node_mark(h->node, h);
+}
+
+void handle_expire_locked(struct handle *h)
+{
+    if (!store_expire(&h->in, rn__boottime()))
+        return;
+    rn_reached("handle: prefetched elements expire");
+    if (!h->over)
+        node_mark(h->node, h);
 }
 
 void handle_serve(struct handle *h)
@@ -287,7 +298,8 @@ int handle_accepted(struct handle *h, uint64_t number)
     return rc;
 }
 
-int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s,
+                   int64_t expires_ns)
 {
     struct side *side = &h->side[RN_IN];
     int rc = 0;
@@ -297,7 +309,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
         if (!h->over)
             pairing_section(h, frame, s);
     } else if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
-        rc = store_push(&h->in, frame, s);
+        rc = store_push_timed(&h->in, frame, s, expires_ns);
         side->adjusted -= s->count;
         side_answered(side, s->count);
         handle_serve_locked(h);

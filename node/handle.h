@@ -89,7 +89,8 @@ struct handle {
     TAILQ_ENTRY(handle) all;   /* among the node's handles while listed */
     TAILQ_ENTRY(handle) turn;  /* among those with data to send */
     TAILQ_ENTRY(handle) meets; /* among those with something tentative */
-    bool listed, in_turn, in_meets;
+    TAILQ_ENTRY(handle) times; /* among those with something that expires */
+    bool listed, in_turn, in_meets, in_times;
 
     /* Guarded by the channel's lock. */
     int fatal;     /* < 0: every operation gets it */
@@ -139,7 +140,9 @@ void handle_attributes(struct side *side, const struct wire_attributes *a);
 /* `but`: see Credit in proto/runnel.proto. */
 void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes, uint64_t but);
 int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
-int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s);
+/* expires_ns: rn__boottime(), or STORE_NEVER. */
+int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s,
+                   int64_t expires_ns);
 /* Claim, Commit, Abort; 0 or -ENOMEM. */
 int handle_pairing(struct side *side, const struct wire_control *c);
 /* Tries again what could not be served while the lease was in its last quarter. */
@@ -160,6 +163,8 @@ uint64_t side_sole(const struct side *side);
 /* Is there an operation, or are there none, that the home does not know of? */
 bool side_must_ask(const struct side *side);
 void handle_serve_locked(struct handle *h);
+/* Drops what has expired here; the home is told. */
+void handle_expire_locked(struct handle *h);
 void handle_fail_locked(struct handle *h, int rc);
 /* Elements that are neither accepted nor given up, and the ledger for the broker. */
 void handle_counts(const struct handle *h, struct wire_counts *out);

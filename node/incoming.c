@@ -5,6 +5,7 @@
 
 #include "node/op.h"
 #include "runtime/reach.h"
+#include "runtime/sched.h"
 
 #include <string.h>
 
@@ -211,6 +212,17 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
     }
 }
 
+static int on_section(struct rn_node *n, struct handle *h, struct frame *frame,
+                      const struct wire_section *s)
+{
+    int64_t expires_ns = STORE_NEVER;
+    if (s->flags & WIRE_TIMED) {
+        expires_ns = clock_expiry(&n->clock, s, rn__boottime());
+        traffic_times(n, h, expires_ns);
+    }
+    return handle_section(h, frame, s, expires_ns);
+}
+
 int incoming_frame(struct rn_node *n, const struct frame_view *view, struct frame *frame)
 {
     for (uint32_t i = 0; i < view->n_controls; i++) {
@@ -223,7 +235,7 @@ int incoming_frame(struct rn_node *n, const struct frame_view *view, struct fram
         struct side *side = side_find(n, s->bind);
         if (side == NULL || side->state != SIDE_BOUND)
             continue;
-        int rc = side->dir == RN_IN ? handle_section(side->handle, frame, s) : -EPROTO;
+        int rc = side->dir == RN_IN ? on_section(n, side->handle, frame, s) : -EPROTO;
         if (rc < 0)
             return rc;
     }

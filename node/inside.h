@@ -5,6 +5,7 @@
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
+#include "node/clock.h"
 #include "node/handle.h"
 #include "node/inspection.h"
 #include "node/node.h"
@@ -106,6 +107,9 @@ struct rn_node {
     struct handle_list turns;   /* those with data, in turn */
     struct handle_list meets;   /* those with something tentative */
     int64_t yield_ns;           /* when one of these gives up waiting; INT64_MAX: none does */
+    struct handle_list times;   /* those with something that expires */
+    int64_t expire_ns;          /* when the first of that does; INT64_MAX: nothing */
+    struct home_clock clock;
     struct handle *held; /* marked handles that wait for a connection, linked by dirty_next */
     struct frame_writer writer; /* sections that are not in the session yet */
     uint32_t binds, query_ids;  /* numbers given */
@@ -161,6 +165,10 @@ int traffic_output(struct rn_node *n);
 void traffic_counts(struct rn_node *n);
 /* Does what was knocked for, connected or not. */
 void traffic_knocks(struct rn_node *n);
+/* h has got something that expires then. */
+void traffic_times(struct rn_node *n, struct handle *h, int64_t expires_ns);
+/* Drops what has expired, connected or not. */
+void traffic_expire(struct rn_node *n);
 /* Takes over the marked handles. */
 void traffic_gather(struct rn_node *n);
 /* Sends Bind for a pending side, if there is a session. */

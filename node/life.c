@@ -99,7 +99,8 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     TAILQ_INIT(&n->handles);
     TAILQ_INIT(&n->turns);
     TAILQ_INIT(&n->meets);
-    n->yield_ns = INT64_MAX;
+    TAILQ_INIT(&n->times);
+    n->yield_ns = n->expire_ns = INT64_MAX;
     n->name = strdup(opts->name);
     n->opened = rn_chan_new(sizeof(int), 1, NULL);
     n->ended = rn_chan_new(sizeof(struct ending), 1, NULL);

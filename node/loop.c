@@ -33,7 +33,11 @@ static rn_time node_deadline(struct rn_node *n)
     }
     struct uplink_facts facts = node_facts(n);
     int64_t at_ns = uplink_deadline(&n->uplink, &facts);
-    int64_t left_ns = (n->yield_ns < at_ns ? n->yield_ns : at_ns) - rn__boottime();
+    if (n->yield_ns < at_ns)
+        at_ns = n->yield_ns;
+    if (n->expire_ns < at_ns)
+        at_ns = n->expire_ns;
+    int64_t left_ns = at_ns - rn__boottime();
     return left_ns > 0 ? rn_after(left_ns) : RN_NOWAIT;
 }
 
@@ -60,6 +64,7 @@ static int node_input(struct rn_node *n)
 
 static void node_output(struct rn_node *n)
 {
+    traffic_expire(n);
     if (n->session == NULL || n->uplink.state != UPLINK_UP) {
         traffic_gather(n); /* kept until there is a connection */
         traffic_knocks(n);

@@ -153,6 +153,8 @@ int receive_ready(struct handle *h)
     const struct side *side = &h->side[RN_IN];
     if (h->fatal < 0)
         return h->fatal;
+    if (h->in.first_ns != STORE_NEVER)
+        handle_expire_locked(h);
     if (h->in.len == 0)
         return side->closed < 0 ? side->closed : RN__NOT_READY;
     return node_fence(h->node);

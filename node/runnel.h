@@ -132,6 +132,9 @@ typedef struct rn_bind_opts {
                                        rendezvous (-EINVAL, RN_EMISMATCH) */
     uint32_t prefetch;              /* IN: elements sent ahead to this process, with manual_ack also those that are
                                        not acknowledged; 0: chosen */
+    int64_t  ttl_ns;                /* an element that nobody has received for so long, from when it is to be had, is
+                                       dropped; in ms, rounded up; RN_FOREVER: none is; 0: any (default RN_FOREVER); not
+                                       on a rendezvous (-EINVAL, RN_EMISMATCH) */
 } rn_bind_opts;
 
 /* Turns local into a handle on the network channel of that name: from then on each operation on it, by

@@ -12,7 +12,16 @@ struct store_part {
     struct wire_section section;
     size_t at;
     uint32_t left;
-    uint64_t next; /* delivery number of the first that is left */
+    uint64_t next;      /* delivery number of the first that is left */
+    int64_t expires_ns; /* STORE_NEVER: it does not */
+};
+
+#define STORE_NEVER INT64_MAX
+
+/* Deliveries that have expired here. */
+struct store_gap {
+    uint64_t first;
+    uint32_t count;
 };
 
 struct store {
@@ -20,7 +29,16 @@ struct store {
     uint32_t cap, head, parts; /* cap is a power of two, or 0 */
     uint64_t len;              /* elements */
     uint64_t newest;           /* the newest delivery number that came */
+
+    /* What expires: dropping it must not need memory, so there is room for each part of it in `gaps`. */
+    uint32_t timed;   /* parts that expire */
+    int64_t first_ns; /* none of them does before; STORE_NEVER: there are none */
+    struct store_gap
+        *gaps; /* what has expired and was not told yet, in the order in which it was found */
+    uint32_t n_gaps, gaps_cap;
 };
+
+void store_init(struct store *s);
 
 struct store_item {
     struct frame *frame; /* a reference, the caller's */
@@ -36,10 +54,19 @@ struct store_item {
  * delivery numbers do not grow. */
 int store_push(struct store *s, struct frame *frame, const struct wire_section *section);
 
+/* The same for one that expires, on the owner's clock. */
+int store_push_timed(struct store *s, struct frame *frame, const struct wire_section *section,
+                     int64_t expires_ns);
+
+/* Drops what has expired by now, into the gaps.  true: something. */
+bool store_expire(struct store *s, int64_t now_ns);
+/* The first n gaps were told. */
+void store_told(struct store *s, uint32_t n);
+
 /* Takes the oldest element out.  false: there is none. */
 bool store_pop(struct store *s, struct store_item *item);
 
-/* Takes out up to n of the newest elements.  Returns how many, and the delivery number of the first of them
+/* Takes out up to n of the newest elements, as far as their numbers have no gap.  Returns how many, and the delivery number of the first of them
  * (undefined when none). */
 uint32_t store_return(struct store *s, uint32_t n, uint64_t *first);
 

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define WEAK_NS (100 * RN_MS) /* how long a weak Ask is good */
+#define WEAK_NS   (100 * RN_MS) /* how long a weak Ask is good */
+#define EXPIRE_NS RN_MS         /* what has expired is looked for no more often */
 
 static int tell(struct rn_node *n, const struct wire_control *c)
 {
@@ -203,10 +204,54 @@ static int side_tell_settled(struct rn_node *n, struct side *side)
     return rc;
 }
 
+/* As many gaps as one Settle can name, from the first on: while their numbers grow. */
+static uint32_t expired_fill(const struct store *in, struct wire_range *ranges, uint32_t *n_ranges)
+{
+    uint32_t i = 0, n = 0;
+    for (; i < in->n_gaps; i++) {
+        const struct store_gap *gap = &in->gaps[i];
+        uint64_t end = n > 0 ? ranges[n - 1].first + ranges[n - 1].count : 0;
+        if (gap->first < end)
+            break;
+        if (n > 0 && gap->first == end) {
+            ranges[n - 1].count += gap->count;
+            continue;
+        }
+        if (n == WIRE_RANGES_MAX)
+            break;
+        ranges[n++] = (struct wire_range){ gap->first, gap->count };
+    }
+    *n_ranges = n;
+    return i;
+}
+
+/* What has expired here. */
+static int side_tell_expired(struct rn_node *n, struct side *side)
+{
+    struct store *in = &side->handle->in;
+    struct wire_range ranges[WIRE_RANGES_MAX];
+    int rc = 0;
+    while (in->n_gaps > 0 && rc == 0) {
+        struct wire_control c = {
+            .what = WIRE_SETTLE,
+            .bind = side->id,
+            .settle = { .verdict = WIRE_EXPIRED, .ranges = ranges, .why = "" },
+        };
+        uint32_t said = expired_fill(in, ranges, &c.settle.n_ranges);
+        rc = tell(n, &c);
+        if (rc == 0)
+            store_told(in, said);
+    }
+    return rc;
+}
+
+/* What has not been taken and is not to be given back goes first: Taken covers all before it. */
 int traffic_taken(struct rn_node *n, struct side *side)
 {
     struct handle *h = side->handle;
     int rc = side_tell_settled(n, side);
+    if (rc == 0 && h->in.n_gaps > 0)
+        rc = side_tell_expired(n, side);
     if (rc < 0 || h->taken == h->taken_reported)
         return rc;
     struct wire_control c = { .what = WIRE_TAKEN, .bind = side->id, .number = h->taken };
@@ -304,6 +349,50 @@ static void meets_place(struct rn_node *n, struct handle *h)
     h->in_meets = busy;
 }
 
+static void times_remove(struct rn_node *n, struct handle *h)
+{
+    if (!h->in_times)
+        return;
+    h->in_times = false;
+    TAILQ_REMOVE(&n->times, h, times);
+}
+
+void traffic_times(struct rn_node *n, struct handle *h, int64_t expires_ns)
+{
+    if (!h->listed)
+        return;
+    if (!h->in_times)
+        TAILQ_INSERT_TAIL(&n->times, h, times);
+    h->in_times = true;
+    if (expires_ns < n->expire_ns)
+        n->expire_ns = expires_ns;
+}
+
+/* Those who take look for themselves; this is so that slots come free where nobody takes. */
+void traffic_expire(struct rn_node *n)
+{
+    struct handle *h, *next;
+    if (n->expire_ns == INT64_MAX || rn__boottime() < n->expire_ns)
+        return;
+    n->expire_ns = INT64_MAX;
+    for (h = TAILQ_FIRST(&n->times); h != NULL; h = next) {
+        next = TAILQ_NEXT(h, times);
+        rn__chan_lock(h->chan);
+        handle_expire_locked(h);
+        int64_t first_ns = h->in.first_ns;
+        handle_check_slowly(h);
+        rn__chan_unlock(h->chan);
+        if (first_ns == STORE_NEVER)
+            times_remove(n, h);
+        else if (first_ns < n->expire_ns)
+            n->expire_ns = first_ns;
+    }
+    /* Parts that expire one after the other do not need a walk each. */
+    int64_t soon_ns = rn__boottime() + EXPIRE_NS;
+    if (n->expire_ns < soon_ns)
+        n->expire_ns = soon_ns;
+}
+
 static int64_t handle_knocks(struct handle *h, int64_t now_ns)
 {
     rn__chan_lock(h->chan);
@@ -383,6 +472,11 @@ void traffic_counts(struct rn_node *n)
     }
 }
 
+static int64_t ttl_ms(int64_t ttl_ns)
+{
+    return ttl_ns == RN_FOREVER ? WIRE_NO_TTL : ttl_ns / RN_MS + (ttl_ns % RN_MS != 0);
+}
+
 void traffic_bind(struct rn_node *n, struct side *side)
 {
     if (n->session == NULL || side->state != SIDE_PENDING)
@@ -401,6 +495,7 @@ void traffic_bind(struct rn_node *n, struct side *side)
                 .capacity = o->capacity,
                 .capacity_bytes = o->capacity_bytes,
                 .max_deliveries = o->max_deliveries,
+                .ttl_ms = ttl_ms(o->ttl_ns),
                 .type = side->type != NULL ? side->type : "",
             },
             .must_exist = o->must_exist,
@@ -603,6 +698,7 @@ void traffic_delist(struct rn_node *n, struct handle *h, int rc)
         rn__chan_unlock(h->chan);
     }
     turns_remove(n, h);
+    times_remove(n, h);
     TAILQ_REMOVE(&n->handles, h, all);
     h->listed = false;
     meets_place(n, h);

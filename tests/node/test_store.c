@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 /* A frame whose bytes are `count` elements of one byte each, 'a' + the element's delivery number. */
-static struct frame *deliver(struct store *s, uint64_t number, uint32_t count)
+static struct frame *deliver_timed(struct store *s, uint64_t number, uint32_t count,
+                                   int64_t expires_ns)
 {
     struct frame *f = frame_new(2 * count);
     assert_non_null(f);
@@ -27,8 +28,13 @@ static struct frame *deliver(struct store *s, uint64_t number, uint32_t count)
         .bytes = count,
         .body = f->data,
     };
-    assert_int_equal(store_push(s, f, &section), 0);
+    assert_int_equal(store_push_timed(s, f, &section, expires_ns), 0);
     return f;
+}
+
+static struct frame *deliver(struct store *s, uint64_t number, uint32_t count)
+{
+    return deliver_timed(s, number, count, STORE_NEVER);
 }
 
 static void take(struct store *s, uint64_t number)
@@ -44,7 +50,8 @@ static void take(struct store *s, uint64_t number)
 static void elements_are_taken_in_the_order_of_delivery(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     frame_unref(deliver(&s, 1, 3));
     frame_unref(deliver(&s, 4, 2));
     assert_int_equal(s.len, 5);
@@ -58,7 +65,8 @@ static void elements_are_taken_in_the_order_of_delivery(void **state)
 static void a_small_part_does_not_hold_a_large_frame(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     for (uint32_t i = 0; i < 2; i++) {
         struct frame *f = frame_new(2000);
         assert_non_null(f);
@@ -83,7 +91,8 @@ static void a_small_part_does_not_hold_a_large_frame(void **state)
 static void the_newest_are_given_back(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     uint64_t first = 0;
     frame_unref(deliver(&s, 1, 3));
     frame_unref(deliver(&s, 4, 2));
@@ -99,7 +108,8 @@ static void the_newest_are_given_back(void **state)
 static void no_more_is_given_back_than_there_is(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     uint64_t first = 0;
     assert_int_equal(store_return(&s, 10, &first), 0);
     frame_unref(deliver(&s, 1, 3));
@@ -113,7 +123,8 @@ static void no_more_is_given_back_than_there_is(void **state)
 static void numbers_go_on_after_what_was_given_back(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     uint64_t first = 0;
     frame_unref(deliver(&s, 1, 3));
     store_return(&s, 2, &first);
@@ -126,7 +137,8 @@ static void numbers_go_on_after_what_was_given_back(void **state)
 static void numbers_that_do_not_grow_are_refused(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     struct frame *f = deliver(&s, 5, 1);
     struct wire_section again = { .count = 1, .number = 5, .size = 2, .body = f->data };
     assert_int_equal(store_push(&s, f, &again), -EPROTO);
@@ -137,7 +149,8 @@ static void numbers_that_do_not_grow_are_refused(void **state)
 static void frames_are_kept_as_long_as_one_element_of_them(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     struct frame *f = deliver(&s, 1, 2);
     struct store_item item;
     assert_int_equal(atomic_load(&f->refs), 2);
@@ -151,10 +164,80 @@ static void frames_are_kept_as_long_as_one_element_of_them(void **state)
     store_fini(&s);
 }
 
+static void what_has_expired_is_dropped_wherever_it_lies(void **state)
+{
+    (void)state;
+    struct store s;
+    store_init(&s);
+    frame_unref(deliver(&s, 1, 2));
+    frame_unref(deliver_timed(&s, 3, 3, 200));
+    struct frame *f = deliver_timed(&s, 6, 2, 100);
+    frame_unref(deliver_timed(&s, 8, 1, 300));
+    assert_int_equal(s.first_ns, 100);
+    assert_false(store_expire(&s, 99));
+    assert_true(store_expire(&s, 100));
+    assert_int_equal(s.len, 6);
+    assert_int_equal(s.first_ns, 200);
+    assert_int_equal(atomic_load(&f->refs), 1);
+    frame_unref(f);
+    for (uint64_t n = 1; n <= 3; n++)
+        take(&s, n);
+    assert_true(store_expire(&s, 250)); /* what is left of its part */
+    take(&s, 8);
+    assert_int_equal(s.first_ns, STORE_NEVER);
+    assert_int_equal(s.n_gaps, 2);
+    assert_int_equal(s.gaps[0].first, 6);
+    assert_int_equal(s.gaps[0].count, 2);
+    assert_int_equal(s.gaps[1].first, 4);
+    assert_int_equal(s.gaps[1].count, 2);
+    store_told(&s, 1);
+    assert_int_equal(s.n_gaps, 1);
+    assert_int_equal(s.gaps[0].first, 4);
+    store_fini(&s);
+}
+
+static void what_is_given_back_has_no_gap(void **state)
+{
+    (void)state;
+    struct store s;
+    uint64_t first = 0;
+    store_init(&s);
+    frame_unref(deliver(&s, 1, 3));
+    frame_unref(deliver_timed(&s, 4, 2, 100));
+    frame_unref(deliver(&s, 6, 2));
+    assert_true(store_expire(&s, 100));
+    assert_int_equal(store_return(&s, 4, &first), 2);
+    assert_int_equal(first, 6);
+    assert_int_equal(store_return(&s, 4, &first), 3);
+    assert_int_equal(first, 1);
+    store_fini(&s);
+}
+
+/* Many come and expire: what was told makes room. */
+static void there_is_always_room_for_what_expires(void **state)
+{
+    (void)state;
+    struct store s;
+    store_init(&s);
+    for (uint64_t n = 1; n <= 1000; n++) {
+        frame_unref(deliver_timed(&s, n, 1, (int64_t)(n ^ 5)));
+        if (n % 3 == 0)
+            store_expire(&s, (int64_t)n);
+        if (n % 50 == 0)
+            store_told(&s, s.n_gaps / 2);
+        assert_true(s.timed + s.n_gaps <= s.gaps_cap);
+    }
+    store_expire(&s, 2000);
+    assert_int_equal(s.len, 0);
+    assert_int_equal(s.timed, 0);
+    store_fini(&s);
+}
+
 static void many_sections_wrap_around(void **state)
 {
     (void)state;
-    struct store s = { 0 };
+    struct store s;
+    store_init(&s);
     uint64_t pushed = 0, taken = 0;
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 3 + round % 5; i++)
@@ -178,6 +261,9 @@ int main(void)
         cmocka_unit_test(numbers_go_on_after_what_was_given_back),
         cmocka_unit_test(numbers_that_do_not_grow_are_refused),
         cmocka_unit_test(frames_are_kept_as_long_as_one_element_of_them),
+        cmocka_unit_test(what_has_expired_is_dropped_wherever_it_lies),
+        cmocka_unit_test(what_is_given_back_has_no_gap),
+        cmocka_unit_test(there_is_always_room_for_what_expires),
         cmocka_unit_test(many_sections_wrap_around),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
