@@ -17,6 +17,8 @@ static void account(struct world *w, struct sim_node *n)
         w->one_way_ns += passed_ns;
     if (n->cut_ns[CUT_FROZEN] != 0)
         n->frozen_ns += passed_ns;
+    if (n->cut_ns[CUT_FROZEN] != 0 || n->cut_ns[CUT_TO] != 0)
+        n->deaf_ns += passed_ns;
     n->seen_ns = now_ns;
 }
 
@@ -36,6 +38,9 @@ void cut_set(struct world *w, struct sim_node *n, enum sim_cut cut, bool on)
 
 void cut_set_asleep(struct world *w, bool on)
 {
+    if (w->asleep_ns != 0)
+        w->slept_ns += rn__boottime() - w->asleep_ns;
+    w->asleep_ns = 0;
     mark(&w->asleep_ns, on);
 }
 
@@ -55,6 +60,18 @@ static int64_t excuse(struct world *w, struct sim_node *n)
     for (int i = 0; i < w->config.nodes; i++)
         account(w, &w->nodes[i]);
     return w->one_way_ns + n->frozen_ns;
+}
+
+#define PICKED_NS (10 * RN_MS) /* whoever has received something must run to say so */
+
+int64_t cut_slack(struct world *w, int node)
+{
+    struct sim_node *n = &w->nodes[node];
+    int64_t asleep_ns = w->asleep_ns != 0 ? rn__boottime() - w->asleep_ns : 0;
+
+    account(w, n);
+    return 2 * w->config.delay_max_ns + PICKED_NS + n->deaf_ns + w->slept_ns + asleep_ns +
+           w->jumped_ns;
 }
 
 struct cut_watch cut_watch(struct world *w, int node, rn_time deadline)

@@ -95,6 +95,7 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
             opts->capacity = RN_RENDEZVOUS;
         opts->capacity_bytes = w->config.channel[channel].capacity_bytes;
         opts->max_deliveries = w->config.max_deliveries;
+        opts->ttl_ns = w->config.channel[channel].ttl_ns;
     }
     if (dir == RN_IN)
         opts->prefetch = w->config.channel[channel].prefetch;

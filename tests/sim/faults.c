@@ -127,8 +127,11 @@ static void lose_home(struct world *w)
 
 static void jump(struct world *w)
 {
+    int64_t ns = cut_length(w);
+
     w->faults[FAULT_CLOCK_JUMP]++;
-    rn__sim_suspend(cut_length(w));
+    w->jumped_ns += ns;
+    rn__sim_suspend(ns);
 }
 
 static void something(struct world *w)

@@ -5,6 +5,7 @@
 #include "tests/sim/oracle.h"
 
 #include "node/runnel.h"
+#include "runtime/sched.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ struct element {
     uint32_t
         holder; /* by hand: the handle, + 1, that has it or has said that it is over; 0: none */
     uint32_t nacks;
+    int64_t begun_ns, delay_ns, ttl_ns; /* ttl_ns 0: for ever */
+    int64_t accepted_ns;                /* not later than that; 0: nobody knows */
     bool rejected, refused, dying, dead;
 };
 
@@ -63,8 +66,9 @@ struct channel {
     uint64_t calls;       /* receives that have not returned */
     uint64_t sent, begun; /* of all time: sends that gave 0, receives that were called */
     bool cancelled, failed;
-    bool closed;       /* a receiver was told so, ... */
-    bool shut, reason; /* a sender has closed it; ... and a receiver was told a reason */
+    bool expires, delays; /* some of its elements do, are */
+    bool closed;          /* a receiver was told so, ... */
+    bool shut, reason;    /* a sender has closed it; ... and a receiver was told a reason */
 };
 
 struct vector {
@@ -79,6 +83,8 @@ struct oracle {
     unsigned home;
     uint64_t ended; /* handles that have lost their session */
     bool may_reorder, may_die, may_leave;
+    bool expired_known;
+    uint64_t expired;
     char suspicion[200]; /* the first that there was; "": none */
 };
 
@@ -215,6 +221,22 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate)
     e->gave_0 |= fate == FATE_SENT;
 }
 
+void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t ttl_ns)
+{
+    struct element *e = element_at(o, element);
+
+    e->begun_ns = rn__boottime();
+    e->delay_ns = delay_ns;
+    e->ttl_ns = ttl_ns;
+    channel_of(o, e)->expires |= ttl_ns > 0;
+    channel_of(o, e)->delays |= delay_ns > 0;
+}
+
+void oracle_accepted(struct oracle *o, uint32_t element)
+{
+    element_at(o, element)->accepted_ns = rn__boottime();
+}
+
 void oracle_cancelled(struct oracle *o, int channel, unsigned home)
 {
     channel_at(o, channel, home)->cancelled = true;
@@ -282,6 +304,28 @@ enum closing oracle_closes(const struct oracle *o, uint64_t incarnation)
 void oracle_shut(struct oracle *o, int channel, unsigned home)
 {
     channel_at(o, channel, home)->shut = true;
+}
+
+/* May it have been closed, which nobody need know yet? */
+static bool may_be_closed(const struct oracle *o, const struct element *e)
+{
+    uint64_t incarnation = sender_at(o, e->via)->incarnation;
+
+    return stream_of((struct oracle *)o, incarnation)->by_hand ||
+           oracle_closes(o, incarnation) != CLOSES_NOT || channel_of(o, e)->cancelled;
+}
+
+void oracle_in_time(const struct oracle *o, uint32_t element, int64_t slack_ns)
+{
+    const struct element *e = element_at(o, element);
+    int64_t now_ns = rn__boottime(), due_ns = e->accepted_ns + e->delay_ns + e->ttl_ns;
+
+    if (now_ns < e->begun_ns + e->delay_ns && !may_be_closed(o, e))
+        sim_fail("element %u came %lld us before its time", element,
+                 (long long)(e->begun_ns + e->delay_ns - now_ns) / 1000);
+    if (e->ttl_ns > 0 && e->accepted_ns > 0 && now_ns > due_ns + slack_ns)
+        sim_fail("element %u came %lld us after its time", element,
+                 (long long)(now_ns - due_ns) / 1000);
 }
 
 uint32_t oracle_handle(struct oracle *o, int channel, unsigned home, uint64_t incarnation,
@@ -477,7 +521,7 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason)
 
     ch->closed = true;
     ch->reason |= reason != 0;
-    if (!ch->cancelled && ch->outstanding > ch->calls)
+    if (!ch->cancelled && !ch->expires && ch->outstanding > ch->calls)
         suspect(o,
                 "channel %d is closed and drained, but %llu elements have not come (%llu in hand)",
                 h->channel, (unsigned long long)ch->outstanding, (unsigned long long)ch->calls);
@@ -496,6 +540,8 @@ void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capaci
         sim_fail("channel %d is a rendezvous: %llu sends gave 0, only %llu receives were called",
                  channel, (unsigned long long)ch->sent, (unsigned long long)ch->begun);
     if (capacity == 0 && (yields || ch->cancelled))
+        return;
+    if (ch->expires)
         return;
     if (ch->outstanding > capacity + ch->calls)
         suspect(o, "channel %d holds %llu elements, its capacity is %zu (%llu in hand)", channel,
@@ -522,7 +568,7 @@ static void check_order(const struct oracle *o)
         const struct element *e = element_at(o, receipts[i].element);
         int64_t *seen = &last[receipts[i].handle * (size_t)senders + (size_t)e->sender];
 
-        if (!handle_at(o, receipts[i].handle)->alone)
+        if (!handle_at(o, receipts[i].handle)->alone || channel_of(o, e)->delays)
             continue;
         if (e->order <= *seen)
             sim_fail("channel %d, sender %d: element %u (order %u) came after order %lld",
@@ -537,6 +583,12 @@ static void check_order(const struct oracle *o)
 static bool may_be_gone(const struct oracle *o, const struct element *e)
 {
     return e->home < o->home || channel_of(o, e)->cancelled || !channel_of(o, e)->closed;
+}
+
+/* Not before it has lived so long, at least; a close may have ended its delay. */
+static bool may_have_expired(const struct element *e)
+{
+    return e->ttl_ns > 0 && rn__boottime() >= e->begun_ns + e->ttl_ns;
 }
 
 /* A send that gave 0 had a slot, so its handle was there while the channel was open: the channel could not close before it
@@ -554,7 +606,7 @@ static void check_deaths(struct oracle *o)
         if (s->gone == GONE_DEAD)
             sim_fail("channel %d was closed as if sender %d, who died, had gone in order",
                      e->channel, e->sender);
-        if (e->receipts == 0 && !e->dead &&
+        if (e->receipts == 0 && !e->dead && e->ttl_ns == 0 &&
             e->home == o->home) /* else it may have died with its home */
             sim_fail("channel %d was closed as if element %u, which stayed behind, had come",
                      e->channel, i);
@@ -590,6 +642,33 @@ static void check_reasons(const struct oracle *o)
                      i % (size_t)o->n_channels);
 }
 
+/* A session that has ended may have taken what has expired since, and nobody can count that. */
+static void check_expired(const struct oracle *o)
+{
+    uint64_t least = 0, most = 0;
+
+    for (uint32_t i = 0; i < o->elements.len; i++) {
+        const struct element *e = element_at(o, i);
+
+        if (channel_of(o, e)->cancelled)
+            return;
+        if (e->ttl_ns == 0 || e->receipts > 0 || e->dead)
+            continue;
+        least += e->fate == FATE_SENT;
+        most += e->fate == FATE_SENT || e->fate == FATE_DOUBT;
+    }
+    if (o->expired < least || o->expired > most)
+        sim_fail("the home has counted %llu elements as expired, but %llu to %llu did not come",
+                 (unsigned long long)o->expired, (unsigned long long)least,
+                 (unsigned long long)most);
+}
+
+void oracle_expired(struct oracle *o, uint64_t expired)
+{
+    o->expired_known = true;
+    o->expired = expired;
+}
+
 void oracle_finish(struct oracle *o)
 {
     count_receipts(o);
@@ -600,7 +679,8 @@ void oracle_finish(struct oracle *o)
             sim_fail("the send of element %u never returned", i);
         if (e->dead && e->live_receipts > 0)
             sim_fail("element %u was acknowledged, and died all the same", i);
-        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead && !may_be_gone(o, e))
+        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead && !may_be_gone(o, e) &&
+            !may_have_expired(e))
             sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel,
                      e->sender, e->order);
         if (e->live_receipts > 1)
@@ -614,6 +694,8 @@ void oracle_finish(struct oracle *o)
         sim_fail("%s", o->suspicion);
     if (o->ended == 0)
         check_reasons(o);
+    if (o->ended == 0 && o->expired_known && o->home == 0)
+        check_expired(o);
     if (o->ended == 0 && !o->may_reorder)
         check_order(o);
 }
@@ -630,8 +712,10 @@ void oracle_counts(const struct oracle *o, struct oracle_counts *out)
         out->received += e->receipts > 0;
         out->doubled += e->receipts > 1 ? e->receipts - 1 : 0;
         if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead) {
-            out->gone += e->home < o->home;
-            out->dropped += e->home == o->home;
+            bool gone = e->home < o->home, dropped = !gone && channel_of(o, e)->cancelled;
+            out->gone += gone;
+            out->dropped += dropped;
+            out->expired += !gone && !dropped;
         }
     }
 }

@@ -43,6 +43,10 @@ void oracle_sender_gone(struct oracle *o, uint32_t handle, enum gone how);
 /* A sender's next element, on that handle.  `order` (growing per sender) is its place among what that sender sends. */
 uint32_t oracle_try(struct oracle *o, uint32_t handle, int sender, uint32_t order);
 void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
+/* Before its send is called: it is not to be had before delay_ns have passed since now, and then has ttl_ns to be received, 0:
+ * for ever.  When its send is known to have been accepted: by now. */
+void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t ttl_ns);
+void oracle_accepted(struct oracle *o, uint32_t element);
 /* A receiver has no more use for the channel: what nobody has taken may be dropped. */
 void oracle_cancelled(struct oracle *o, int channel, unsigned home);
 /* A sender's handle has lost its session. */
@@ -74,6 +78,9 @@ void oracle_calls(struct oracle *o, uint32_t handle);
 void oracle_returns(struct oracle *o, uint32_t handle);
 void oracle_received(struct oracle *o, uint32_t handle, uint32_t element);
 
+/* It has just come: fails if that is before its time - unless the channel is closed -, or later than its time by more than slack_ns. */
+void oracle_in_time(const struct oracle *o, uint32_t element, int64_t slack_ns);
+
 /* ---- acknowledged by hand: an element is received when its acknowledgement gave 0 ----
  * It came, for the so-manieth time as its delivery says. */
 void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries);
@@ -104,7 +111,11 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason);
  * receives were called. */
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
-/* The end: nothing lost, nothing doubled but what a session's end allows - and then the older session had the element
+/* So many have expired, as the home has counted; to be told before the end, if no home was lost: then it can be no fewer than those
+ * that have not come, and no more than may not have. */
+void oracle_expired(struct oracle *o, uint64_t expired);
+
+/* The end: nothing lost but what has expired, nothing doubled but what a session's end allows - and then the older session had the element
  * first -; nothing given to another while somebody has it to acknowledge, or has done so, or has rejected it, but by a session's end; the number of
  * deliveries exact where no session ended; per-sender order where no session ended, and the reason of a failure has come to somebody. */
 void oracle_finish(struct oracle *o);
@@ -113,6 +124,7 @@ struct oracle_counts {
     uint64_t sent, doubt, not_sent, received, doubled, ended;
     uint64_t gone;    /* sent, and lost with their home */
     uint64_t dropped; /* sent, and not received because the channel was cancelled */
+    uint64_t expired; /* ... or because its time was over */
 };
 void oracle_counts(const struct oracle *o, struct oracle_counts *out);
 

@@ -188,6 +188,7 @@ static void took_one(struct receiver *r, union element *e)
     uint32_t element = element_id(b);
 
     element_check_trace(w, element, r->end.by_hand ? &e->msg : NULL);
+    oracle_in_time(w->oracle, element, cut_slack(w, r->job->node));
     if (r->end.by_hand) {
         if (e->msg.deliveries > deliveries_most(w))
             sim_fail("element %u came for the %uth time", element, e->msg.deliveries);

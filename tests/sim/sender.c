@@ -101,11 +101,13 @@ static bool receives_yield(const struct sim_config *c)
     return c->refusals || (give_up && (c->breaks || c->jumps || sim_sessions_end(c)));
 }
 
-static void went_well(struct sender *s, uint32_t id)
+static void went_well(struct sender *s, uint32_t id, bool confirmed)
 {
     const struct sim_config *c = &s->w->config;
 
     oracle_fate(s->w->oracle, id, FATE_SENT);
+    if (confirmed)
+        oracle_accepted(s->w->oracle, id);
     s->sent[s->n_sent++] = id;
     oracle_capacity(s->w->oracle, s->job->channel, s->end.home,
                     (size_t)c->channel[s->job->channel].capacity, receives_yield(c));
@@ -124,9 +126,11 @@ static bool send(struct sender *s, uint32_t order)
     int rc;
 
     element_make(w, s->job->channel, id, &b);
-    rc = op_perform(w, &s->end, &b, RN_SEND, last ? RN_FOREVER : op_deadline(w, RN_SEND));
+    rn_time deadline = last ? RN_FOREVER : op_deadline(w, RN_SEND);
+    oracle_times(w->oracle, id, 0, w->config.channel[s->job->channel].ttl_ns);
+    rc = op_perform(w, &s->end, &b, RN_SEND, deadline);
     if (rc == 0) {
-        went_well(s, id);
+        went_well(s, id, w->config.confirm && deadline != RN_NOWAIT);
         return true;
     }
     oracle_fate(w->oracle, id, rc == RN_EUNKNOWN ? FATE_DOUBT : FATE_NOT_SENT);

@@ -58,6 +58,7 @@ static void add_counts(const struct world *w)
     total.counts.ended += c.ended;
     total.counts.gone += c.gone;
     total.counts.dropped += c.dropped;
+    total.counts.expired += c.expired;
     for (int i = 0; i < FAULT_KINDS; i++)
         total.faults[i] += w->faults[i];
 }
@@ -100,9 +101,9 @@ static void report(double seconds)
 
     printf("sim: %" PRIu64 " seeds in %.1f s: %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
            " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end, %" PRIu64
-           " gone with their broker, %" PRIu64 " dropped by a cancellation\n",
+           " gone with their broker, %" PRIu64 " dropped by a cancellation, %" PRIu64 " expired\n",
            total.runs, seconds, c->sent, c->received, c->doubt, c->not_sent, c->doubled, c->gone,
-           c->dropped);
+           c->dropped, c->expired);
     printf("sim: faults: ");
     for (int i = 0; i < FAULT_KINDS; i++)
         printf("%" PRIu64 " %s, ", total.faults[i], sim_fault_names[i]);

@@ -124,6 +124,18 @@ static void configure_channel(struct sim_config *c, int i, uint64_t *rng)
         c->channel[i].capacity = 0;
 }
 
+/* More is known of an element's time when its send tells when it was accepted. */
+static void configure_times(struct sim_config *c, uint64_t *rng)
+{
+    c->timed = one_in(rng, 4);
+    if (!c->timed)
+        return;
+    c->confirm |= one_in(rng, 2);
+    for (int i = 0; i < c->channels; i++)
+        if (c->channel[i].capacity > 0)
+            c->channel[i].ttl_ns = ONE_OF(rng, 0, RN_MS, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC);
+}
+
 void sim_configure(struct sim_config *c, uint64_t seed, bool local)
 {
     uint64_t rng = seed;
@@ -148,6 +160,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     if (c->by_hand)
         c->max_deliveries = (uint32_t)ONE_OF(&rng, 0, 1, 2, 3);
     c->headers = one_in(&rng, 3);
+    configure_times(c, &rng);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -183,6 +196,7 @@ static void describe_traits(const struct sim_config *c)
         { c->senders_min, "senders_min" },
         { c->by_hand, "acknowledged by hand" },
         { c->headers, "headers" },
+        { c->timed, "expiry" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)
@@ -201,11 +215,11 @@ void sim_describe(const struct sim_config *c)
         fprintf(
             stderr,
             "  channel %d: capacity %lld / %llu bytes, prefetch %u, %d senders x %u of <= %u bytes, "
-            "%d receivers thinking <= %lld us\n",
+            "%d receivers thinking <= %lld us, ttl %lld ms\n",
             i, (long long)c->channel[i].capacity, (unsigned long long)c->channel[i].capacity_bytes,
             c->channel[i].prefetch, c->channel[i].senders, c->channel[i].elements,
             c->channel[i].element_max, c->channel[i].receivers,
-            (long long)(c->channel[i].think_ns / RN_US));
+            (long long)(c->channel[i].think_ns / RN_US), (long long)(c->channel[i].ttl_ns / RN_MS));
 }
 
 /* ---- broker and nodes ---- */
@@ -368,6 +382,9 @@ void world_close(struct world *w)
     rc = rn_chan_recv(w->shard_done, &rc, rn_after(60 * RN_SEC));
     if (rc != 0)
         sim_fail("the shard does not stop");
+    struct core_totals totals;
+    core_totals(shard_core(w->shard), &totals);
+    oracle_expired(w->oracle, totals.expired);
     shard_free(w->shard);
     memnet_free(w->net);
     rn_chan_unref(w->shard_done);

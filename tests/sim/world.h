@@ -76,6 +76,7 @@ struct sim_config {
     bool by_hand;            /* receivers acknowledge by hand */
     uint32_t max_deliveries; /* 0: the default */
     bool headers;            /* elements carry trace contexts, but for every third */
+    bool timed;              /* elements expire */
 
     struct {
         int64_t capacity;
@@ -85,6 +86,7 @@ struct sim_config {
         uint32_t elements; /* per sender */
         uint32_t element_max;
         int64_t think_ns; /* a receiver's pause between elements, at most */
+        int64_t ttl_ns;   /* 0: none */
     } channel[SIM_CHANNELS_MAX];
 };
 
@@ -102,7 +104,8 @@ struct sim_node {
     bool ending;               /* it is not dead yet, and may stand still */
     int64_t cut_ns[CUT_KINDS]; /* rn__boottime() when that began; 0: it is not so */
     int64_t seen_ns,
-        frozen_ns; /* rn_now() of the last account; how long it was frozen until then */
+        frozen_ns;   /* rn_now() of the last account; how long it was frozen until then */
+    int64_t deaf_ns; /* ... and how long it heard nothing, or late */
 };
 
 struct world {
@@ -118,6 +121,8 @@ struct world {
     struct sim_node nodes[SIM_NODES_MAX + 1]; /* the last is the keeper: few faults touch it */
 
     int64_t asleep_ns;  /* as cut_ns, of the broker */
+    int64_t slept_ns;   /* how long it was so before */
+    int64_t jumped_ns;  /* of the clock, in all */
     int64_t one_way_ns; /* how long nodes were cut off in one direction, as of their last account */
     bool finishing;     /* no more faults */
     int senders_left[SIM_CHANNELS_MAX], receivers_left[SIM_CHANNELS_MAX]; /* goroutines */
@@ -175,6 +180,10 @@ struct cut_watch cut_watch(struct world *w, int node, rn_time deadline);
  *   - it had a deadline, and returned much later: an answer that does not come is waited for a second, of the home or by the
  *     home, unless what should give up is frozen, or hears and is not heard. */
 void cut_check(struct world *w, const struct cut_watch *watch, enum rn_op op, bool leased, int rc);
+
+/* How much later than its time an element may be received there: a node knows the home's clock by the fastest that has come to
+ * it, and nothing may have come fast. */
+int64_t cut_slack(struct world *w, int node);
 
 /* ---- faults.c ---- */
 /* A goroutine that injects faults until w->finishing; there may be several. */
