@@ -15,7 +15,7 @@ static void check_outbox(const struct outbox *o)
         rn_assert(c->len <= c->cap);
         rn_assert(c->bytes <= c->len);
         rn_assert(c->first == next);
-        rn_assert((c->manner.flags & ~WIRE_MANNER) == 0);
+        rn_assert((c->manner.flags & ~(WIRE_MANNER | WIRE_TIMED)) == 0);
         rn_assert(c->next != NULL || c == o->tail);
         next += c->count;
     }

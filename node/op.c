@@ -62,6 +62,8 @@ static int header_prepare(struct parcel *p, const struct op_with *with)
 static int send_prepare(const struct side *side, const struct rn__op *op, struct parcel *p)
 {
     bool bare = op->with == NULL && !rn__heirlooms_used();
+    if (op->with != NULL)
+        p->manner = ((const struct op_with *)op->with)->times;
     int rc = bare ? 0 : header_prepare(p, op->with);
     if (rc >= 0)
         rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
@@ -121,6 +123,8 @@ int send_ready(struct handle *h, const struct rn__op *op)
         return side->closed;
     if (h->capacity_bytes > 0 && len > h->capacity_bytes)
         return -EMSGSIZE; /* before it could wait: the home must never be asked for it */
+    if (op_parcel(op)->manner.flags & WIRE_TIMED && handle_meets(h))
+        return -EINVAL; /* a rendezvous holds nothing */
     int rc = node_fence(h->node);
     if (rc != 0)
         return rc;

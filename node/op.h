@@ -11,6 +11,7 @@ struct op_with {
     const char *traceparent; /* NULL: that of the goroutine; "": none */
     const char *reply;       /* NULL: none */
     uint64_t call;           /* 0: none */
+    struct manner times;     /* its delay, how long it lives */
 };
 
 static inline enum rn_op op_of_dir(enum rn_dir dir)

@@ -230,7 +230,7 @@ bool outbox_withdraw(struct outbox *o, uint64_t number)
 
 size_t outbox_next_size(const struct outbox *o)
 {
-    return o->head != NULL ? WIRE_SECTION_HEADER + o->head->len : 0;
+    return o->head != NULL ? manner_header(&o->head->manner) + o->head->len : 0;
 }
 
 struct chunk *outbox_take(struct outbox *o)

@@ -176,10 +176,17 @@ static inline int rn_bind(rn_node *node, const char *name, enum rn_dir dir, rn_c
 #define RN_TRACE_MAX 56             /* a traceparent with its terminating zero */
 typedef struct rn_send_opts {
     const char *traceparent;        /* its trace context, see below; NULL: that of who sends; "": none */
+    int64_t     ttl_ns;             /* so long it may wait to be received, from when it is to be had; then it is dropped, and
+                                       counted.  If its channel has a ttl_ns, the shorter.  0 or RN_FOREVER: for ever */
+    int64_t     delay_ns;           /* it is accepted, and nobody gets it before so long; then it is the last in its channel.  A
+                                       close ends that.  0: at once */
+    int64_t     at;                 /* the same, not before that: ns since 1970, UTC, by the sender's clock at the send; 0: at once */
 } rn_send_opts;
 
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
- * capacity_bytes, for a trace context 58 bytes.  Also -EBADF: the channel is not bound; -EINVAL: that is no traceparent. */
+ * capacity_bytes, for a trace context 58 bytes.  Times are in ms, rounded up, and count from when the home accepts the element: it
+ * holds its slot from then on, and a send with confirm returns then, however long the delay.  Also -EBADF: the channel is not
+ * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous. */
 int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, size_t opts_size,
                    rn_time deadline);
 static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_opts *opts,

@@ -7,6 +7,7 @@
 #include "node/handle.h"
 #include "node/node.h"
 #include "node/op.h"
+#include "node/times.h"
 #include "proto/limits.h"
 #include "runtime/sched.h"
 
@@ -135,6 +136,9 @@ int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, s
         return -EBADF;
     if (o.traceparent != NULL && o.traceparent[0] != '\0' && !trace_is_valid(o.traceparent))
         return -EINVAL;
-    const struct op_with with = { .traceparent = o.traceparent };
+    struct op_with with = { .traceparent = o.traceparent };
+    int rc = times_read(&o, &with.times);
+    if (rc < 0)
+        return rc;
     return rn__chan_send_with(bound, elem, &with, deadline);
 }

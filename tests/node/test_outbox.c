@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 static struct chunk_pool pool;
-static const struct manner plain, headed = { WIRE_HEADED };
+static const struct manner plain, headed = { .flags = WIRE_HEADED },
+                                  later = { .flags = WIRE_TIMED, .delay_ms = 5 },
+                                  brief = { .flags = WIRE_TIMED, .ttl_ms = 5 };
 
 static struct outbox outbox_with(uint64_t elements, uint64_t bytes)
 {
@@ -198,17 +200,20 @@ static void elements_of_another_manner_have_chunks_of_their_own(void **state)
 {
     (void)state;
     struct outbox o = outbox_with(10, 30);
-    const struct manner *manners[] = { &plain, &headed, &headed, &plain, &headed };
-    const uint32_t counts[] = { 1, 2, 1, 1 };
+    const struct manner *manners[] = { &plain,  &headed, &headed, &plain, &headed,
+                                       &headed, &later,  &later,  &brief, &plain };
+    const uint32_t counts[] = { 1, 2, 1, 2, 2, 1, 1 };
     struct chunk *c;
     uint64_t number, next = 1;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 10; i++)
         assert_int_equal(outbox_push(&o, manners[i], (const uint8_t *)"x", 1, &number), 0);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 7; i++) {
+        size_t size = outbox_next_size(&o);
         c = outbox_take(&o);
+        assert_int_equal(size, (c->manner.flags & WIRE_TIMED ? 72 : 56) + c->len);
         assert_int_equal(c->first, next);
         assert_int_equal(c->count, counts[i]);
-        assert_int_equal(c->manner.flags, manners[next - 1]->flags);
+        assert_true(manner_same(&c->manner, manners[next - 1]));
         next += c->count;
         outbox_give(&o, c);
     }
