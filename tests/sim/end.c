@@ -285,17 +285,38 @@ rn_time op_deadline(struct world *w, enum rn_op op)
     return rn_after(sim_time(w, 4 * w->config.delay_max_ns + RN_MS));
 }
 
+/* Some elements have times of their own. */
+static void choose_times(struct world *w, const struct end *e, uint32_t element, rn_send_opts *opts)
+{
+    static const int64_t times_ns[] = { 1, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC };
+    int64_t ttl_ns = w->config.channel[e->channel].ttl_ns;
+
+    if (!w->config.timed || w->config.channel[e->channel].capacity == 0)
+        return;
+    if (sim_chance(w, 30))
+        opts->ttl_ns = times_ns[sim_below(w, 4)];
+    if (w->config.delays && sim_chance(w, 30))
+        opts->delay_ns = times_ns[sim_below(w, 4)];
+    if (opts->ttl_ns > 0 && (ttl_ns == 0 || opts->ttl_ns < ttl_ns))
+        ttl_ns = opts->ttl_ns;
+    oracle_times(w->oracle, element, opts->delay_ns, ttl_ns);
+}
+
 static int perform_alone(struct world *w, const struct end *e, void *elem, enum rn_op op,
                          rn_time deadline)
 {
     char trace[RN_TRACE_MAX];
-    const rn_send_opts opts = { .traceparent = trace };
+    rn_send_opts opts = { 0 };
 
     if (op == RN_RECV)
         return rn_chan_recv(e->chan, elem, deadline);
     trace_of(w, element_id(elem), trace);
-    return trace[0] != '\0' ? rn_send_with(e->chan, elem, &opts, deadline)
-                            : rn_chan_send(e->chan, elem, deadline);
+    if (trace[0] != '\0')
+        opts.traceparent = trace;
+    choose_times(w, e, element_id(elem), &opts);
+    return opts.traceparent != NULL || opts.ttl_ns > 0 || opts.delay_ns > 0
+               ? rn_send_with(e->chan, elem, &opts, deadline)
+               : rn_chan_send(e->chan, elem, deadline);
 }
 
 /* Who sends by a select can only say whose story it is, and not what is the element's. */

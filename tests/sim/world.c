@@ -131,6 +131,7 @@ static void configure_times(struct sim_config *c, uint64_t *rng)
     if (!c->timed)
         return;
     c->confirm |= one_in(rng, 2);
+    c->delays = one_in(rng, 2);
     for (int i = 0; i < c->channels; i++)
         if (c->channel[i].capacity > 0)
             c->channel[i].ttl_ns = ONE_OF(rng, 0, RN_MS, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC);
@@ -197,6 +198,7 @@ static void describe_traits(const struct sim_config *c)
         { c->by_hand, "acknowledged by hand" },
         { c->headers, "headers" },
         { c->timed, "expiry" },
+        { c->delays, "delays" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

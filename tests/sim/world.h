@@ -77,6 +77,7 @@ struct sim_config {
     uint32_t max_deliveries; /* 0: the default */
     bool headers;            /* elements carry trace contexts, but for every third */
     bool timed;              /* elements expire */
+    bool delays;             /* ... and are to be had later */
 
     struct {
         int64_t capacity;
