@@ -3,6 +3,7 @@
 #   tests/<room>/test_*.c   a cmocka program each, linked with what its room may use and no more      label <room>
 #   tests/sim               the simulator, and its own cmocka tests                                   label sim
 #   tests/e2e, tests/api    bash: whole processes, an installed library                               label e2e
+#   tests/python            a client in Python, against whole processes                               label e2e
 #   tests/race              programs that race and programs that do not, with RUNNEL_RACE alone          label race
 #   tests/fuzz/fuzz_*.c     libFuzzer targets with RUNNEL_FUZZ, else programs that replay files       label fuzz;
 #                           other .c files beside them are what they share
@@ -233,7 +234,7 @@ foreach(source IN LISTS e2e_programs)
     endif()
     target_link_libraries(e2e_${name} PRIVATE e2e_shared ${uses_e2e_${name}})
 endforeach()
-sources_of(scripts GLOB tests/e2e/*.sh tests/api/*.sh EXCEPT tests/e2e/lib.sh tests/api/lib.sh)
+sources_of(scripts GLOB tests/e2e/*.sh tests/api/*.sh tests/python/*.sh EXCEPT tests/e2e/lib.sh tests/api/lib.sh)
 foreach(script IN LISTS scripts)
     get_filename_component(name ${script} NAME_WE)
     get_filename_component(folder ${script} DIRECTORY)
