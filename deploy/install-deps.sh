@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler uthash-dev)
-test=(g++ clang clang-format libclang-rt-14-dev gdb libcmocka-dev binutils diffutils procps iproute2 spin protobuf-compiler python3-protobuf python3-zmq)
+test=(g++ clang clang-format libclang-rt-14-dev gdb libcmocka-dev binutils diffutils procps iproute2 spin libprotobuf-dev protobuf-compiler python3-protobuf python3-zmq)
 cross=(gcc-aarch64-linux-gnu qemu-user)
 
 usage() {

@@ -11,6 +11,9 @@ compile cc "$here/locks.c" "$work/locks_c"
 compile c++ "$here/locks.c" "$work/locks_cc" -x c++
 compile cc "$here/remote.c" "$work/remote_c"
 compile c++ "$here/remote.c" "$work/remote_cc" -x c++
+for compiler in c++ clang++; do # headers and what their macros become, as strict users have them
+  ! command -v "$compiler" >/dev/null || compile "$compiler" "$here/ten.cc" "$work/strict" -std=c++17 -pedantic -Wshadow
+done
 "$work/ten_c" || fail "the program in C does not work"
 "$work/ten_cc" || fail "the program in C++ does not work"
 "$work/locks_c" || fail "the program with locks in C does not work"
