@@ -11,6 +11,7 @@
 
 #include "node/ctl/channels.h"
 #include "node/ctl/verbs.h"
+#include "node/ctl/when.h"
 
 struct audit {
     struct ctl_opts *opts;
@@ -141,6 +142,9 @@ static void audit_channel(struct audit *a, const struct wire_channel_info *c)
 {
     printf("%s (%s, incarnation %016" PRIx64 ")\n", c->name, c->closed ? "closed" : "open",
            c->incarnation);
+    if (c->attributes.ttl_ms > 0)
+        printf("  time to live: %s\n",
+               when_show_ms((char[24]){ 0 }, 24, (uint64_t)c->attributes.ttl_ms));
     audit_home(a, c);
     audit_slots(a, c);
     audit_bindings(a, c);
@@ -200,7 +204,7 @@ static error_t parse_audit(int key, char *arg, struct argp_state *state)
 
 static const char audit_doc[] =
     "Checks that every element is accounted for, in the channel NAME or in all of them: at the "
-    "broker each accepted element is taken, buffered, delivered and not taken (or acknowledged, where that is done by hand) yet, waits to be delivered again, is a dead "
+    "broker each accepted element is taken, buffered, delivered and not taken (or acknowledged, where that is done by hand) yet, waits for its time (to be delivered, or delivered again), has expired, is a dead "
     "letter, or was dropped as it was declared; at each sender each element sent is confirmed, queued or unknown.\v"
     "A sender reports what it has sent every second or so; \"a moment ago\" means that the broker has "
     "accepted more since then.\n\n"

@@ -5,11 +5,13 @@
 
 #include "node/ctl/channels.h"
 #include "node/ctl/verbs.h"
+#include "node/ctl/when.h"
 
-enum { COLUMNS = 8, CELL = 24 };
+enum { COLUMNS = 11, CELL = 24 };
 
 static const char *const headings[COLUMNS] = { "NAME",     "CAPACITY", "SENDERS", "RECEIVERS",
-                                               "BUFFERED", "ACCEPTED", "TAKEN",   "STATE" };
+                                               "BUFFERED", "ACCEPTED", "TAKEN",   "DELAYED",
+                                               "EXPIRED",  "TTL",      "STATE" };
 
 static const char *state_of(const struct wire_channel_info *info)
 {
@@ -32,7 +34,13 @@ static void row_fill(char cell[COLUMNS][CELL], const struct wire_channel_info *i
     snprintf(cell[4], CELL, "%" PRIu64, info->buffered);
     snprintf(cell[5], CELL, "%" PRIu64, info->accepted);
     snprintf(cell[6], CELL, "%" PRIu64, info->taken);
-    snprintf(cell[7], CELL, "%s", state_of(info));
+    snprintf(cell[7], CELL, "%" PRIu64, info->delayed);
+    snprintf(cell[8], CELL, "%" PRIu64, info->expired);
+    if (info->attributes.ttl_ms > 0)
+        when_show_ms(cell[9], CELL, (uint64_t)info->attributes.ttl_ms);
+    else
+        snprintf(cell[9], CELL, "-");
+    snprintf(cell[10], CELL, "%s", state_of(info));
 }
 
 static void widen(int *width, const char *text)
@@ -100,7 +108,8 @@ static error_t parse_ls(int key, char *arg, struct argp_state *state)
 
 static const char ls_doc[] =
     "Lists the channels of the broker: how many elements each may hold, who is bound to it, how "
-    "many elements wait in it and how many it has accepted and handed out since it was made.\v"
+    "many elements wait in it and how many it has accepted and handed out since it was made; how many wait for their time, or "
+    "were too old to be handed out, and how old its elements may become.\v"
     "States: open; closing: closed, and its receivers still have elements to take; closed.";
 
 int ls_main(int argc, char **argv, struct ctl_opts *opts)

@@ -15,6 +15,7 @@
 #include "node/ctl/common.h"
 #include "node/ctl/stream.h"
 #include "node/ctl/verbs.h"
+#include "node/ctl/when.h"
 #include "proto/limits.h"
 
 #define CHUNK ((size_t)128 << 10) /* bytes read at once */
@@ -34,6 +35,7 @@ struct sender {
     int n_files;
     bool close;
     rn_bind_opts bind;
+    rn_send_opts times; /* of each line */
     rn_node *node;
     rn_chan *chan;
     uint64_t sent;     /* lines whose send gave 0 */
@@ -101,11 +103,22 @@ static int sender_rebind(struct sender *s, int why)
 }
 
 /* ---- sending ---- */
+static bool is_timed(const struct sender *s)
+{
+    return s->times.ttl_ns > 0 || s->times.delay_ns > 0 || s->times.at > 0;
+}
+
+static int send_one(struct sender *s, const struct line *line)
+{
+    return is_timed(s) ? rn_send_with(s->chan, line, &s->times, RN_FOREVER)
+                       : rn_chan_send(s->chan, line, RN_FOREVER);
+}
+
 static int send_line(struct sender *s, const struct line *line, const char *file, uint64_t number)
 {
     int rc;
 
-    while ((rc = rn_chan_send(s->chan, line, RN_FOREVER)) < 0 && ctl_session_over(rc))
+    while ((rc = send_one(s, line)) < 0 && ctl_session_over(rc))
         if (sender_rebind(s, rc) < 0)
             return CTL_FAILED;
     if (rc >= 0) {
@@ -121,6 +134,10 @@ static int send_line(struct sender *s, const struct line *line, const char *file
         return ctl_say("line %" PRIu64 " of %s has %zu bytes, more than channel \"%s\" takes; "
                        "it and what follows were not sent",
                        number, file, line->len, s->name);
+    if (rc == -EINVAL && is_timed(s))
+        return ctl_say("channel \"%s\" is a rendezvous, which holds nothing: its elements have "
+                       "neither --ttl nor --delay nor --at",
+                       s->name);
     if (rc == RN_ECLOSED)
         return ctl_say("channel \"%s\" is closed; line %" PRIu64
                        " of %s and what follows were not sent",
@@ -319,7 +336,17 @@ static int send_run(struct ctl_run *run, void *arg)
 }
 
 /* ---- the command line ---- */
-enum { OPT_CAPACITY = 256, OPT_TYPE, OPT_SENDERS_MIN, OPT_MAX_DELIVERIES, OPT_TRACEPARENT };
+enum {
+    OPT_CAPACITY = 256,
+    OPT_TYPE,
+    OPT_SENDERS_MIN,
+    OPT_MAX_DELIVERIES,
+    OPT_TRACEPARENT,
+    OPT_TTL,
+    OPT_CHANNEL_TTL,
+    OPT_DELAY,
+    OPT_AT
+};
 
 static uint32_t small_number(const char *text, const char *what, const struct argp_state *state)
 {
@@ -359,6 +386,18 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
     case OPT_TRACEPARENT:
         s->traceparent = arg;
         return 0;
+    case OPT_TTL:
+        s->times.ttl_ns = when_duration(arg, "--ttl", state);
+        return 0;
+    case OPT_CHANNEL_TTL:
+        s->bind.ttl_ns = when_duration(arg, "--channel-ttl", state);
+        return 0;
+    case OPT_DELAY:
+        s->times.delay_ns = when_duration(arg, "--delay", state);
+        return 0;
+    case OPT_AT:
+        s->times.at = when_time(arg, "--at", state);
+        return 0;
     case ARGP_KEY_ARG:
         if (s->name)
             return ARGP_ERR_UNKNOWN; /* a FILE: all of them come together */
@@ -373,6 +412,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
             argp_error(state, "which channel? NAME is missing");
         if (s->bind.senders_min && !s->bind.autoclose)
             argp_error(state, "--senders-min needs --autoclose");
+        if (s->times.delay_ns && s->times.at)
+            argp_error(state, "--delay or --at, not both");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -398,13 +439,21 @@ static const struct argp_option send_options[] = {
     { "traceparent", OPT_TRACEPARENT, "CONTEXT", 0,
       "Each line carries this trace context (00-<32 hex digits>-<16>-<2>, as in W3C Trace Context)",
       0 },
+    { "ttl", OPT_TTL, "TIME", 0,
+      "A line that nobody has received for so long, from when it is to be had, is dropped (500ms, 5s, 10m, 2h, 1d)",
+      0 },
+    { "delay", OPT_DELAY, "TIME", 0,
+      "Nobody gets a line before so long; the end of the channel ends that", 0 },
+    { "at", OPT_AT, "TIME", 0, "Nobody gets a line before then (2027-01-31T08:00:00Z)", 0 },
+    { "channel-ttl", OPT_CHANNEL_TTL, "TIME", 0,
+      "The channel drops what nobody has received for so long", 0 },
     { 0 },
 };
 
 static const char send_doc[] =
     "Sends each line of the FILEs (of standard input, if there are none), without its newline, "
     "into the channel NAME. A channel that is full makes it wait until somebody receives.\v"
-    "Exit status 0 means that the broker has accepted every line; to --autoclose a sender that ends with another one has "
+    "Exit status 0 means that the broker has accepted every line, however late it is to be had; to --autoclose a sender that ends with another one has "
     "died.\n\n"
     "  $ runnel send jobs --close < jobs.txt\n"
     "  $ for f in part1 part2; do runnel send jobs -a --senders-min 2 $f & done";

@@ -77,7 +77,7 @@ runnel bench throughput --seconds 0.05 --runs 3 --broker "$RUNNEL_URL" >out || f
 grep -q "^runnel throughput: elements of 128 bytes, 1 -> 1, capacity 16384, 3 runs of 0.05 s" out || fail "prints $(<out)"
 grep -Eq "^  elements +[0-9]+ 1/s +\([0-9]+ \.\. [0-9]+\)" out || fail "prints $(<out)"
 if grep -q "peak memory" out; then fail "knows the memory of a broker that it did not start: $(<out)"; fi
-runnel ls | awk 'NR > 1 && $8 == "open"' >left
+runnel ls | awk 'NR > 1 && $NF == "open"' >left
 [[ ! -s left ]] || fail "leaves channels behind: $(<left)"
 
 gives() { # STATUS PATTERN ARGUMENT...

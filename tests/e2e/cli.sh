@@ -146,7 +146,7 @@ ends_with 0 "$keeper" "runnel recv"
 gives 0 ""                           runnel send -c short long
 gives 1 "\"short\" is closed; line 1 of three" runnel send short three
 
-says "^NAME +CAPACITY +SENDERS +RECEIVERS +BUFFERED +ACCEPTED +TAKEN +STATE" runnel ls
+says "^NAME +CAPACITY +SENDERS +RECEIVERS +BUFFERED +ACCEPTED +TAKEN +DELAYED +EXPIRED +TTL +STATE" runnel ls
 says "^balanced"                     runnel audit
 says "^x{2000}$"                      runnel recv short
 

@@ -86,7 +86,7 @@ broker_start() { # [URL]
 }
 
 # The value of a column of `runnel ls` for a channel; nothing if there is no such channel.
-column() { # CHANNEL CAPACITY|SENDERS|RECEIVERS|BUFFERED|ACCEPTED|TAKEN|STATE
+column() { # CHANNEL CAPACITY|SENDERS|RECEIVERS|BUFFERED|ACCEPTED|TAKEN|DELAYED|EXPIRED|TTL|STATE
   runnel ls | awk -v name="$1" -v want="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) at = i }
                                               NR > 1 && $1 == name { print $at }'
 }
