@@ -180,7 +180,8 @@ typedef struct rn_send_opts {
                                        counted.  If its channel has a ttl_ns, the shorter.  0 or RN_FOREVER: for ever */
     int64_t     delay_ns;           /* it is accepted, and nobody gets it before so long; then it is the last in its channel.  A
                                        close ends that.  0: at once */
-    int64_t     at;                 /* the same, not before that: ns since 1970, UTC, by the sender's clock at the send; 0: at once */
+    int64_t     at;                 /* the same, not before then: ns since 1970, UTC, by its sender's clock when it leaves that
+                                       process; 0: at once */
 } rn_send_opts;
 
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's

@@ -7,7 +7,6 @@
 #include "node/handle.h"
 #include "node/node.h"
 #include "node/op.h"
-#include "node/times.h"
 #include "proto/limits.h"
 #include "runtime/sched.h"
 
@@ -137,7 +136,7 @@ int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, s
     if (o.traceparent != NULL && o.traceparent[0] != '\0' && !trace_is_valid(o.traceparent))
         return -EINVAL;
     struct op_with with = { .traceparent = o.traceparent };
-    int rc = times_read(&o, &with.times);
+    int rc = manner_read(&with.times, &o);
     if (rc < 0)
         return rc;
     return rn__chan_send_with(bound, elem, &with, deadline);
