@@ -227,6 +227,11 @@ static void deliver(struct home_binding *b)
                               .size = count < 3 ? 9 * count : 22,
                               .body = bytes };
 
+    if (how % 16 == 5 && !(s.flags & WIRE_OFFER)) {
+        s.flags = WIRE_TIMED; /* mostly one that is over soon */
+        s.clock_ms = how < 128 ? (uint64_t)rn__boottime() / 1000000 : nearly(0);
+        s.ttl_ms = how < 192 ? take(&in) : nearly(0);
+    }
     s.number = nearly(b->meets ? b->committed : b->delivered + 1);
     if (s.number == 0 || s.number > UINT64_MAX - 8)
         s.number = 1;
