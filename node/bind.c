@@ -18,7 +18,8 @@ struct statement {
     enum rn_dir dir;
     struct rn_codec codec;
     struct rn_bind_opts opts;
-    bool maker; /* of a reply channel */
+    char *maker; /* of a reply channel, whose name is drawn here: as `name`; else NULL */
+    bool leaves; /* see struct side */
 };
 
 static int refuse(rn_node *node, int rc, const char *format, const char *what, const char *why)
@@ -87,7 +88,8 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec.type = side->type;
     side->opts = st->opts;
     side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
-    side->maker = st->maker;
+    side->maker = st->maker != NULL;
+    side->leaves = st->leaves;
     side->state = SIDE_PENDING;
     side->closed = 0;
     side->closing = side->close_due = side->unbind_due = false;
@@ -234,6 +236,9 @@ static int bind_stated(rn_node *node, const struct statement *st, rn_chan *local
     int rc = statement_check(node, st, local);
     if (rc == 0)
         do {
+            if (st->maker !=
+                NULL) /* what was made under a session that has ended may still be there */
+                reply_name(st->maker);
             rc = bind_once(node, st, local, deadline);
         } while (rc > 0);
     node_unref(node);
@@ -255,10 +260,20 @@ int rn_bind_v(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
     return bind_stated(node, &st, local, deadline);
 }
 
-int bind_reply(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
+int bind_reply(rn_node *node, char name[RN_NAME_MAX], enum rn_dir dir, rn_chan *local,
                const rn_codec *codec, rn_time deadline)
 {
-    struct statement st = { .name = name, .dir = dir, .codec = *codec, .maker = true };
+    struct statement st = { .name = name, .dir = dir, .codec = *codec, .maker = name };
+    reply_name(name);
+    return bind_stated(node, &st, local, deadline);
+}
+
+int bind_leaving(rn_node *node, const char *name, rn_chan *local, const rn_codec *codec,
+                 rn_time deadline)
+{
+    struct statement st = {
+        .name = name, .dir = RN_OUT, .codec = *codec, .leaves = name_is_reply(name)
+    };
     return bind_stated(node, &st, local, deadline);
 }
 

@@ -360,6 +360,9 @@ void handle_closed(struct side *side, int result, int reason)
     if (side->dir == RN_OUT) {
         pairing_take_back(h, side->closed);
         side_end(side, side->closed);
+        side->unbind_due |= side->leaves && side->state == SIDE_BOUND;
+        if (side->leaves)
+            node_mark(h->node, h);
     } else {
         if (reason < 0)
             store_clear(&h->in); /* cancelled: the home has dropped what nobody took */
@@ -393,6 +396,15 @@ void handle_fail(struct handle *h, int rc)
     handle_fail_locked(h, rc);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
+}
+
+void chan_dismiss(rn_chan *c)
+{
+    struct handle *h = handle_of(c);
+    if (h != NULL)
+        handle_fail(h, -ESHUTDOWN);
+    handle_unref(h);
+    rn_chan_unref(c);
 }
 
 void handle_over(struct handle *h, int rc)

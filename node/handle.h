@@ -36,8 +36,9 @@ struct side {
     /* Fixed from rn_bind on. */
     struct rn_codec codec;
     struct rn_bind_opts opts;
-    char *type; /* copy of codec.type */
-    bool maker; /* its bind makes a reply channel */
+    char *type;  /* copy of codec.type */
+    bool maker;  /* its bind makes a reply channel */
+    bool leaves; /* OUT: it unbinds by itself when the channel ends */
 
     /* Owned by the link goroutine. */
     uint32_t id;       /* the binding's number in the session */
@@ -154,6 +155,10 @@ void handle_closed(struct side *side, int result, int reason);
 void handle_over(struct handle *h, int rc);
 /* Every operation gets rc from now on, but the home is still to be told. */
 void handle_fail(struct handle *h, int rc);
+
+/* Takes the reference to a bound channel: what was sent is still sent, and then it is unbound, without anybody's waiting for that.
+ * Any goroutine or thread. */
+void chan_dismiss(rn_chan *c);
 
 /* ---- the channel is locked ---- */
 /* A rendezvous: the home has changed the number of those that it knows to wait. */

@@ -1,11 +1,13 @@
 /* inside.h - struct rn_node, for the files that make up the link goroutine.   SPDX-License-Identifier: MIT
  *
  * life.c (open, close), loop.c (the link goroutine), request.c (what it is asked), connection.c (sessions), traffic.c (what
- * goes out), incoming.c (what comes in), node.c and error.c (what operators share with it), bind.c and query.c (who asks). */
+ * goes out), incoming.c (what comes in), node.c and error.c (what operators share with it), bind.c, query.c and call.c (who asks). */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
+#include "node/call.h"
 #include "node/clock.h"
+#include "node/route.h"
 #include "node/handle.h"
 #include "node/inspection.h"
 #include "node/node.h"
@@ -88,6 +90,8 @@ struct rn_node {
     atomic_bool down;    /* the link goroutine collects nothing any more */
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
+    struct routes routes; /* these two have locks of their own */
+    struct calls calls;
 
     pthread_mutex_t lock; /* guards the next four; never held across anything that parks */
     struct request *requests, **requests_end;

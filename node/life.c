@@ -124,11 +124,21 @@ fail:
     return NULL;
 }
 
+/* What the node has for itself ends with it.  Takes n. */
+static void node_has_ended(struct rn_node *n)
+{
+    calls_fini(&n->calls);
+    routes_fini(&n->routes);
+    node_unref(n);
+}
+
 /* Asks the link goroutine to end, and waits until it has. */
 static struct ending node_stop(struct rn_node *n, enum request_what what)
 {
     struct ending ending = { .rc = -ESHUTDOWN };
     struct request *r = request_new(what);
+    calls_shut(&n->calls);
+    routes_shut(&n->routes);
     rn_shield(1);
     rn_hold();
     while (r == NULL) { /* there is no other way to end */
@@ -140,7 +150,7 @@ static struct ending node_stop(struct rn_node *n, enum request_what what)
     rn_chan_recv(n->ended, &ending, RN_FOREVER);
     rn_release();
     rn_shield(0);
-    node_unref(n);
+    node_has_ended(n);
     return ending;
 }
 
@@ -196,6 +206,8 @@ int rn_node_close(rn_node *node, rn_time deadline, uint64_t *unsent)
     struct ending ending = { 0 };
     struct request *r = request_new(REQUEST_CLOSE);
     int rc = -ENOMEM;
+    calls_shut(&node->calls);
+    routes_shut(&node->routes);
     if (r != NULL) {
         if (node_submit(node, r) < 0)
             request_free(r);
@@ -204,7 +216,7 @@ int rn_node_close(rn_node *node, rn_time deadline, uint64_t *unsent)
         rn_release();
     }
     if (rc == 0)
-        node_unref(node);
+        node_has_ended(node);
     else
         ending = node_stop(node, REQUEST_ABORT);
     if (unsent != NULL)

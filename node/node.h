@@ -80,9 +80,14 @@ bool node_forked(void);
 /* What a broker's code is to a program.  `reason` is used by WIRE_FAILED and WIRE_CANCELLED. */
 int node_error(enum wire_code code, int reason);
 
-/* Binds local to a new reply channel of that name; as rn_bind. */
-int bind_reply(rn_node *node, const char *name, enum rn_dir dir, rn_chan *local,
+/* Binds local to a new reply channel, whose name it draws; as rn_bind. */
+int bind_reply(rn_node *node, char name[RN_NAME_MAX], enum rn_dir dir, rn_chan *local,
                const rn_codec *codec, rn_time deadline);
+/* Draws a name for one. */
+void reply_name(char name[RN_NAME_MAX]);
+/* Binds local OUT; a reply channel so that it unbinds by itself when that ends. */
+int bind_leaving(rn_node *node, const char *name, rn_chan *local, const rn_codec *codec,
+                 rn_time deadline);
 
 /* Notes a refusal's sentence; node NULL: of the process. */
 void node_note_error(struct rn_node *n, const char *sentence);

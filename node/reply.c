@@ -9,7 +9,7 @@
 #define RANDOM_BYTES 16
 
 /* Nobody can guess it, nor will it ever be drawn twice. */
-static void name_draw(char name[RN_NAME_MAX])
+void reply_name(char name[RN_NAME_MAX])
 {
     uint8_t drawn[RANDOM_BYTES];
     rn__entropy(drawn, sizeof drawn);
@@ -27,7 +27,6 @@ int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_co
         return -EINVAL;
     if (node_forked())
         return -ESHUTDOWN;
-    name_draw(drawn);
     int rc = bind_reply(node, drawn, dir, local, codec, RN_FOREVER);
     if (rc == 0)
         strcpy(name, drawn);

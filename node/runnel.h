@@ -274,6 +274,26 @@ int rn_msg_dead(const rn_msg *m, rn_dead *dead);     /* 0; -ENOENT: it is no dea
 int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_codec *codec,
                      char name[RN_NAME_MAX]);
 
+/* ---- request and reply --------------------------------------------------
+ * Sends the bytes to the channel of that name, as any send, and waits for the one reply.  0, and *reply is yours.  All goroutines
+ * may call at once; none gets the reply of another, nor one that comes when its own call has given up.
+ *
+ * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent: it stays in its channel, where somebody may still
+ * serve it.  When nobody serves the name that is how it ends.  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its
+ * reply channel with it; RN_EUNKNOWN: whether it was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the
+ * reply channel: in all three perhaps it was served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and
+ * of a send: RN_ECLOSED, -EMSGSIZE.
+ *
+ * The node binds the name OUT (without stating anything: who serves it should bind first if it is to have other attributes
+ * than the defaults) and keeps it bound until it was not used for 10 s or more; so with the one reply channel that it has for all calls. */
+int rn_call(rn_node *node, const char *name, const void *bytes, size_t len, rn_bytes *reply, rn_time deadline);
+
+/* Replies to a request that was received as an rn_msg, which stays yours: acknowledge or free it as any other.  Of several replies to
+ * one request - it was delivered to two who served it - the first counts.  0: the reply is sent as by rn_chan_send; -ENOENT: who
+ * asked has gone; -EINVAL: that is no request; RN_ETIMEDOUT, RN_ECANCELED, -EMSGSIZE, -ENOMEM, -ESHUTDOWN.  Acknowledge by
+ * hand, after the reply, what must be served even if you are killed: another gets it then, and the caller waits on. */
+int rn_reply(rn_node *node, const rn_msg *request, const void *bytes, size_t len, rn_time deadline);
+
 /* ---- modules: what runnel-node runs ------------------------------------- */
 /* A module is a shared object that defines this; it runs as a goroutine, on a node that is runnel-node's to close.
  * argv[0] is the module's path, then come the arguments behind "--".  What it returns, 0 to 255, is the exit status of

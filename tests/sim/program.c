@@ -203,6 +203,7 @@ void program_run(struct world *w)
         start_receivers(w, program, i);
         start_senders(w, program, i);
     }
+    calls_start(w, program);
     start_faults(w, trouble);
     rc = rn_group_wait(program, rn_after(3600 * RN_SEC));
     if (rc != 0) {
@@ -211,6 +212,7 @@ void program_run(struct world *w)
     }
     w->finishing = true;
     rn_group_wait(trouble, RN_FOREVER);
+    calls_check_gone(w);
     rn_group_free(trouble);
     rn_group_free(program);
 }

@@ -25,7 +25,7 @@
 static struct sim_config config; /* of the run that is going on */
 static struct world world;
 static struct {
-    uint64_t runs, faults[FAULT_KINDS];
+    uint64_t runs, calls, faults[FAULT_KINDS];
     struct oracle_counts counts;
 } total;
 
@@ -50,6 +50,7 @@ static void add_counts(const struct world *w)
 
     oracle_counts(w->oracle, &c);
     total.runs++;
+    total.calls += w->calls_answered;
     total.counts.sent += c.sent;
     total.counts.doubt += c.doubt;
     total.counts.not_sent += c.not_sent;
@@ -101,9 +102,10 @@ static void report(double seconds)
 
     printf("sim: %" PRIu64 " seeds in %.1f s: %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
            " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end, %" PRIu64
-           " gone with their broker, %" PRIu64 " dropped by a cancellation, %" PRIu64 " expired\n",
+           " gone with their broker, %" PRIu64 " dropped by a cancellation, %" PRIu64
+           " expired, %" PRIu64 " calls answered\n",
            total.runs, seconds, c->sent, c->received, c->doubt, c->not_sent, c->doubled, c->gone,
-           c->dropped, c->expired);
+           c->dropped, c->expired, total.calls);
     printf("sim: faults: ");
     for (int i = 0; i < FAULT_KINDS; i++)
         printf("%" PRIu64 " %s, ", total.faults[i], sim_fault_names[i]);

@@ -78,6 +78,7 @@ struct sim_config {
     bool headers;            /* elements carry trace contexts, but for every third */
     bool timed;              /* elements expire */
     bool delays;             /* ... and are to be had later */
+    bool calls;              /* there is a service, too, and those who call it */
 
     struct {
         int64_t capacity;
@@ -128,6 +129,8 @@ struct world {
     bool finishing;     /* no more faults */
     int senders_left[SIM_CHANNELS_MAX], receivers_left[SIM_CHANNELS_MAX]; /* goroutines */
     int next_sender;
+    int callers_left;
+    uint64_t calls_answered;
     uint64_t faults[FAULT_KINDS];
 };
 
@@ -189,6 +192,12 @@ int64_t cut_slack(struct world *w, int node);
 /* ---- faults.c ---- */
 /* A goroutine that injects faults until w->finishing; there may be several. */
 void faults_run(struct world *w);
+
+/* ---- calls.c ---- */
+/* Starts those who call, and those who answer until the others have ended; if there are any in this run. */
+void calls_start(struct world *w, rn_group *g);
+/* All have ended, and nothing goes wrong any more: fails unless soon nothing of them is left at the home. */
+void calls_check_gone(struct world *w);
 
 /* ---- program.c ---- */
 /* The program of the run: senders, receivers, closers.  Returns when all have ended. */
