@@ -33,6 +33,15 @@ die() {
   exit 1
 }
 
+case ${1:-} in
+'') ;;
+-h | --help) sed -n '4,7s/^# \{0,1\}//p' "$0" && exit 0 ;;
+*)
+  echo "demo: no argument is known but --help, not '$1'" >&2
+  exit 2
+  ;;
+esac
+
 say() {
   printf '\n== %s\n' "$*"
 }
@@ -142,3 +151,12 @@ tutorial || die "the tutorial failed"
 say "The same two functions over the broker, unbuffered too"
 tutorial numbers || die "the tutorial failed over the broker"
 echo
+
+say "Now you"
+cat <<END
+   PATH=$bin:\$PATH
+   runnel-broker &
+   runnel recv greetings &
+   echo hello | runnel send greetings --close
+   and then README.md, or runnel --help
+END

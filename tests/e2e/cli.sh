@@ -73,6 +73,8 @@ says "accounted for"                 runnel audit --help
 says "runnel_module"                 runnel-node --help
 says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
+says "as root or with sudo"          bash "$RUNNEL_SOURCE/deploy/demo.sh" --help
+gives 2 "not 'fast'"                 bash "$RUNNEL_SOURCE/deploy/demo.sh" fast
 says "^runnel [0-9]+\.[0-9]+"        runnel --version
 says "[0-9]+\.[0-9]+"                runnel-node --version
 says "[0-9]+\.[0-9]+"                runnel-broker --version
