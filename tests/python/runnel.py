@@ -7,8 +7,8 @@ import collections, os, socket, struct, threading, time, types
 from google.protobuf.internal import decoder, encoder  # for varints
 import runnel_pb2 as pb, zmq
 
-HEADER = struct.Struct("<IIQQQIIQII")  # of a section: FRAME in runnel.proto names the fields
-DEAD = 4  # a section's flag
+HEADER, TIMES = struct.Struct("<IIQQQIIQII"), struct.Struct("<QQ")  # of a section: FRAME in runnel.proto names the fields
+DEAD, HEADED, TIMED = 4, 8, 16  # its flags
 WINDOW_FRAMES, WINDOW_BYTES, FRAME_BYTES, CONTROLS_BYTES, ELEMENT_BYTES = 16, 1 << 20, 64 << 10, 32 << 10, 64 << 20
 
 class Error(Exception):
@@ -18,8 +18,12 @@ class Error(Exception):
         self.code, self.reason = code, reason
 
 class Closed(Error): """The channel was closed and, to a receiver, drained.  code: CLOSED, or FAILED or CANCELLED with a reason."""
-
 class SessionOver(Error): """What was bound is lost: bind anew.  What was not acknowledged comes again, to somebody."""
+
+def split(kind, data):
+    """What stands before an element, and the rest."""
+    size, at = decoder._DecodeVarint(data, 0)
+    return kind.FromString(data[at:at + size]), data[at + size:]
 
 class Session:
     """A reliable, ordered stream of frames in both directions, whatever becomes of connections."""
@@ -70,10 +74,10 @@ class Binding:
             self.serve()
             self.node.wake()
             try:
-                self.node.wait_for(lambda: waiter.done or self.error, timeout)
+                self.node.lock.wait_for(lambda: waiter.done or self.error, timeout)
             finally:
                 if not waiter.done: self.waiters.remove(waiter)
-            if not waiter.done: raise self.error
+            if not waiter.done: raise self.error or TimeoutError()
             return waiter.element
 
     def close(self, reason=0):
@@ -87,7 +91,7 @@ class Binding:
         """Returns when all that was sent is accepted.  What was not taken, or not acknowledged, goes to others."""
         with self.node.lock:
             self.leave()
-            self.node.wait_for(lambda: self.over, timeout)
+            if not self.node.lock.wait_for(lambda: self.over, timeout): raise TimeoutError()
 
     def leave(self, abandoned=False):
         if not self.over and not self.left:
@@ -102,17 +106,18 @@ class Binding:
             self.counted = len(self.waiters)
             self.node.say(ask=pb.Ask(bind=self.bind, waiting=self.counted, **more))
 
-    def end(self, error):
-        self.error, self.over = self.error or error, True
+    def give_up(self, error):
+        self.error = self.error or error
+        self.leave(abandoned=True)
+
+    def end(self, error): self.error, self.over = self.error or error, True
 
     # What the broker says about it.
     def on_bound(self, c):
         self.bound, self.incarnation, self.epoch, self.attributes = True, c.incarnation, c.epoch, c.attributes
         self.on_opened(c)
     def on_opened(self, c):
-        if c.attributes.capacity < 0:
-            self.error = self.error or Error(pb.UNSUPPORTED, "it is a rendezvous")
-            self.leave(abandoned=True)
+        if c.attributes.capacity < 0: self.give_up(Error(pb.UNSUPPORTED, "it is a rendezvous"))
     def on_refused(self, c): self.end(Error(c.code, c.sentence))
     def on_failed(self, c): self.end(Error(c.code, c.sentence))
     def on_unbound(self, c): self.end(Error(pb.OK, "unbound"))
@@ -130,17 +135,15 @@ class Sender(Binding):
 
     def serve(self):
         while self.waiters and not self.error and self.node.session.usable() and self.credit > 0:
-            if len(self.waiters[0].element) > self.credit_bytes:
-                break
+            if len(self.waiters[0].element) > self.credit_bytes: break
             waiter = self.waiters.popleft()
             self.number, waiter.done = self.number + 1, True
             self.credit, self.credit_bytes = self.credit - 1, self.credit_bytes - len(waiter.element)
             self.node.ordered.append((self, self.number, waiter.element))
 
     def say_changes(self, sign_of_life):
-        if sign_of_life:
-            self.node.say(counts=pb.Counts(bind=self.bind, sent=self.number, confirmed=self.accepted,
-                                           queued=self.number - self.accepted))
+        if sign_of_life: self.node.say(counts=pb.Counts(bind=self.bind, sent=self.number, confirmed=self.accepted,
+                                                        queued=self.number - self.accepted))
         sizes = [len(waiter.element) for waiter in self.waiters]
         self.say_asking(first_bytes=sizes[0] if sizes else 0, bytes=sum(sizes))
 
@@ -166,27 +169,37 @@ class Receiver(Binding):
         """Gives a Message.  Raises Closed when the channel is closed and drained."""
         return self.perform(None, timeout)
 
+    def settle(self, number, **what):
+        if self.left or self.over: raise self.error  # too late: it goes to somebody else
+        self.settles.append(pb.Settle(bind=self.bind, range=[number - 1, 1], **what))
+        self.node.wake()
+
     def serve(self):
+        while self.ahead and self.ahead[0].expires < time.monotonic():
+            self.taken = self.ahead.popleft().number
+            self.settle(self.taken, verdict=pb.EXPIRED)
         while self.waiters and self.ahead and not self.error and self.node.session.usable():
             waiter = self.waiters.popleft()
             waiter.element, waiter.done = self.ahead.popleft(), True
             self.taken = waiter.element.number
 
     def say_changes(self, sign_of_life):
+        while self.settles:  # one each: it would be shorter to join those of one verdict
+            self.node.say(settle=self.settles.popleft())
         if self.told != self.taken:
             self.told = self.taken
             self.node.say(taken=pb.Taken(bind=self.bind, number=self.taken))
-        while self.settles:  # one each: it would be shorter to join those of one verdict
-            self.node.say(settle=self.settles.popleft())
         self.say_asking(adjusted=-self.delivered)
 
-    def on_elements(self, number, position, deliveries, flags, elements):
-        for data in elements:
-            size, at = decoder._DecodeVarint(data, 0) if flags & DEAD else (0, 0)
-            dead = pb.DeadLetter.FromString(data[at:at + size]) if flags & DEAD else None
-            self.ahead.append(Message(self, data[at + size:], number, position, deliveries, dead))
-            self.delivered, number, position = number, number + 1, position + 1
-            self.counted = max(0, self.counted - 1)
+    def on_elements(self, number, position, deliveries, flags, expires, elements):
+        self.delivered, self.counted = number + len(elements) - 1, max(0, self.counted - len(elements))
+        for i, data in enumerate(elements):
+            try:
+                dead, data = split(pb.DeadLetter, data) if flags & DEAD else (None, data)
+                header, data = split(pb.Header, data) if flags & HEADED else (None, data)
+                self.ahead.append(Message(self, data, number + i, position + i, deliveries, expires, header, dead))
+            except Exception:
+                self.settle(number + i, verdict=pb.REFUSED, why="its header makes no sense")
         self.serve()
     def on_recall(self, c):
         back = []  # the newest, as far as their numbers follow one another
@@ -194,15 +207,10 @@ class Receiver(Binding):
             back.append(self.ahead.pop().number)
         self.node.say(returned=pb.Returned(bind=self.bind, elements=len(back), first=back[-1] if back else 0))
 
-class Message(collections.namedtuple("Message", "receiver data number position deliveries dead")):
+class Message(collections.namedtuple("Message", "receiver data number position deliveries expires header dead")):
     """An element.  Of a Receiver with manual_ack it keeps its slot until ack, nack or reject is called, by any thread."""
     def settle(self, **what):
-        with self.receiver.node.lock:
-            if self.receiver.left or self.receiver.over:
-                raise self.receiver.error  # too late: it goes to somebody else
-            self.receiver.settles.append(pb.Settle(bind=self.receiver.bind, range=[self.number - 1, 1], **what))
-            self.receiver.node.wake()
-
+        with self.receiver.node.lock: self.receiver.settle(self.number, **what)
     def ack(self): self.settle(verdict=pb.DONE)
     def nack(self, delay=0.0): self.settle(verdict=pb.AGAIN, delay_ms=int(delay * 1000))
     def reject(self, why=""): self.settle(verdict=pb.REJECTED, why=why)
@@ -231,8 +239,7 @@ class Node:
                                   manual_ack=manual_ack, prefetch=prefetch, autoclose=autoclose))
             self.lock.wait_for(lambda: b.bound or b.error, timeout)
             if b.bound and not b.left: return b
-            b.error = b.error or TimeoutError()
-            b.leave(abandoned=True)
+            b.give_up(TimeoutError())
             raise b.error
 
     def close(self, timeout=5.0):
@@ -249,10 +256,6 @@ class Node:
         (self.ordered if behind_data else self.urgent).append(pb.Control(**what))
         self.wake()
 
-    def wait_for(self, condition, timeout):
-        if not self.lock.wait_for(condition, timeout):
-            raise TimeoutError
-
     def run(self):
         """The thread.  What stands below is for it alone, under the lock."""
         try:
@@ -266,8 +269,7 @@ class Node:
                     os.eventfd_read(self.alarm)
                 with self.lock:
                     for _ in range(WINDOW_FRAMES // 2):  # after half a window an ack is due
-                        if self.socket.poll(0):
-                            self.hear(self.socket.recv())
+                        if self.socket.poll(0): self.hear(self.socket.recv())
         finally:
             self.socket.close(linger=1000)
             self.context.term()
@@ -279,8 +281,8 @@ class Node:
         """What was bound in the old one is lost with it."""
         self.session, self.urgent, self.ordered = Session(), collections.deque(), collections.deque()
         self.welcome, self.since, self.spoken = False, 0.0, 0.0  # this connection: was dialled or welcome; our last frame
-        for b in self.bindings.values():
-            b.end(error)
+        self.lag = float("inf")  # of our clock behind the home's: the smallest that we have seen
+        for b in self.bindings.values(): b.end(error)
         self.bindings = {}
 
     def dial(self):
@@ -291,9 +293,8 @@ class Node:
         self.socket.setsockopt(zmq.RECONNECT_IVL, -1)
         self.socket.connect(self.url)
         self.welcome, self.since = False, time.monotonic()
-        self.send(self.session.encode(pb.Envelope(hello=pb.Hello(
-            version=1, instance=self.instance, name=self.name, lease_ms=self.lease_ms,
-            resume=self.session.id != 0, received=self.session.received))))
+        self.send(self.session.encode(pb.Envelope(hello=pb.Hello(version=1, instance=self.instance, name=self.name,
+            lease_ms=self.lease_ms, resume=self.session.id != 0, received=self.session.received))))
 
     def mind_the_time(self):
         """Gives up a session after its lease, and a connection after a silence, of which ZeroMQ need not tell."""
@@ -317,16 +318,14 @@ class Node:
         sign_of_life = time.monotonic() >= self.spoken + s.lease / 8  # a frame, if need be empty: its ack says that we live
         for b in list(self.bindings.values()) if self.welcome else ():
             b.serve()
-            if b.bound and not b.left:
-                b.say_changes(sign_of_life)
+            if b.bound and not b.left: b.say_changes(sign_of_life)
         while self.welcome:
             controls, size = [], 0
             while size < CONTROLS_BYTES and (self.urgent or self.ordered and isinstance(self.ordered[0], pb.Control)):
                 controls.append((self.urgent or self.ordered).popleft())
                 size += controls[-1].ByteSize()
             section = self.section()
-            if not controls and not section and not sign_of_life:
-                break
+            if not controls and not section and not sign_of_life: break
             self.send(s.number(controls, section))
             self.spoken, sign_of_life = time.monotonic(), False
         if self.welcome and s.acked < s.received:
@@ -337,10 +336,8 @@ class Node:
         run, size = [], 0
         while self.ordered and not isinstance(self.ordered[0], pb.Control):
             sender, number, element = self.ordered[0]
-            if run and (sender is not run[0][0] or size + len(element) > FRAME_BYTES):
-                break
-            if not run and not self.session.window_open(max(len(element), FRAME_BYTES)):
-                break
+            if run and (sender is not run[0][0] or size + len(element) > FRAME_BYTES): break
+            if not run and not self.session.window_open(max(len(element), FRAME_BYTES)): break
             run.append(self.ordered.popleft())
             size += len(element)
         if not run: return b""
@@ -361,15 +358,14 @@ class Node:
                 self.dial()
             elif envelope.seq == s.received + 1:
                 s.received += 1
-                for control in envelope.control:
-                    self.on_control(control)
-                for _ in range(envelope.sections):
-                    at = self.on_section(frame, at)
+                for control in envelope.control: self.on_control(control)
+                for _ in range(envelope.sections): at = self.on_section(frame, at)
 
     def on_welcome(self, session, welcome):
         s = self.session
         s.id, s.lease, s.alive = session, welcome.lease_ms / 1000, max(s.alive, self.since)
         self.welcome, self.since = True, time.monotonic()
+        self.lag = min(self.lag, self.since - welcome.clock_ms / 1000)
         s.cover(welcome.received)
         for _, envelope, section, _ in list(s.kept):
             self.send(s.encode(envelope, section))
@@ -389,11 +385,15 @@ class Node:
             if b.over: del self.bindings[b.bind]
     def on_section(self, frame, at):
         bind, count, number, position, _, _, deliveries, _, _, flags = HEADER.unpack_from(frame, at)
-        at, elements = at + HEADER.size, []
+        at, elements, expires = at + HEADER.size, [], float("inf")
+        if flags & TIMED:
+            clock, left = TIMES.unpack_from(frame, at)  # of the home, ms
+            self.lag = min(self.lag, time.monotonic() - clock / 1000)
+            at, expires = at + TIMES.size, self.lag + (clock + left) / 1000
         for _ in range(count):
             size, at = decoder._DecodeVarint(frame, at)
             elements.append(frame[at:at + size])
             at += size
-        if bind in self.bindings and not self.bindings[bind].left:
-            self.bindings[bind].on_elements(number, position, deliveries, flags, elements)
+        b = self.bindings.get(bind)
+        if b and not b.left: b.on_elements(number, position, deliveries, flags, expires, elements)
         return at

@@ -1,9 +1,11 @@
 # test_client.py - the client against a broker, and against the programs in C.   SPDX-License-Identifier: MIT
 """Run by client.sh, which has started a broker.  Everything waits for a condition, at most until DEADLINE."""
 import os
+import re
 import socket
 import subprocess
 import threading
+import time
 import unittest
 from urllib.parse import urlsplit
 
@@ -202,6 +204,36 @@ class Client(unittest.TestCase):
         sender.close()
         got, _ = all_of(self.node().bind("heirs", pb.IN, DEADLINE))
         self.assertEqual(got, [b"%d" % i for i in (0, 2, 3, 5, 6, 7, 8, 9)])
+
+    def test_a_header_is_told_and_is_no_part_of_the_element(self):
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        receiver = self.node().bind("traced", pb.IN, DEADLINE, manual_ack=True)
+        says("runnel", "send", "traced", "--traceparent", trace, input="with\n")
+        says("runnel", "send", "traced", input="without\n")
+        first, second = receiver.recv(DEADLINE), receiver.recv(DEADLINE)
+        self.assertEqual((first.data, first.header.traceparent, second.data, second.header), (b"with", trace, b"without", None))
+        first.reject()
+        dead = self.node().bind("traced.dead", pb.IN, DEADLINE).recv(DEADLINE)
+        self.assertEqual((dead.data, dead.header.traceparent, dead.dead.channel), (b"with", trace, "traced"))
+
+    def test_what_has_expired_comes_to_nobody(self):
+        sender = self.node().bind("fresh", pb.OUT, DEADLINE, ttl_ms=300)
+        receiver = self.node().bind("fresh", pb.IN, DEADLINE)
+        sender.send(b"soon stale", DEADLINE)
+        self.eventually(lambda: self.expired("fresh") == 1)  # in the receiver's hands, or at the home
+        sender.send(b"fresh", DEADLINE)
+        self.assertEqual(receiver.recv(DEADLINE).data, b"fresh")
+        sender.close()
+        self.assertEqual(all_of(receiver)[0], [])
+
+    def expired(self, channel):
+        found = re.search(r"([0-9]+) expired|expired ([0-9]+)", says("runnel", "audit", channel))
+        return int(found[1] or found[2]) if found else 0
+
+    def eventually(self, condition):
+        until = time.monotonic() + DEADLINE
+        while not condition():
+            self.assertLess(time.monotonic(), until, "it never came true")
 
     def test_nothing_is_lost_or_doubled_when_connections_break(self):
         relays = Relay(), Relay()
