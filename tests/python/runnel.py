@@ -244,10 +244,11 @@ class Node:
 
     def close(self, timeout=5.0):
         """Leaves in order.  A node that does not is dead to the broker, when its lease has ended."""
-        for b in list(self.bindings.values()): b.unbind(timeout)
         with self.lock:
+            for b in self.bindings.values(): b.leave()
+            done = self.lock.wait_for(lambda: not self.bindings, timeout)
             self.leaving = True
-            self.say(goodbye=pb.Goodbye(), behind_data=True)
+            self.say(goodbye=pb.Goodbye(unsent=not done), behind_data=True)
         self.thread.join()
 
     def wake(self): os.eventfd_write(self.alarm, 1)
@@ -256,8 +257,7 @@ class Node:
         (self.ordered if behind_data else self.urgent).append(pb.Control(**what))
         self.wake()
 
-    def run(self):
-        """The thread.  What stands below is for it alone, under the lock."""
+    def run(self):  # the thread; what stands below is for it alone, under the lock
         try:
             while True:
                 with self.lock:

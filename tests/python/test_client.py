@@ -273,6 +273,29 @@ class Client(unittest.TestCase):
         lost.bind("leases", pb.OUT, DEADLINE).send(b"y", DEADLINE)  # under a new session
         self.assertEqual(receiver.recv(DEADLINE).data, b"y")
 
+    def test_what_a_killed_broker_had_is_lost_and_the_next_one_is_found(self):
+        def broker(url):
+            process = command("runnel-broker", "--listen", url)
+            self.addCleanup(process.communicate)
+            self.addCleanup(process.kill)
+            return process, process.stdout.readline().split()[-1]
+
+        first, url = broker("tcp://127.0.0.1:0")
+        node = self.node(url=url)
+        sender, receiver = node.bind("frail", pb.OUT, DEADLINE), node.bind("frail", pb.IN, DEADLINE)
+        sender.send(b"lost", DEADLINE)
+        sender.unbind(DEADLINE)
+        first.kill()
+        first.wait()
+        broker(url)
+        with self.assertRaises(runnel.SessionOver) as caught:
+            while True:
+                receiver.recv(DEADLINE)
+        self.assertEqual(caught.exception.code, pb.HOME_LOST)
+        node.bind("frail", pb.OUT, DEADLINE).send(b"again", DEADLINE)
+        self.assertEqual(node.bind("frail", pb.IN, DEADLINE).recv(DEADLINE).data, b"again")
+        node.close()
+
     def test_a_bind_that_is_refused_says_why(self):
         self.node().bind("typed", pb.OUT, DEADLINE, capacity=7, type="acme.Order")
         with self.assertRaises(runnel.Error) as caught:
