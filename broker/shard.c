@@ -452,7 +452,8 @@ static void event_input(struct shard *shard, const struct link_event *event, int
 
 /* ---- turns ----------------------------------------------------------------------------------------------- */
 
-/* Every session says what it has to say.  true: one ended over that, and what it held goes to others. */
+/* Every session says what it has to say.  true: once more, because one ended over that, and what it held goes to others, or
+ * what was pulled has freed slots. */
 static bool flush(struct shard *shard, bool drained, int64_t now_ns)
 {
     struct broker_session *s;
@@ -471,7 +472,7 @@ static bool flush(struct shard *shard, bool drained, int64_t now_ns)
             ended = true;
         }
     }
-    return ended;
+    return ended || core_unsettled(shard->core);
 }
 
 /* Takes up to a turn's frames.  RN_ETIMEDOUT: nothing more is there; 0: there may be; or the link's error. */

@@ -33,6 +33,8 @@ int node_error(enum wire_code code, int reason)
         return -ENOMEM;
     case WIRE_TOO_LARGE:
         return -EMSGSIZE;
+    case WIRE_SLOW:
+        return RN_ESLOW;
     case WIRE_SHUTDOWN:
         return -ESHUTDOWN;
     case WIRE_CANCELLED:

@@ -12,11 +12,12 @@ _Static_assert(WIRE_GOODBYE == (int)RUNNEL__CONTROL__WHAT_GOODBYE, "wire.h and r
 _Static_assert(WIRE_OPENED == (int)RUNNEL__CONTROL__WHAT_OPENED, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_REPORT == (int)RUNNEL__CONTROL__WHAT_REPORT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SETTLE == (int)RUNNEL__CONTROL__WHAT_SETTLE, "wire.h and runnel.proto agree");
-_Static_assert(WIRE_UNREADABLE == (int)RUNNEL__VERDICT__REFUSED, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_LOST_ == (int)RUNNEL__CONTROL__WHAT_LOST, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_LOST == (int)RUNNEL__VERDICT__LOST, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
-_Static_assert(WIRE_FAILED == (int)RUNNEL__CODE__FAILED, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_SLOW == (int)RUNNEL__CODE__SLOW, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_QUORUM == (int)RUNNEL__KEEP__QUORUM, "wire.h and runnel.proto agree");
@@ -38,7 +39,7 @@ int text_read(const char **to, const char *pb, size_t max)
 
 bool code_valid(int code)
 {
-    return code >= WIRE_OK && code <= WIRE_FAILED;
+    return code >= WIRE_OK && code <= WIRE_SLOW;
 }
 
 bool direction_valid(int direction)
@@ -89,6 +90,10 @@ static int binding_info_read(struct wire_binding_info *to, const Runnel__Binding
         .delivered = pb->delivered,
         .taken = pb->taken,
         .waiting = pb->waiting,
+        .buffered = pb->buffered,
+        .delayed = pb->delayed,
+        .lost = pb->lost,
+        .dead = pb->dead,
     };
     counts_read(&to->counts, pb->counts);
     if (!direction_valid((int)pb->direction))
@@ -121,6 +126,9 @@ static int channel_info_read(struct wire_channel_info *to, const Runnel__Channel
         .redelivered = pb->redelivered,
         .lent = pb->lent,
         .bytes = pb->bytes,
+        .copied = pb->copied,
+        .dropped_left = pb->dropped_left,
+        .parked = pb->parked,
     };
     rc = text_read(&to->name, pb->name, WIRE_NAME_MAX);
     if (rc == 0)
@@ -235,6 +243,14 @@ static int number_read(struct wire_control *c, uint32_t bind, uint64_t number)
     return 0;
 }
 
+static int lost_read(struct wire_control *c, const Runnel__Lost *pb)
+{
+    c->bind = pb->bind;
+    c->lost.number = pb->number;
+    c->lost.code = (enum wire_code)pb->code;
+    return (int)pb->code == WIRE_OK || (int)pb->code == WIRE_SLOW ? 0 : -EPROTO;
+}
+
 /* From gaps and lengths to numbers that lie apart: what does not fit into 64 bits is no range. */
 static int settle_read(struct wire_control *c, const Runnel__Settle *pb, struct arena *a)
 {
@@ -245,7 +261,7 @@ static int settle_read(struct wire_control *c, const Runnel__Settle *pb, struct 
     c->bind = pb->bind;
     c->settle.verdict = (enum wire_verdict)pb->verdict;
     c->settle.delay_ms = pb->delay_ms;
-    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_EXPIRED)
+    if ((int)pb->verdict < WIRE_DONE || (int)pb->verdict > WIRE_LOST)
         return -EPROTO;
     if (text_read(&c->settle.why, pb->why, WIRE_WHY_MAX) < 0)
         return -EPROTO;
@@ -353,6 +369,8 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return report_read(c, pb->report, a);
     case WIRE_SETTLE:
         return settle_read(c, pb->settle, a);
+    case WIRE_LOST_:
+        return lost_read(c, pb->lost);
     case WIRE_CLAIM:
         return claim_read(c, pb->claim);
     case WIRE_CLAIMED:

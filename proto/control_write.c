@@ -74,6 +74,10 @@ static int binding_info_write(Runnel__BindingInfo *pb, const struct wire_binding
     pb->delivered = from->delivered;
     pb->taken = from->taken;
     pb->waiting = from->waiting;
+    pb->buffered = from->buffered;
+    pb->delayed = from->delayed;
+    pb->lost = from->lost;
+    pb->dead = from->dead;
     pb->counts = arena_alloc(a, sizeof *pb->counts);
     if (pb->counts == NULL)
         return -ENOMEM;
@@ -132,6 +136,9 @@ static int channel_info_write(Runnel__ChannelInfo *pb, const struct wire_channel
     pb->redelivered = from->redelivered;
     pb->lent = from->lent;
     pb->bytes = from->bytes;
+    pb->copied = from->copied;
+    pb->dropped_left = from->dropped_left;
+    pb->parked = from->parked;
     rc = text_write(&pb->name, from->name, WIRE_NAME_MAX);
     if (rc < 0)
         return rc;
@@ -415,6 +422,7 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         Runnel__Closed closed;
         Runnel__Counts counts;
         Runnel__Goodbye goodbye;
+        Runnel__Lost lost;
     } m;
 
     switch (c->what) {
@@ -499,6 +507,13 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         runnel__goodbye__init(&m.goodbye);
         m.goodbye.unsent = c->goodbye.unsent;
         pb->goodbye = &m.goodbye;
+        break;
+    case WIRE_LOST_:
+        runnel__lost__init(&m.lost);
+        m.lost.bind = c->bind;
+        m.lost.number = c->lost.number;
+        m.lost.code = (Runnel__Code)c->lost.code;
+        pb->lost = &m.lost;
         break;
     default:
         return -EINVAL;

@@ -29,6 +29,7 @@ enum wire_code {
     WIRE_CANCELLED,
     WIRE_SHUTDOWN,
     WIRE_FAILED,
+    WIRE_SLOW,
 };
 
 enum wire_direction { WIRE_IN, WIRE_OUT };
@@ -74,6 +75,7 @@ enum wire_what {
     WIRE_INSPECT,
     WIRE_REPORT,
     WIRE_SETTLE,
+    WIRE_LOST_, /* the message Lost; WIRE_LOST is the verdict */
     WIRE_CLAIM = 30,
     WIRE_CLAIMED,
     WIRE_REFUSE,
@@ -103,7 +105,8 @@ enum wire_verdict {
     WIRE_AGAIN,
     WIRE_REJECTED,
     WIRE_UNREADABLE, /* REFUSED */
-    WIRE_EXPIRED
+    WIRE_EXPIRED,
+    WIRE_LOST
 };
 
 /* Why something is a dead letter. */
@@ -129,6 +132,7 @@ struct wire_binding_info {
     struct wire_counts counts;
     uint64_t lent, delivered, taken;
     uint32_t waiting;
+    uint64_t buffered, delayed, lost, dead; /* IN, of a fanout */
 };
 
 struct wire_channel_info {
@@ -141,6 +145,7 @@ struct wire_channel_info {
     uint64_t accepted, taken, buffered, delivered, delayed, expired;
     uint64_t dropped_cancelled, dropped_purged, dropped_slow, dropped_nobody, dead;
     uint64_t redelivered, lent, bytes;
+    uint64_t copied, dropped_left, parked; /* of a fanout */
     const struct wire_binding_info *bindings;
     uint32_t n_bindings;
 };
@@ -246,6 +251,10 @@ struct wire_control {
             uint64_t delay_ms;
             const char *why; /* REJECTED, REFUSED */
         } settle;
+        struct {
+            uint64_t number;
+            enum wire_code code; /* OK, SLOW */
+        } lost;
         struct wire_counts counts;
         struct {
             const char *query_name; /* "": all */

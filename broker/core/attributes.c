@@ -37,15 +37,15 @@ const char *attributes_fault(const struct wire_attributes *a)
         return "a rendezvous holds nothing that could expire: it has no ttl_ms";
     if (a->kind == WIRE_QUEUE && a->slow > WIRE_SLOW_BLOCK)
         return "a queue cannot drop or cut, only block";
+    if (a->kind == WIRE_FANOUT && a->capacity == WIRE_RENDEZVOUS)
+        return "a rendezvous brings two together, it cannot be a fanout";
     return NULL;
 }
 
 const char *attributes_unsupported(const struct wire_attributes *a)
 {
-    if (a->kind == WIRE_FANOUT)
-        return "this broker has no fanout channels yet";
-    if (a->slow > WIRE_SLOW_BLOCK)
-        return "this broker's channels only block yet, they do not drop or cut";
+    if (a->kind == WIRE_FANOUT && a->ttl_ms > 0)
+        return "this broker's fanouts have no ttl_ms yet";
     if (a->keep == WIRE_DISK)
         return "this broker keeps no channels on disk yet";
     if (a->keep == WIRE_QUORUM)
@@ -121,13 +121,29 @@ bool attributes_differ(const struct wire_attributes *fixed, const struct wire_at
     differ_word(&t, "keep", keeps, fixed->keep, stated->keep);
     differ_word(&t, "slow", slows, fixed->slow, stated->slow);
     differ_capacity(&t, fixed->capacity, stated->capacity);
+    if (fixed->kind == WIRE_FANOUT && stated->capacity == WIRE_RENDEZVOUS && fixed->capacity == 0)
+        say(&t, "%skind is fanout, which cannot be a rendezvous", comma(&t));
+    if (fixed->capacity == WIRE_RENDEZVOUS && stated->kind == WIRE_FANOUT &&
+        fixed->kind == WIRE_KIND_ANY)
+        say(&t, "%scapacity is rendezvous, which cannot be a fanout", comma(&t));
     differ_number(&t, "capacity_bytes", (int64_t)fixed->capacity_bytes,
                   (int64_t)stated->capacity_bytes);
     differ_number(&t, "max_deliveries", fixed->max_deliveries, stated->max_deliveries);
     differ_ttl(&t, fixed, stated);
+    if (fixed->kind == WIRE_FANOUT && fixed->ttl_ms == 0 && stated->ttl_ms > 0)
+        say(&t, "%skind is fanout, which has no ttl_ms yet", comma(&t));
+    if (fixed->kind == WIRE_KIND_ANY && fixed->ttl_ms > 0 && stated->kind == WIRE_FANOUT)
+        say(&t, "%sttl_ms is %" PRId64 ", which a fanout does not have yet", comma(&t),
+            fixed->ttl_ms);
     if (fixed->type[0] != '\0' && stated->type[0] != '\0' && strcmp(fixed->type, stated->type) != 0)
         say(&t, "%stype is '%s', not '%s'", comma(&t), fixed->type, stated->type);
     return t.len > 0;
+}
+
+void attributes_imply(struct wire_attributes *stated)
+{
+    if (stated->slow > WIRE_SLOW_BLOCK && stated->kind == WIRE_KIND_ANY)
+        stated->kind = WIRE_FANOUT;
 }
 
 void attributes_fix(struct wire_attributes *fixed, const struct wire_attributes *stated)

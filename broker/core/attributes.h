@@ -15,6 +15,9 @@ const char *attributes_unsupported(const struct wire_attributes *stated);
 bool attributes_differ(const struct wire_attributes *fixed, const struct wire_attributes *stated,
                        char *text, size_t size);
 
+/* States what follows from what is stated: only a fanout drops or cuts. */
+void attributes_imply(struct wire_attributes *stated);
+
 /* Fixes what is stated and was not fixed yet; the type is the caller's business, because it owns memory. */
 void attributes_fix(struct wire_attributes *fixed, const struct wire_attributes *stated);
 /* Fixes the rest to the defaults. */

@@ -36,20 +36,24 @@ static void refuse_name(struct refusal *r, const char *name, const char *fault)
              strnlen(name, WIRE_NAME_MAX + 1) > WIRE_NAME_MAX ? "..." : name, fault);
 }
 
-/* A phrase, or NULL: whoever acknowledges by hand has stated that the channel is no rendezvous. */
+/* A phrase, or NULL: whoever acknowledges by hand has stated that the channel is no rendezvous, and drops nothing. */
 static const char *hand_differs(const struct channel *ch, const struct wire_control *c)
 {
     if (c->bind_.manual_ack && channel_meets(ch))
         return "capacity is rendezvous, not at least 1, as acknowledging by hand needs it";
     if (ch->at_least_one && c->bind_.attributes.capacity == WIRE_RENDEZVOUS)
         return "capacity is at least 1, for a receiver that acknowledges by hand, not rendezvous";
+    if (c->bind_.manual_ack && fan_is_hasty(ch))
+        return "slow is drop-oldest or cut, not block, as acknowledging by hand needs it";
+    if (ch->at_least_one && c->bind_.attributes.slow > WIRE_SLOW_BLOCK)
+        return "slow is block, for a receiver that acknowledges by hand, not drop-oldest or cut";
     return NULL;
 }
 
 static void examine(struct refusal *r, const struct wire_control *c, const struct channel *ch)
 {
     const char *name = c->bind_.name, *fault;
-    struct wire_attributes fixed = { .type = "" };
+    struct wire_attributes fixed = { .type = "" }, stated = c->bind_.attributes;
     bool in = c->bind_.direction == WIRE_IN;
     char text[WIRE_TEXT_MAX - WIRE_NAME_MAX - sizeof "channel: '' "];
 
@@ -60,9 +64,10 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
     else if (c->bind_.reply)
         attributes_fix_rest(&fixed);
     r->code = WIRE_OK;
+    attributes_imply(&stated);
     if ((fault = in ? name_fault_in(name) : name_fault(name)) != NULL)
         refuse_name(r, name, fault);
-    else if ((fault = attributes_fault(&c->bind_.attributes)) != NULL)
+    else if ((fault = attributes_fault(&stated)) != NULL)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
     else if (c->bind_.direction == WIRE_OUT && c->bind_.senders_min > 0 && !c->bind_.autoclose)
         refuse(r, WIRE_BAD_ATTRIBUTE, name, "senders_min is stated without autoclose");
@@ -72,13 +77,16 @@ static void examine(struct refusal *r, const struct wire_control *c, const struc
         refuse(r, WIRE_BAD_ATTRIBUTE, name, fault);
     else if (name_is_reply(name) && !c->bind_.reply && reply_is_gone(ch))
         refuse(r, WIRE_NOT_FOUND, name, "who made it has gone, or it never was");
+    else if (c->bind_.manual_ack && c->bind_.attributes.slow > WIRE_SLOW_BLOCK)
+        refuse(r, WIRE_BAD_ATTRIBUTE, name,
+               "what drops or cuts keeps nothing until it is acknowledged by hand");
     else if (ch == NULL && c->bind_.must_exist)
         refuse(r, WIRE_NOT_FOUND, name, "it does not exist, and was to be bound only if it does");
-    else if (attributes_differ(&fixed, &c->bind_.attributes, text, sizeof text))
+    else if (attributes_differ(&fixed, &stated, text, sizeof text))
         refuse(r, WIRE_MISMATCH, name, text);
     else if (ch != NULL && (fault = hand_differs(ch, c)) != NULL)
         refuse(r, WIRE_MISMATCH, name, fault);
-    else if ((fault = attributes_unsupported(&c->bind_.attributes)) != NULL)
+    else if ((fault = attributes_unsupported(&stated)) != NULL)
         refuse(r, WIRE_UNSUPPORTED, name, fault);
 }
 
@@ -122,27 +130,42 @@ static void say_opened(struct channel *ch, const struct binding *except)
     }
 }
 
-static void fix(struct channel *ch, const struct binding *b, const struct wire_attributes *stated,
+/* It is a fanout from now on: whoever receives has a window. */
+static void open_windows(struct channel *ch)
+{
+    rn_assert(ch->next_position == 1);
+    list_each(&ch->in.bindings, at) fan_join(list_entry(at, struct binding, of_side));
+}
+
+static void fix(struct channel *ch, struct binding *b, const struct wire_attributes *stated,
                 char *type)
 {
+    bool fans = channel_fans(ch);
+
     attributes_fix(&ch->attributes, stated);
     if (type != NULL)
         ch->attributes.type = type;
     if (b->direction == WIRE_OUT || ch->is_reply)
         attributes_fix_rest(&ch->attributes);
+    if (!fans && channel_fans(ch))
+        open_windows(ch);
+    else if (fans && b->direction == WIRE_IN)
+        fan_join(b);
 }
 
 /* Makes channel (if there is none) and binding.  NULL: no memory, and nothing has changed. */
 static struct binding *establish(struct core_session *s, struct channel *ch,
                                  const struct wire_control *c)
 {
-    const struct wire_attributes *stated = &c->bind_.attributes;
+    struct wire_attributes implied = c->bind_.attributes;
+    const struct wire_attributes *stated = &implied;
     bool made = ch == NULL, states_type = stated->type[0] != '\0' &&
                                           !name_is_dead(c->bind_.name) && /* that stays raw */
                                           (made || ch->attributes.type[0] == '\0');
     struct binding *b;
     char *type = NULL;
 
+    attributes_imply(&implied);
     if (states_type && (type = strdup(stated->type)) == NULL)
         return NULL;
     if (made && (ch = channel_new(s->core, c->bind_.name)) == NULL)

@@ -32,6 +32,7 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     b->direction = direction;
     b->next_number = 1;
     init_hooks(b);
+    window_init(&b->window);
     meet_join(b);
     run_queue_init_timed(&b->outbox, &s->core->dues, match_expired);
     run_queue_init(&b->delivered);
@@ -55,6 +56,7 @@ void binding_free(struct binding *b)
     rn_assert(!due_pending(&b->silence));
     rn_assert(!hook_linked(&b->place.hook));
     rn_assert(!hook_linked(&b->mute));
+    rn_assert(!b->window.open);
     side_leave(b);
     if (hook_linked(&b->active))
         b->channel->n_active--;
@@ -121,9 +123,26 @@ void binding_will_speak(struct binding *b)
         hook_put(&b->session->core->speakers, &b->speaking);
 }
 
+/* Of a fanout: what it has lost here. */
+static void say_lost(struct binding *b)
+{
+    struct wire_control c = {
+        .what = WIRE_LOST_,
+        .lost = { .number = b->window.missed, .code = b->window.cut ? WIRE_SLOW : WIRE_OK },
+    };
+
+    b->window.missed_said = b->window.missed;
+    b->window.cut_said = b->window.cut;
+    binding_control(b, &c);
+}
+
 void binding_speak(struct binding *b)
 {
     hook_take(&b->speaking);
+    if (channel_fans(b->channel) && b->direction == WIRE_OUT && b->channel->queue.count == 0)
+        b->accepted = b->next_number - 1; /* all that has come was accepted by the flush */
+    if (b->window.missed_said != b->window.missed || b->window.cut_said != b->window.cut)
+        say_lost(b);
     if (b->grant > 0 || b->grant_bytes > 0) {
         struct wire_control c = {
             .what = WIRE_CREDIT,

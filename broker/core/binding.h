@@ -5,6 +5,7 @@
 #ifndef BROKER_CORE_BINDING_H
 #define BROKER_CORE_BINDING_H
 
+#include "broker/core/fan.h"
 #include "broker/core/offer.h"
 #include "broker/core/run.h"
 #include "broker/core/side.h"
@@ -67,6 +68,7 @@ struct binding {
     bool by_hand;     /* manual_ack; see settle.h */
     uint64_t in_hand; /* of held: taken and not settled */
     uint64_t last_delivery, taken_number, taken;
+    struct window window; /* on a fanout; see fan.h */
     uint32_t ask_waiting; /* as its last Ask said, ... */
     uint64_t ask_seen;    /* ... when it had seen the deliveries up to this */
     struct hook ready;    /* in channel->ready: has room for more */

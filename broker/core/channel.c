@@ -63,6 +63,7 @@ struct channel *channel_new(struct core *core, const char *name)
     side_init(&ch->out);
     line_init(&ch->line);
     run_queue_init_timed(&ch->queue, &core->dues, queue_expired);
+    fan_init(ch);
     run_queue_init(&ch->dying);
     hook_init(&ch->naps);
     hook_init(&ch->active);
@@ -100,16 +101,22 @@ void channel_free(struct channel *ch)
 
 uint64_t channel_buffered(const struct channel *ch)
 {
+    if (channel_fans(ch))
+        return ch->fan.behind + ch->dying.count;
     return ch->queue.count + ch->dying.count + ch->line.n_back;
 }
 
 uint64_t channel_used(const struct channel *ch)
 {
+    if (channel_fans(ch))
+        return ch->out.held + ch->queue.count + ch->fan.slots;
     return ch->out.held + channel_buffered(ch) + ch->in.held + ch->delayed;
 }
 
 uint64_t channel_used_bytes(const struct channel *ch)
 {
+    if (channel_fans(ch))
+        return ch->out.held_bytes + ch->queue.bytes + ch->fan.slots_bytes;
     return ch->out.held_bytes + ch->queue.bytes + ch->dying.bytes + ch->in.held_bytes +
            ch->delayed_bytes;
 }
@@ -161,6 +168,8 @@ void channel_cancel(struct channel *ch, int32_t reason)
         WIRE_CANCELLED; /* also when the close had come before: it will never be drained now */
     ch->reason = reason;
     ch->ledger.dropped_cancelled += meet_cancel(ch) + nap_drop_all(ch);
+    if (channel_fans(ch))
+        ch->ledger.dropped_cancelled += fan_cancel(ch);
     list_each(&ch->in.bindings, at)
     {
         struct binding *b = list_entry(at, struct binding, of_side);
@@ -177,7 +186,7 @@ void channel_cancel(struct channel *ch, int32_t reason)
 /* All credit is back, no claim is out, and nothing is buffered, or delivered and not taken (settled, if by hand). */
 static bool drained(const struct channel *ch)
 {
-    return channel_used(ch) == 0 && ch->line.n_offers == 0;
+    return channel_used(ch) == 0 && ch->line.n_offers == 0 && ch->fan.held == 0;
 }
 
 static void say_closed(struct channel *ch)
@@ -245,7 +254,10 @@ void channel_settle(struct channel *ch)
         if (ch->dying.count == 0) /* else who sends on and on would fill it */
             meet_settle(ch);
     } else {
-        match_settle(ch);
+        if (channel_fans(ch))
+            fan_settle(ch);
+        else
+            match_settle(ch);
         credit_settle(ch);
     }
 }
@@ -296,7 +308,7 @@ static void check_receiver(const struct binding *b)
     rn_assert(b->held == b->outbox.count + b->delivered.count + b->hand.count);
     rn_assert(b->held_bytes == b->outbox.bytes + b->delivered.bytes + b->hand.bytes);
     rn_assert(b->in_hand == settle_in_hand(b));
-    rn_assert(hook_linked(&b->turn) == (b->outbox.count > 0));
+    rn_assert(channel_fans(b->channel) || hook_linked(&b->turn) == (b->outbox.count > 0));
     rn_assert(!b->ended || b->held == 0);
     list_each(&b->delivered.head, at)
     {
@@ -331,7 +343,10 @@ void channel_check(const struct channel *ch)
     run_queue_check(&ch->queue);
     run_queue_check(&ch->dying);
     rn_assert(!ch->is_dead || (ch->dying.count == 0 && ch->out.n_bindings == 0));
-    check_order(ch);
+    if (channel_fans(ch))
+        fan_check(ch);
+    else
+        check_order(ch);
     list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
     nap_check(ch);
     ledger_check(&ch->ledger, channel_buffered(ch) + ch->in.held + ch->delayed);
@@ -342,6 +357,7 @@ void channel_check(const struct channel *ch)
         rn_assert(channel_used_bytes(ch) <= ch->attributes.capacity_bytes);
         rn_assert(list_empty(&ch->line.places));
     }
+    rn_assert(channel_fans(ch) || list_empty(&ch->fan.log));
     if (ch->closed)
         rn_assert(list_empty(&ch->out.askers));
     else

@@ -27,9 +27,11 @@ struct channel {
     struct autoclose autoclose;
 
     struct side in, out;
-    struct line line;       /* of senders, on a rendezvous */
-    struct run_queue queue; /* buffered: accepted, in no receiver's outbox; by position */
-    struct hook naps;       /* what is to be had later, see nap.h; so many elements and bytes: */
+    struct line line; /* of senders, on a rendezvous */
+    /* Buffered: accepted, in no receiver's outbox; by position.  Of a fanout: has come, and is not accepted. */
+    struct run_queue queue;
+    struct fan fan;
+    struct hook naps; /* what is to be had later, see nap.h; so many elements and bytes: */
     uint64_t delayed, delayed_bytes;
     struct run_queue
         dying;    /* given to nobody; to be buried when its dead letters have room, see dead.h */
@@ -63,9 +65,14 @@ static inline bool channel_meets(const struct channel *ch)
     return ch->attributes.capacity == WIRE_RENDEZVOUS;
 }
 
-/* Accepted, and given to no receiver; or dying. */
+static inline bool channel_fans(const struct channel *ch)
+{
+    return ch->attributes.kind == WIRE_FANOUT;
+}
+
+/* Accepted, and given to no receiver; or dying.  Of a fanout: for each window. */
 uint64_t channel_buffered(const struct channel *ch);
-/* Lent, buffered, delivered or delayed. */
+/* Lent, buffered, delivered or delayed; of a fanout: lent, has come, or is held for some window. */
 uint64_t channel_used(const struct channel *ch);
 uint64_t channel_used_bytes(const struct channel *ch);
 uint64_t channel_free_slots(const struct channel *ch);

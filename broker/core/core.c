@@ -34,6 +34,7 @@ struct core *core_new(const struct core_opts *opts)
     core->starved_at = INT64_MAX;
     hook_init(&core->sessions);
     hook_init(&core->dirty);
+    hook_init(&core->later);
     hook_init(&core->speakers);
     hook_init(&core->eager);
     hook_init(&core->idle);
@@ -184,6 +185,8 @@ static int handle_unbind(struct binding *b, bool abandoned)
     struct core_session *s = b->session;
     struct wire_control c = { .what = WIRE_UNBOUND, .bind = b->number };
 
+    if (channel_fans(b->channel))
+        fan_accept(b->channel);
     binding_speak(b); /* what was accepted of it, before the last word */
     struct channel *ch = leave(b, MATCH_UNBOUND, abandoned ? PARTING_ABANDONED : PARTING_IN_ORDER);
     (void)s->core->opts.out.control(s->owner, &c);
@@ -326,7 +329,20 @@ void core_flush(struct core *core)
         if (!list_empty(&s->turn))
             core->opts.out.ready(s->owner);
     }
+    while ((ch = list_first(&core->later, struct channel, dirty)) != NULL)
+        hook_put(&core->dirty, &ch->dirty);
+    core->round++;
     check_slowly(core);
+}
+
+bool core_unsettled(const struct core *core)
+{
+    return !list_empty(&core->dirty);
+}
+
+void core_again(struct channel *ch)
+{
+    hook_put(&ch->core->later, &ch->dirty);
 }
 
 bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
@@ -343,7 +359,7 @@ bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
     section->incarnation = b->channel->incarnation;
     section->epoch = b->channel->epoch;
     hook_take(&b->turn);
-    if (b->outbox.count > 0)
+    if (channel_fans(b->channel) ? fan_sendable(b) : b->outbox.count > 0)
         hook_put(&s->turn, &b->turn);
     check_slowly(core);
     return true;
@@ -449,7 +465,8 @@ uint64_t core_memory(const struct core *core, const char *name)
         bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered) +
                  run_queue_memory(&b->hand);
     }
-    return bytes + run_queue_memory(&ch->queue) + run_queue_memory(&ch->dying) + nap_memory(ch);
+    return bytes + run_queue_memory(&ch->queue) + run_queue_memory(&ch->dying) + nap_memory(ch) +
+           fan_memory(ch);
 }
 
 void core_totals(const struct core *core, struct core_totals *out)
@@ -458,7 +475,9 @@ void core_totals(const struct core *core, struct core_totals *out)
         .channels = core->n_forgotten,
         .accepted = core->totals.accepted,
         .taken = core->totals.taken,
-        .dropped = core->totals.dropped_cancelled,
+        .copied = core->totals.copied,
+        .dropped = core->totals.dropped_cancelled + core->totals.dropped_slow +
+                   core->totals.dropped_nobody + core->totals.left,
         .redelivered = core->totals.redelivered,
         .expired = core->totals.expired,
         .dead = core->totals.dead,

@@ -73,6 +73,9 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
  * it.  To be called after each batch of events of any kind, before core_pull(); a core that is not flushed is correct
  * but silent. */
 void core_flush(struct core *core);
+/* After the pulls that follow a flush: there is something to be settled again, by another flush, because what was pulled has
+ * freed slots, or was not, for which somebody waits. */
+bool core_unsettled(const struct core *core);
 
 /* The next section for the session: of its IN bindings in turn, at most max_bytes of elements but at least one
  * element.  true: *section is filled; its body is borrowed until the next call on the core, so copy it now.  false:
@@ -99,7 +102,7 @@ uint64_t core_memory(const struct core *core, const char *name);
 
 /* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time. */
 struct core_totals {
-    uint64_t channels, accepted, taken, dropped, redelivered, returned, expired, dead;
+    uint64_t channels, accepted, copied, taken, dropped, redelivered, returned, expired, dead;
 };
 void core_totals(const struct core *core, struct core_totals *out);
 

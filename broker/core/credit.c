@@ -111,6 +111,8 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for another incarnation or epoch of its channel";
     if (s->count == 0 || (s->flags & ~(WIRE_MANNER | WIRE_TIMED)) != 0)
         return "a section without elements or with unknown flags";
+    if ((s->flags & WIRE_TIMED) && channel_fans(ch))
+        return "a section of a fanout that has times";
     if (s->number != b->next_number)
         return "a section whose number is out of sequence";
     if (s->count > b->held)
@@ -159,7 +161,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     bool cancelled = ch->closed && ch->code == WIRE_CANCELLED;
     bool naps = s->delay_ms > 0 && !ch->closed;
     struct run *r = cancelled ? NULL : arrival(ch, s, frame);
-    struct nap *nap = r != NULL && naps ? nap_new(ch) : NULL;
+    struct nap *nap = r != NULL && naps ? nap_new(ch, NULL) : NULL;
     if (!cancelled && (r == NULL || (naps && nap == NULL))) {
         run_free(r);
         return -ENOMEM;
@@ -167,6 +169,13 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
 
     side_release(b, s->count, s->bytes);
     b->next_number += s->count;
+    binding_will_speak(b);
+    if (channel_fans(ch) && !cancelled) { /* it is accepted when somebody is there for it */
+        run_queue_push(&ch->queue, r);
+        if (!ch->closed)
+            touch(b);
+        return 0;
+    }
     b->accepted += s->count;
     ch->ledger.accepted += s->count;
     if (cancelled) {
@@ -177,7 +186,6 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     } else {
         channel_buffer(ch, r, ch->core->now_ns);
     }
-    binding_will_speak(b);
     if (!ch->closed)
         touch(b);
     return 0;
@@ -299,24 +307,42 @@ static void bring_back(struct channel *ch, const struct binding *asker)
         channel_doubt(ch);
 }
 
-void credit_settle(struct channel *ch)
+/* At the cost of receivers that are too slow for their channel. */
+static bool make_room(struct channel *ch, const struct binding *asker)
+{
+    uint64_t slots = channel_free_slots(ch), bytes = channel_free_bytes(ch);
+    uint64_t wanted = asker->weak ? 1 : asker->in_line;
+
+    if (!channel_fans(ch))
+        return false;
+    return fan_make_room(ch, wanted - least(wanted, slots),
+                         asker->first_bytes - least(asker->first_bytes, bytes));
+}
+
+/* false: there is not enough for somebody. */
+static bool serve_all(struct channel *ch, struct hook *list)
 {
     struct binding *b;
 
+    while ((b = list_first(list, struct binding, asking)) != NULL) {
+        if (serve(ch, b) || make_room(ch, b))
+            continue;
+        bring_back(ch, b);
+        return false;
+    }
+    return true;
+}
+
+void credit_settle(struct channel *ch)
+{
     if (ch->closed)
         return;
-    while ((b = list_first(&ch->out.askers, struct binding, asking)) != NULL) {
-        if (!serve(ch, b)) {
-            bring_back(ch, b);
-            return;
-        }
-    }
-    while ((b = list_first(&ch->out.weak, struct binding, asking)) != NULL) {
-        if (!serve(ch, b)) {
-            bring_back(ch, b);
-            return;
-        }
-    }
+    if (channel_fans(ch) && ch->fan.n_windows == 0 && !fan_is_hasty(ch))
+        return; /* nobody is there to send to */
+    if (!serve_all(ch, &ch->out.askers) || !serve_all(ch, &ch->out.weak))
+        return;
+    if (channel_fans(ch) && !list_empty(&ch->hungry))
+        fan_ease(ch);
     lend(ch);
 }
 

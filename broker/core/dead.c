@@ -2,6 +2,7 @@
 #include "broker/core/dead.h"
 
 #include "broker/core/attributes.h"
+#include "broker/core/batch.h"
 #include "broker/core/state.h"
 #include "proto/dead.h"
 #include "proto/name.h"
@@ -143,9 +144,10 @@ enum burial { BURIED, NO_ROOM, NO_MEMORY };
 /* Buries the first element of the first run. */
 static enum burial bury_one(struct channel *ch, struct channel *dead)
 {
-    const struct run *r = run_queue_first(&ch->dying);
+    struct run *r = run_queue_first(&ch->dying);
     struct wire_dead d = header_of(ch, r);
     size_t at = 0, len;
+    batch_look(r);
     const uint8_t *element = section_element(&r->s, &at, &len);
     size_t size = dead_size(&d, len);
 

@@ -7,8 +7,8 @@
 
 /* How much one Answer may take of an envelope, and what its parts take at most beside their strings. */
 #define ANSWER_BYTES  (WIRE_ENVELOPE_MAX / 2)
-#define CHANNEL_BYTES 336
-#define BINDING_BYTES 128
+#define CHANNEL_BYTES 384
+#define BINDING_BYTES 176
 #define CHANNELS_MAX  (ANSWER_BYTES / CHANNEL_BYTES + 1)
 #define BINDINGS_MAX  (ANSWER_BYTES / BINDING_BYTES + 1)
 
@@ -60,23 +60,31 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .delayed = ch->delayed,
         .expired = ch->ledger.expired,
         .dropped_cancelled = ch->ledger.dropped_cancelled,
+        .copied = ch->ledger.copied,
+        .dropped_slow = ch->ledger.dropped_slow,
+        .dropped_nobody = ch->ledger.dropped_nobody,
+        .dropped_left = ch->ledger.left,
+        .parked = channel_fans(ch) ? ch->queue.count : 0,
         .dead = ch->ledger.dead,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,
-        .bytes = ch->queue.bytes + ch->dying.bytes + ch->in.held_bytes + ch->delayed_bytes +
-                 ch->line.bytes + ch->line.back_bytes,
+        .bytes = channel_used_bytes(ch) - ch->out.held_bytes + ch->line.bytes + ch->line.back_bytes,
         .bindings = a->bindings + a->n_bindings,
     };
 }
 
 static struct wire_binding_info info_of(const struct binding *b)
 {
-    bool out = b->direction == WIRE_OUT;
+    bool out = b->direction == WIRE_OUT, window = !out && channel_fans(b->channel);
 
     return (struct wire_binding_info){
         .node = b->session->node,
         .direction = b->direction,
-        .accepted = b->accepted,
+        .accepted = window ? fan_due(b) : b->accepted,
+        .buffered = fan_behind(b),
+        .delayed = b->window.napping,
+        .lost = b->window.lost,
+        .dead = b->window.dead,
         .counts = b->counts,
         .lent = out ? b->held : 0,
         .delivered = out ? 0 : b->held,

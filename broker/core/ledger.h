@@ -1,6 +1,7 @@
 /* ledger.h - what became of the elements of one incarnation.   SPDX-License-Identifier: MIT
  *
- * accepted = taken + buffered + delivered + delayed + dropped + dead; each accepted element is in exactly one class.  What is
+ * accepted + copied = taken + buffered + delivered + delayed + dropped + dead; each accepted element is in exactly one class; in a
+ * fanout, each that went to a window is so once for each window, and `copied` says how often more than once.  What is
  * buffered, delivered and delayed the channel knows; here is what has come to its end. */
 #ifndef BROKER_CORE_LEDGER_H
 #define BROKER_CORE_LEDGER_H
@@ -9,9 +10,12 @@
 
 struct ledger {
     uint64_t accepted;
+    uint64_t copied; /* fanout: for more windows than one */
     uint64_t taken;
     uint64_t dropped_cancelled;
     uint64_t expired;
+    uint64_t dropped_slow, dropped_nobody; /* fanout */
+    uint64_t left; /* fanout: with receivers that have gone and had not taken it */
     uint64_t dead; /* in the channel of dead letters, where they count as accepted */
     uint64_t
         redelivered; /* beside the sum: elements that came back by a session's end, or were to come again */

@@ -5,6 +5,7 @@
  * at again when its turn comes.) */
 #include "broker/core/match.h"
 
+#include "broker/core/batch.h"
 #include "broker/core/dead.h"
 #include "broker/core/meet.h"
 #include "broker/core/settle.h"
@@ -56,7 +57,7 @@ static uint64_t unanswered(const struct binding *b)
 
 /* To be called whenever what b was given, asks or has taken changes: how many of its operations wait, and how many of
  * the elements that it holds are those that the others wait for. */
-static void recount(struct binding *b)
+void match_recount(struct binding *b)
 {
     uint64_t first = most(b->taken_number, b->ask_seen),
              end = b->ask_seen + least(b->ask_waiting, unseen(b));
@@ -69,7 +70,7 @@ static void recount(struct binding *b)
 
 /* How many bytes more may be sent ahead to b if the prefetch is left to us.  What a program has in its hands is not
  * ahead; how many bytes that is, is known about. */
-static uint64_t bytes_left(const struct binding *b)
+uint64_t match_bytes_left(const struct binding *b)
 {
     uint64_t bytes = b->held_bytes;
 
@@ -79,7 +80,7 @@ static uint64_t bytes_left(const struct binding *b)
 }
 
 /* How many more elements may be delivered to b now: to whoever waits, and ahead of time. */
-static uint64_t room(const struct binding *b)
+uint64_t match_room(const struct binding *b)
 {
     const struct channel *ch = b->channel;
     uint64_t capacity = ch->attributes.capacity > 0 ? (uint64_t)ch->attributes.capacity
@@ -91,8 +92,9 @@ static uint64_t room(const struct binding *b)
     if (b->by_hand && limit > 0) /* a bound on what it has, not only on what is sent ahead */
         return least(limit, capacity) - least(least(limit, capacity), b->held);
     if (limit == 0) {
-        limit = least(most(capacity / ch->in.n_bindings, 1), AUTO_MAX);
-        if (!waits(b) && bytes_left(b) == 0)
+        limit = channel_fans(ch) ? capacity : most(capacity / ch->in.n_bindings, 1);
+        limit = least(limit, AUTO_MAX);
+        if (!waits(b) && match_bytes_left(b) == 0)
             return 0;
     }
     limit = least(limit, capacity);
@@ -102,7 +104,12 @@ static uint64_t room(const struct binding *b)
 void match_place(struct binding *b)
 {
     struct channel *ch = b->channel;
-    bool has_room = !channel_meets(ch) && room(b) > 0;
+
+    if (channel_fans(ch)) {
+        fan_place(b);
+        return;
+    }
+    bool has_room = !channel_meets(ch) && match_room(b) > 0;
 
     if (has_room && !hook_linked(&b->ready)) {
         hook_put(&ch->ready, &b->ready);
@@ -126,7 +133,7 @@ static void assign(struct binding *b, struct run *r)
 {
     binding_deliver(b, r);
     side_hold(b, r->s.count, r->s.bytes, 0);
-    recount(b);
+    match_recount(b);
     match_place(b);
 }
 
@@ -135,9 +142,9 @@ static bool give(struct channel *ch, struct binding *b, uint64_t n)
 {
     struct run *r = run_queue_first(&ch->queue);
 
-    n = least(least(n, room(b)), r->s.count);
+    n = least(least(n, match_room(b)), r->s.count);
     if (b->prefetch == 0 && n > 1) {
-        n = most(1, least(n, section_fit(&r->s, bytes_left(b))));
+        n = most(1, least(n, section_fit(&r->s, match_bytes_left(b))));
     }
     rn_assert(n > 0);
     rn_reached_if(r->s.deliveries > 1, "match: an element is delivered again");
@@ -170,7 +177,7 @@ static bool serve(struct channel *ch, struct hook *list)
             hook_take(&b->weak_due);
             (void)side_answer(b, b->waiting);
             b->weak = false;
-            if (room(b) == 0) {
+            if (match_room(b) == 0) {
                 match_place(b);
                 continue;
             }
@@ -190,7 +197,7 @@ static bool spread(struct channel *ch)
     struct binding *b;
 
     while (ch->queue.count > 0 && (b = list_first(&ch->ready, struct binding, ready)) != NULL) {
-        if (room(b) == 0) {
+        if (match_room(b) == 0) {
             match_place(b);
             continue;
         }
@@ -222,7 +229,7 @@ static void unassign(struct binding *b, uint64_t n)
     if (b->outbox.count == 0)
         hook_take(&b->turn);
     side_give_back(b, back.count, back.bytes);
-    recount(b);
+    match_recount(b);
     run_queue_merge(&ch->queue, &back);
     match_place(b);
 }
@@ -328,7 +335,7 @@ int match_ask(struct binding *b, const struct wire_control *c, const char **why)
     b->weak = c->ask.weak;
     if (b->weak)
         side_wait(b, c->ask.waiting);
-    recount(b);
+    match_recount(b);
     if (c->ask.waiting > 0 && b->weak) {
         b->weak_until = core->now_ns + CORE_WEAK_NS;
         hook_put(&core->weak_due, &b->weak_due);
@@ -352,7 +359,7 @@ int match_taken(struct binding *b, uint64_t number, const char **why)
         return broken(why, "the number up to which was taken went back");
     b->taken_number = number;
     if (b->by_hand) {
-        recount(b);
+        match_recount(b);
         match_place(b);
         return 0;
     }
@@ -363,7 +370,7 @@ int match_taken(struct binding *b, uint64_t number, const char **why)
     ch->ledger.taken += count;
     side_release(b, count, bytes - q->bytes);
     if (!channel_meets(ch))
-        recount(b);
+        match_recount(b);
     match_place(b);
     return 0;
 }
@@ -437,7 +444,7 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
     b->fresh = n == b->recalled;
     side_give_back(b, back.count, back.bytes);
     side_answered(b);
-    recount(b);
+    match_recount(b);
     run_queue_merge(&b->channel->queue, &back);
     match_place(b);
     return 0;
@@ -448,24 +455,39 @@ void match_gave_back(struct binding *b, uint64_t n, uint64_t bytes)
     settle_hand(b);
     side_give_back(b, n, bytes);
     if (!channel_meets(b->channel))
-        recount(b);
+        match_recount(b);
     match_place(b);
+}
+
+/* The next run of its outbox.  NULL: no memory. */
+static struct run *next_run(struct binding *b, uint64_t max_bytes)
+{
+    struct run *r = run_queue_first(&b->outbox);
+    uint32_t fit;
+
+    batch_look(r);
+    fit = section_fit(&r->s, max_bytes);
+    if (!run_queue_cut_first(&b->outbox, fit > 0 ? fit : 1))
+        return NULL;
+    r = run_queue_first(&b->outbox);
+    run_queue_take(&b->outbox, r);
+    return r;
 }
 
 bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
 {
-    struct run *r = run_queue_first(&b->outbox);
-    uint32_t fit = section_fit(&r->s, max_bytes);
+    struct run *r = b->outbox.count > 0 ? next_run(b, max_bytes) : fan_next(b, max_bytes);
 
-    if (!run_queue_cut_first(&b->outbox, fit > 0 ? fit : 1))
+    if (r == NULL)
         return false;
-    r = run_queue_first(&b->outbox);
-    run_queue_take(&b->outbox, r);
+    batch_look(r);
     r->s.bind = b->number;
     if (!(r->s.flags & WIRE_OFFER)) /* what was committed was told its number then */
         r->s.number = b->last_delivery + 1;
     b->last_delivery = r->s.number + r->s.count - 1;
     run_queue_push(&b->delivered, r);
+    if (channel_fans(b->channel))
+        match_recount(b);
     side_place(b);
     *section = r->s;
     if (r->expiry != NULL)
@@ -494,16 +516,21 @@ void match_expired(struct run_queue *outbox, struct run *r)
     channel_after(ch);
 }
 
-uint64_t match_drop(struct binding *b)
+static void drop_runs(struct binding *b)
 {
-    uint64_t n = b->held;
-
     run_queue_free(&b->outbox);
     run_queue_free(&b->delivered);
     run_queue_free(&b->hand);
     hook_take(&b->turn);
     side_hand(b, 0);
     side_release(b, b->held, b->held_bytes);
+}
+
+uint64_t match_drop(struct binding *b)
+{
+    uint64_t n = b->held;
+
+    drop_runs(b);
     match_place(b);
     return n;
 }
@@ -518,6 +545,11 @@ void match_leave(struct binding *b, enum match_end how)
 {
     struct channel *ch = b->channel;
 
+    if (channel_fans(ch)) {
+        ch->ledger.left += fan_leave(b) + b->held;
+        drop_runs(b);
+        return;
+    }
     rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
     rn_reached_if(b->in_hand > 0, "match: what was taken and not acknowledged goes back");
     if (how == MATCH_SESSION_OVER && b->by_hand)

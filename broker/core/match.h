@@ -18,13 +18,19 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
 void match_gave_back(struct binding *b, uint64_t n, uint64_t bytes);
 
 void match_settle(struct channel *ch);
+/* To be called whenever what b was given, asks or has taken changes. */
+void match_recount(struct binding *b);
+/* How many more elements may be delivered to b now, and how many bytes more are sent ahead if the prefetch is left to us. */
+uint64_t match_room(const struct binding *b);
+uint64_t match_bytes_left(const struct binding *b);
 /* Looks whether b waits and has room; to be called whenever either may have changed. */
 void match_place(struct binding *b);
 /* Gives the next section of b's outbox, of at most max_bytes or one element.  false: no memory. */
 bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section);
 
 enum match_end { MATCH_UNBOUND, MATCH_SESSION_OVER };
-/* The binding goes: what it has not taken comes back; with deliveries + 1 when its session is over. */
+/* The binding goes: what it has not taken comes back, with deliveries + 1 when its session is over; of a fanout it is
+ * dropped, for nobody else is to have it. */
 void match_leave(struct binding *b, enum match_end how);
 /* A run of a binding's outbox has expired. */
 void match_expired(struct run_queue *outbox, struct run *r);

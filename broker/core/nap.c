@@ -11,6 +11,7 @@ struct nap {
     struct due due;
     struct hook hook; /* in channel->naps */
     struct channel *channel;
+    struct binding *owner; /* or NULL */
     struct run_queue runs;
     int64_t at_ns; /* when it ends */
     bool is_new;   /* it was not to be had before */
@@ -25,6 +26,8 @@ static void nap_leave(struct nap *nap)
     hook_take(&nap->hook);
     ch->delayed -= nap->runs.count;
     ch->delayed_bytes -= nap->runs.bytes;
+    if (nap->owner != NULL)
+        nap->owner->window.napping -= nap->runs.count;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -40,6 +43,8 @@ static void nap_end(struct nap *nap)
     struct run *r;
 
     nap_leave(nap);
+    if (nap->owner != NULL)
+        fan_again(nap->owner, &nap->runs);
     while (nap->is_new && (r = run_queue_first(&nap->runs)) != NULL) {
         run_queue_take(&nap->runs, r);
         channel_buffer(ch, r, at_ns);
@@ -77,13 +82,14 @@ static void nap_falls(struct due *due)
     channel_after(ch);
 }
 
-struct nap *nap_new(struct channel *ch)
+struct nap *nap_new(struct channel *ch, struct binding *owner)
 {
     struct nap *nap = malloc(sizeof *nap);
 
     if (nap == NULL)
         return NULL;
     nap->channel = ch;
+    nap->owner = owner;
     due_init(&nap->due, nap_falls);
     hook_init(&nap->hook);
     run_queue_init_timed(&nap->runs, &ch->core->dues, nap_expired);
@@ -97,6 +103,8 @@ void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
 
     ch->delayed += runs->count;
     ch->delayed_bytes += runs->bytes;
+    if (nap->owner != NULL)
+        nap->owner->window.napping += runs->count;
     run_queue_merge(&nap->runs, runs);
     hook_put(&ch->naps, &nap->hook);
     nap->at_ns = expiry_after(ch->core->now_ns, delay_ms);
@@ -129,15 +137,33 @@ void nap_end_all(struct channel *ch)
     }
 }
 
+static void nap_drop(struct nap *nap)
+{
+    nap_leave(nap);
+    run_queue_free(&nap->runs);
+    free(nap);
+}
+
 uint64_t nap_drop_all(struct channel *ch)
 {
     uint64_t n = ch->delayed;
     struct nap *nap;
 
-    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL) {
-        nap_leave(nap);
-        run_queue_free(&nap->runs);
-        free(nap);
+    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL)
+        nap_drop(nap);
+    return n;
+}
+
+uint64_t nap_drop_of(struct binding *owner)
+{
+    uint64_t n = owner->window.napping;
+    struct hook *next;
+
+    for (struct hook *at = owner->channel->naps.next; owner->window.napping > 0; at = next) {
+        struct nap *nap = list_entry(at, struct nap, hook);
+        next = at->next;
+        if (nap->owner == owner)
+            nap_drop(nap);
     }
     return n;
 }

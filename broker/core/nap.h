@@ -8,8 +8,8 @@
 
 struct nap;
 
-/* NULL: no memory. */
-struct nap *nap_new(struct channel *ch);
+/* `owner`: who is to have it again, in a fanout; else NULL.  NULL: no memory. */
+struct nap *nap_new(struct channel *ch, struct binding *owner);
 /* The runs nap from now on for that long; *runs is empty afterwards. */
 void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms);
 /* The same for r, which has just come: it has no place in the channel before it is to be had, and does not age. */
@@ -17,10 +17,12 @@ void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms);
 /* Frees it if it has not begun. */
 void nap_done(struct nap *nap);
 
-/* All that naps goes back to the queue now. */
+/* All that naps goes back to the queue, or to its owners, now. */
 void nap_end_all(struct channel *ch);
 /* Drops it all, and gives the number of elements. */
 uint64_t nap_drop_all(struct channel *ch);
+/* The same of one owner's. */
+uint64_t nap_drop_of(struct binding *owner);
 /* Bytes of memory that it takes. */
 uint64_t nap_memory(const struct channel *ch);
 void nap_check(const struct channel *ch);

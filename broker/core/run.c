@@ -5,6 +5,7 @@
  * one element of each of many frames would hold all of them. */
 #include "broker/core/run.h"
 
+#include "broker/core/batch.h"
 #include "broker/core/dead.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -20,6 +21,8 @@
 /* false: no memory; then all is as it was. */
 static bool run_fit(struct run *r)
 {
+    if (r->batch != NULL)
+        return true; /* that looks after its own bytes */
     if (r->frame->len <= FRAME_SMALL || (size_t)r->s.size * SMALL_PART >= r->frame->len)
         return true;
     struct frame *copy = frame_new(r->s.size);
@@ -42,6 +45,7 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
     r->claim = 0;
     r->epitaph = NULL;
     r->expiry = NULL;
+    r->batch = NULL;
     r->frame = frame_ref(frame);
     r->s = *s;
     if (run_fit(r))
@@ -50,12 +54,21 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
     return NULL;
 }
 
+/* Of a run that refers to a batch. */
+static void let_go(struct run *r, uint64_t position, uint32_t n)
+{
+    batch_let_go(r->batch, (uint32_t)(position - r->batch->position), n);
+}
+
 void run_free(struct run *r)
 {
     if (r == NULL)
         return;
     rn_assert(!hook_linked(&r->hook));
-    frame_unref(r->frame);
+    if (r->batch != NULL)
+        let_go(r, r->s.position, r->s.count);
+    else
+        frame_unref(r->frame);
     epitaph_unref(r->epitaph);
     expiry_free(r->expiry);
     free(r);
@@ -73,9 +86,11 @@ struct run *run_cut(struct run *r, uint32_t n)
         return NULL;
     }
     hook_init(&head->hook);
-    head->frame = frame_ref(r->frame);
+    head->frame = r->batch != NULL ? NULL : frame_ref(r->frame);
+    head->batch = r->batch;
     head->claim = r->claim;
     head->epitaph = epitaph_ref(r->epitaph);
+    batch_look(r);
     section_split(&r->s, &head->s, n);
     /* Without memory they share a frame that is too large for them; that is no reason not to go on. */
     (void)run_fit(head);
@@ -87,7 +102,10 @@ void run_shorten(struct run *r, uint32_t n)
 {
     struct wire_section gone;
 
+    batch_look(r);
     section_split(&r->s, &gone, n);
+    if (r->batch != NULL)
+        let_go(r, gone.position, n);
     (void)run_fit(r);
 }
 
@@ -141,6 +159,11 @@ void run_queue_push(struct run_queue *q, struct run *r)
     put_before(q, &q->head, r);
 }
 
+void run_queue_unshift(struct run_queue *q, struct run *r)
+{
+    put_before(q, q->head.next, r);
+}
+
 void run_queue_take(struct run_queue *q, struct run *r)
 {
     hook_take(&r->hook);
@@ -152,10 +175,11 @@ void run_queue_take(struct run_queue *q, struct run *r)
         expiry_leave(r->expiry);
 }
 
-/* Are b's elements those that followed a's in the same section? */
+/* Are b's elements those that followed a's in the same section?  What is between them in a batch is gone. */
 static bool follows(const struct run *a, const struct run *b)
 {
-    return a->frame == b->frame && a->s.body + a->s.size == b->s.body &&
+    return a->frame == b->frame && a->batch == b->batch &&
+           (a->batch != NULL || a->s.body + a->s.size == b->s.body) &&
            a->s.position + a->s.count == b->s.position && a->s.deliveries == b->s.deliveries &&
            expiry_same(a, b) &&
            !(a->s.flags & WIRE_OFFER); /* those of a rendezvous go one by one */
@@ -174,6 +198,7 @@ static void join(struct run_queue *q, struct run *r)
     before->s.bytes += r->s.bytes;
     before->s.size += r->s.size;
     hook_take(&r->hook);
+    r->s.count = 0; /* a batch is still held by the other */
     run_free(r);
 }
 
@@ -245,7 +270,9 @@ uint64_t run_queue_memory(const struct run_queue *q)
     list_each(&q->head, at)
     {
         const struct run *r = list_entry(at, struct run, hook);
-        bytes += sizeof *r + sizeof *r->frame + r->frame->len;
+        bytes += sizeof *r;
+        if (r->batch == NULL)
+            bytes += sizeof *r->frame + r->frame->len;
         bytes += r->expiry != NULL ? sizeof *r->expiry : 0;
     }
     return bytes;
@@ -260,8 +287,11 @@ void run_queue_check(const struct run_queue *q)
         const struct run *r = list_entry(at, struct run, hook);
         rn_assert(r->s.count > 0);
         rn_assert(r->s.deliveries > 0);
-        rn_assert(r->s.body >= r->frame->data);
-        rn_assert(r->s.body + r->s.size <= r->frame->data + r->frame->len);
+        rn_assert((r->frame == NULL) == (r->batch != NULL));
+        if (r->batch == NULL) {
+            rn_assert(r->s.body >= r->frame->data);
+            rn_assert(r->s.body + r->s.size <= r->frame->data + r->frame->len);
+        }
         if (r->expiry != NULL)
             expiry_check(r, q);
         count += r->s.count;

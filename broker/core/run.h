@@ -16,6 +16,7 @@ struct run {
     uint64_t claim;          /* rendezvous: by which it was committed to its receiver */
     struct epitaph *epitaph; /* dying: why, see dead.h; else NULL */
     struct expiry *expiry;   /* NULL: it never expires */
+    struct batch *batch; /* fanout: what has its bytes; frame is NULL; see batch.h.  Else NULL */
 };
 
 struct run_queue {
@@ -42,8 +43,9 @@ void run_queue_init_timed(struct run_queue *q, struct due_heap *dues,
 void run_queue_free(struct run_queue *q); /* frees what is in it */
 struct run *run_queue_first(const struct run_queue *q);
 struct run *run_queue_last(const struct run_queue *q);
-void run_queue_push(struct run_queue *q, struct run *r); /* takes r */
-void run_queue_take(struct run_queue *q, struct run *r); /* gives r */
+void run_queue_push(struct run_queue *q, struct run *r);    /* takes r */
+void run_queue_unshift(struct run_queue *q, struct run *r); /* the same, at the front */
+void run_queue_take(struct run_queue *q, struct run *r);    /* gives r */
 /* Puts each run of `from` where it belongs by position.  q is in order; `from` mostly is, else it takes longer. */
 void run_queue_merge(struct run_queue *q, struct run_queue *from);
 /* Drops the first n elements of the first run, n <= its count. */

@@ -124,28 +124,37 @@ static int take_range(struct binding *b, struct walk *w, const struct wire_range
     return 0;
 }
 
-static void comes_again(struct channel *ch, struct run_queue *back, struct nap *nap,
+static void comes_again(struct binding *b, struct run_queue *back, struct nap *nap,
                         uint64_t delay_ms)
 {
+    struct channel *ch = b->channel;
+
+    b->window.dead += back->count;
     ch->ledger.redelivered += dead_sift(ch, back);
+    b->window.dead -= back->count;
     if (nap != NULL && back->count > 0)
         nap_begin(nap, back, delay_ms);
+    else if (channel_fans(ch))
+        fan_again(b, back);
     else
         run_queue_merge(&ch->queue, back);
 }
 
 /* What a Settle is to do, and what it needs for that. */
 struct settling {
-    bool gone;               /* acknowledged, or expired */
+    bool gone;               /* acknowledged, expired, or lost */
     struct nap *nap;         /* again, but later */
     struct epitaph *epitaph; /* to die */
 };
 
 /* false: no memory. */
-static bool settling_begin(struct settling *s, struct channel *ch, const struct wire_control *c)
+static bool settling_begin(struct settling *s, struct binding *b, const struct wire_control *c)
 {
+    struct channel *ch = b->channel;
+    enum wire_verdict verdict = c->settle.verdict;
+
     *s = (struct settling){ 0 };
-    s->gone = c->settle.verdict == WIRE_DONE || c->settle.verdict == WIRE_EXPIRED;
+    s->gone = verdict == WIRE_DONE || verdict == WIRE_EXPIRED || verdict == WIRE_LOST;
     if (!ch->is_dead && !s->gone && c->settle.verdict != WIRE_AGAIN) {
         bool rejected = c->settle.verdict == WIRE_REJECTED;
         s->epitaph = epitaph_new(rejected ? WIRE_CAUSE_REJECTED : WIRE_CAUSE_REFUSED,
@@ -153,7 +162,7 @@ static bool settling_begin(struct settling *s, struct channel *ch, const struct 
         return s->epitaph != NULL;
     }
     if (!s->gone && c->settle.delay_ms > 0 && !ch->closed) {
-        s->nap = nap_new(ch);
+        s->nap = nap_new(ch, channel_fans(ch) ? b : NULL);
         return s->nap != NULL;
     }
     return true;
@@ -164,6 +173,16 @@ static void settling_end(struct settling *s)
     epitaph_unref(s->epitaph);
     if (s->nap != NULL)
         nap_done(s->nap);
+}
+
+/* May b say that?  A sentence, or NULL. */
+static const char *fault_of(const struct binding *b, enum wire_verdict verdict)
+{
+    if (verdict == WIRE_LOST && !(channel_fans(b->channel) && fan_is_hasty(b->channel)))
+        return "a delivery was lost in a channel that blocks";
+    if (!b->by_hand && verdict < WIRE_UNREADABLE)
+        return "a delivery was settled by a binding without manual_ack";
+    return NULL;
 }
 
 int settle_say(struct binding *b, const struct wire_control *c, const char **why)
@@ -180,11 +199,9 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         rn_reached("settle: what is settled was dropped");
         return 0; /* the Closed that says so crossed on the way */
     }
-    if (!b->by_hand && !expired && c->settle.verdict != WIRE_UNREADABLE) {
-        *why = "a delivery was settled by a binding without manual_ack";
+    if ((*why = fault_of(b, c->settle.verdict)) != NULL)
         return -EPROTO;
-    }
-    if (!settling_begin(&s, ch, c))
+    if (!settling_begin(&s, b, c))
         return -ENOMEM;
     run_queue_init(&back);
     for (uint32_t i = 0; i < c->settle.n_ranges && rc == 0; i++)
@@ -196,6 +213,10 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
     if (expired) {
         rn_reached("settle: what had left expires");
         ch->ledger.expired += count;
+    } else if (c->settle.verdict == WIRE_LOST) {
+        rn_reached("settle: a node has dropped what it had no room for");
+        b->window.lost += count;
+        ch->ledger.dropped_slow += count;
     } else if (s.gone) {
         b->taken += count;
         ch->ledger.taken += count;
@@ -204,9 +225,10 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
         rn_reached_if(c->settle.verdict == WIRE_UNREADABLE,
                       "settle: a codec has refused an element");
         rn_reached_if(channel_meets(ch), "settle: it was refused after a rendezvous");
+        b->window.dead += back.count;
         dead_die(ch, &back, s.epitaph);
     } else {
-        comes_again(ch, &back, s.nap, c->settle.delay_ms);
+        comes_again(b, &back, s.nap, c->settle.delay_ms);
     }
     settling_end(&s);
     return rc;

@@ -155,6 +155,8 @@ static bool spared(const struct binding *b)
 /* Of a rendezvous nothing is ever recalled. */
 static struct hook *place_of(struct binding *b)
 {
+    if (b->direction == WIRE_IN && channel_fans(b->channel))
+        return NULL; /* nobody else is to have it */
     if (channel_meets(b->channel) || b->ended || b->recalls > 0 || !b->fresh || spared(b))
         return NULL;
     if (b->held - b->in_hand > b->claimed)

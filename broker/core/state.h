@@ -16,6 +16,8 @@ struct core {
     struct channel *channels; /* uthash, by name */
     struct hook sessions;
     struct hook dirty;          /* channels to be settled */
+    struct hook later;          /* ... once more, when sessions have been pulled from */
+    uint64_t round;             /* flushes */
     struct hook speakers;       /* bindings with something to say */
     struct hook eager;          /* sessions to be told that they are ready */
     struct due_heap dues;       /* what falls due */
@@ -41,5 +43,8 @@ struct core_session {
     uint32_t last_bind;       /* the largest number that was used; numbers only grow */
     struct hook turn;         /* bindings with a filled outbox, in turn */
 };
+
+/* To be called while ch is settled: it is to be settled once more, when sessions have been pulled from. */
+void core_again(struct channel *ch);
 
 #endif

@@ -288,10 +288,50 @@ static void learn_attributes(struct handle *h, const struct wire_attributes *a)
 /* A receiver was told of a close: nothing of the stream may be left behind. */
 static void expect_drained(const struct world *w, uint64_t incarnation)
 {
-    for (size_t i = 0; i < w->elements.n && !w->mortal; i++) {
+    for (size_t i = 0; i < w->elements.n && !w->mortal && !w->fans; i++) {
         const struct element *e = &w->elements.at[i];
         rn_assert(e->incarnation != incarnation || !e->accepted || e->known_taken);
     }
+}
+
+/* The oldest n of what it has not taken are dropped, for it is too slow. */
+static void lose(struct handle *h, size_t n)
+{
+    struct wire_range range = { 0, n };
+
+    if (n == 0)
+        return;
+    range.first = h->store.at[0].number;
+    h->lost += n;
+    while (n-- > 0)
+        row_shift(&h->store);
+    say(h->node,
+        &(struct wire_control){
+            .what = WIRE_SETTLE,
+            .bind = h->number,
+            .settle = { .why = "", .verdict = WIRE_LOST, .ranges = &range, .n_ranges = 1 } });
+}
+
+static void cut_off(struct handle *h)
+{
+    h->cut = true;
+    lose(h, h->store.n);
+    handle_unbind(h);
+}
+
+/* Of a fanout that does not wait for it. */
+static void stay_small(struct handle *h)
+{
+    size_t most = (size_t)h->attributes.capacity;
+
+    if (h->prefetch > 0 && h->prefetch < most)
+        most = h->prefetch;
+    if (h->attributes.slow <= WIRE_SLOW_BLOCK || h->store.n <= most)
+        return;
+    if (h->attributes.slow == WIRE_SLOW_DROP_OLDEST)
+        lose(h, h->store.n - most);
+    else
+        cut_off(h);
 }
 
 static void hear(struct node *n, struct message *m)
@@ -362,6 +402,12 @@ static void hear(struct node *n, struct message *m)
         rn_assert(h->store.n == 0);
         rn_assert(h->hand.n == 0);
         break;
+    case WIRE_LOST_:
+        rn_assert(c->lost.number >= h->missed);
+        h->missed = c->lost.number;
+        if (c->lost.code == WIRE_SLOW && !h->unbinding)
+            cut_off(h);
+        break;
     default:
         rn_assert(!"a control that a core never sends");
     }
@@ -397,6 +443,7 @@ static void store(struct node *n, const struct message *m)
     }
     h->asked -= h->asked < s->count ? h->asked : s->count;
     work(h);
+    stay_small(h);
 }
 
 /* ---- moving -------------------------------------------------------------------------------------------------------- */
@@ -551,13 +598,15 @@ void pull(struct node *n)
 
 void flush(struct world *w)
 {
-    core_flush(w->core);
-    core_check(w->core);
-    for (size_t i = 0; i < w->nodes.n; i++) {
-        struct node *n = w->nodes.at[i];
-        if (n->session != NULL && n->ready && !n->frozen)
-            pull(n);
-    }
+    do {
+        core_flush(w->core);
+        core_check(w->core);
+        for (size_t i = 0; i < w->nodes.n; i++) {
+            struct node *n = w->nodes.at[i];
+            if (n->session != NULL && n->ready && !n->frozen)
+                pull(n);
+        }
+    } while (core_unsettled(w->core));
 }
 
 /* Its time has come, too. */
@@ -727,7 +776,7 @@ static void say_bind(struct handle *h, const char *name, const struct wire_attri
     c.bind_.name = name;
     c.bind_.direction = h->direction;
     c.bind_.attributes = *a;
-    c.bind_.prefetch = prefetch;
+    c.bind_.prefetch = h->prefetch = prefetch;
     c.bind_.autoclose = h->autoclose;
     c.bind_.senders_min = h->senders_min;
     c.bind_.manual_ack = h->by_hand;

@@ -58,11 +58,16 @@ struct handle {
     ROW(struct stored) store; /* IN: not taken */
     uint32_t receives;        /* IN: waiting */
     bool hoards;              /* IN: takes only for receives; gives back when asked */
+    uint32_t prefetch;        /* IN, as it was stated */
     bool by_hand;             /* IN: acknowledges by hand, ... */
     ROW(struct stored) hand;  /* ... and has not yet */
     uint64_t taken, taken_number, taken_said, last_position, seen, expired;
     bool in_order;          /* the positions of what was taken only grew */
     ROW(struct stored) got; /* what the receives got */
+
+    uint64_t lost,
+        missed; /* IN, of a fanout: dropped here for being slow, and by the home as it says */
+    bool cut;
 
     uint32_t asked;
     bool ask_again;
@@ -116,6 +121,7 @@ struct world {
     bool overtake;   /* controls may pass sections in the pipes */
     uint64_t max_pull;
     bool mortal; /* elements may die: so nobody knows what was drained */
+    bool fans;   /* there are fanouts: so it is not taken once what is sent once */
 };
 
 struct world *world_new(uint64_t seed);

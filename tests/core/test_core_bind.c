@@ -98,10 +98,8 @@ static void what_is_not_there_yet_is_unsupported(void **state)
     struct world *w = world_new(1);
     struct node *n = node_new(w, "node");
     const struct wire_attributes wishes[] = {
-        { .kind = WIRE_FANOUT, .type = "" },
         { .keep = WIRE_DISK, .type = "" },
         { .keep = WIRE_QUORUM, .type = "" },
-        { .slow = WIRE_SLOW_CUT, .type = "" },
     };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         struct handle *h = bind_with(n, "x", WIRE_OUT, &wishes[i], 0);

@@ -69,7 +69,7 @@ static void sound_node(const struct wire_node_info *n)
 
 static void sound_answer(const struct wire_control *c)
 {
-    must((unsigned)c->answer.code <= WIRE_FAILED);
+    must((unsigned)c->answer.code <= WIRE_SLOW);
     sound_text(c->answer.sentence, WIRE_TEXT_MAX);
     must((c->answer.n_channels == 0) == (c->answer.channels == NULL));
     must((c->answer.n_nodes == 0) == (c->answer.nodes == NULL));
@@ -100,7 +100,7 @@ static void sound_ranges(const struct wire_range *r, uint32_t n)
 
 void control_must_be_sound(const struct wire_control *c)
 {
-    must((c->what >= WIRE_BIND && c->what <= WIRE_SETTLE) ||
+    must((c->what >= WIRE_BIND && c->what <= WIRE_LOST_) ||
          (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW));
     switch (c->what) {
     case WIRE_BIND:
@@ -114,11 +114,11 @@ void control_must_be_sound(const struct wire_control *c)
         break;
     case WIRE_REFUSED:
     case WIRE_FAILED_:
-        must((unsigned)c->refused.code <= WIRE_FAILED);
+        must((unsigned)c->refused.code <= WIRE_SLOW);
         sound_text(c->refused.sentence, WIRE_TEXT_MAX);
         break;
     case WIRE_RECALL:
-        must((unsigned)c->recall.code <= WIRE_FAILED);
+        must((unsigned)c->recall.code <= WIRE_SLOW);
         must(!c->recall.closing || is_ending(c->recall.code));
         break;
     case WIRE_CLOSED_:
@@ -139,8 +139,11 @@ void control_must_be_sound(const struct wire_control *c)
         sound_text(c->report.host, WIRE_TEXT_MAX);
         sound_goroutines(c->report.goroutines, c->report.n_goroutines);
         break;
+    case WIRE_LOST_:
+        must(c->lost.code == WIRE_OK || c->lost.code == WIRE_SLOW);
+        break;
     case WIRE_SETTLE:
-        must((unsigned)c->settle.verdict <= WIRE_EXPIRED);
+        must((unsigned)c->settle.verdict <= WIRE_LOST);
         sound_text(c->settle.why, WIRE_WHY_MAX);
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;
@@ -171,7 +174,7 @@ static bool same_binding(const struct wire_binding_info *a, const struct wire_bi
 {
     return same_text(a->node, b->node) && alike(direction) && alike(accepted) &&
            same_counts(&a->counts, &b->counts) && alike(lent) && alike(delivered) && alike(taken) &&
-           alike(waiting);
+           alike(waiting) && alike(buffered) && alike(delayed) && alike(lost) && alike(dead);
 }
 
 static bool same_channel(const struct wire_channel_info *a, const struct wire_channel_info *b)
@@ -182,7 +185,8 @@ static bool same_channel(const struct wire_channel_info *a, const struct wire_ch
                 alike(buffered) && alike(delivered) && alike(delayed) && alike(expired) &&
                 alike(dropped_cancelled) && alike(dropped_purged) && alike(dropped_slow) &&
                 alike(dropped_nobody) && alike(dead) && alike(redelivered) && alike(lent) &&
-                alike(bytes) && alike(n_bindings);
+                alike(bytes) && alike(copied) && alike(dropped_left) && alike(parked) &&
+                alike(n_bindings);
 
     for (uint32_t i = 0; same && i < a->n_bindings; i++)
         same = same_binding(&a->bindings[i], &b->bindings[i]);
@@ -286,6 +290,8 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
                alike(report.last) &&
                same_goroutines(a->report.goroutines, a->report.n_goroutines, b->report.goroutines,
                                b->report.n_goroutines);
+    case WIRE_LOST_:
+        return alike(lost.number) && alike(lost.code);
     case WIRE_SETTLE:
         return alike(settle.verdict) && same_text(a->settle.why, b->settle.why) &&
                alike(settle.delay_ms) && alike(settle.n_ranges) &&

@@ -244,7 +244,9 @@ static void say_settle(struct hostile_binding *b, struct input *in, struct wire_
     uint64_t end = 0;
 
     c->what = WIRE_SETTLE;
-    c->settle.verdict = b->by_hand ? (enum wire_verdict)(how % 5) : WIRE_UNREADABLE;
+    c->settle.verdict = b->by_hand ? (enum wire_verdict)(how % 5)
+                        : how & 32 ? WIRE_LOST
+                                   : WIRE_UNREADABLE;
     c->settle.why = how & 16 ? "broken" : "";
     c->settle.delay_ms = how & 2 ? nearly(in, take(in)) : 0;
     c->settle.ranges = ranges;

@@ -292,12 +292,12 @@ FACT(refused_bind_leaves_the_channel_as_it_was)
     rn_chan *first = bound(a, "orders", RN_OUT, &(rn_bind_opts){ .capacity = 16 });
     rn_chan *c = rn_chan_new(sizeof(int64_t), 1, NULL);
     char why[300];
-    rn_bind_opts eight = { .capacity = 8 }, fanout = { .kind = RN_FANOUT };
+    rn_bind_opts eight = { .capacity = 8 }, disk = { .keep = RN_DISK };
     check_rc(rn_bind(b, "orders", RN_OUT, c, &rn_codec_int64, &eight, SOON), RN_EMISMATCH);
     check(rn_node_last_error(b, why, sizeof why) > 0);
     check(strstr(why, "16") != NULL);
     check(strstr(why, "8") != NULL);
-    check_rc(rn_bind(b, "fan", RN_IN, c, &rn_codec_int64, &fanout, SOON), -ENOTSUP);
+    check_rc(rn_bind(b, "disk", RN_IN, c, &rn_codec_int64, &disk, SOON), -ENOTSUP);
     check_rc(
         rn_bind(b, "none", RN_IN, c, &rn_codec_int64, &(rn_bind_opts){ .must_exist = true }, SOON),
         -ENOENT);

@@ -94,6 +94,9 @@ static void random_channel(struct sample *s, uint32_t at)
         .redelivered = random_number(),
         .lent = random_number(),
         .bytes = random_number(),
+        .copied = random_number(),
+        .dropped_left = random_number(),
+        .parked = random_number(),
         .bindings = s->bindings[at],
         .n_bindings = (uint32_t)random_below(INFOS + 1),
     };
@@ -108,6 +111,10 @@ static void random_channel(struct sample *s, uint32_t at)
             .delivered = random_number(),
             .taken = random_number(),
             .waiting = (uint32_t)random_number(),
+            .buffered = random_number(),
+            .delayed = random_number(),
+            .lost = random_number(),
+            .dead = random_number(),
         };
 }
 
@@ -162,7 +169,7 @@ static const enum wire_what whats[] = {
     WIRE_CREDIT,   WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED, WIRE_TAKEN,   WIRE_CLOSE,
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
-    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,
+    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -216,7 +223,7 @@ static void random_control(struct sample *s, enum wire_what what)
         break;
     case WIRE_REFUSED:
     case WIRE_FAILED_:
-        c->refused.code = (enum wire_code)random_below(WIRE_FAILED + 1);
+        c->refused.code = (enum wire_code)random_below(WIRE_SLOW + 1);
         c->refused.sentence = random_text(s, WIRE_TEXT_MAX);
         break;
     case WIRE_ASK:
@@ -278,7 +285,7 @@ static void random_control(struct sample *s, enum wire_what what)
         c->answer.n_nodes = (uint32_t)random_below(INFOS + 1);
         for (uint32_t i = 0; i < c->answer.n_nodes; i++)
             random_node(s, i);
-        c->answer.code = (enum wire_code)random_below(WIRE_FAILED + 1);
+        c->answer.code = (enum wire_code)random_below(WIRE_SLOW + 1);
         c->answer.sentence = random_text(s, WIRE_TEXT_MAX);
         break;
     case WIRE_CLAIM:
@@ -308,8 +315,12 @@ static void random_control(struct sample *s, enum wire_what what)
     case WIRE_GOODBYE:
         c->goodbye.unsent = random_chance(50);
         break;
+    case WIRE_LOST_:
+        c->lost.number = random_number();
+        c->lost.code = random_chance(50) ? WIRE_SLOW : WIRE_OK;
+        break;
     case WIRE_SETTLE:
-        c->settle.verdict = (enum wire_verdict)random_below(WIRE_EXPIRED + 1);
+        c->settle.verdict = (enum wire_verdict)random_below(WIRE_LOST + 1);
         c->settle.why = random_text(s, WIRE_WHY_MAX);
         c->settle.delay_ms = random_number();
         random_ranges(s);
@@ -468,6 +479,10 @@ static void same_control(const struct wire_control *a, const struct wire_control
     case WIRE_TAKEN:
     case WIRE_WITHDRAW:
         assert_int_equal(a->number, b->number);
+        break;
+    case WIRE_LOST_:
+        assert_int_equal(a->lost.number, b->lost.number);
+        assert_int_equal(a->lost.code, b->lost.code);
         break;
     case WIRE_SETTLE:
         assert_int_equal(a->settle.verdict, b->settle.verdict);
@@ -1233,7 +1248,7 @@ static void values_out_of_range_are_refused(void **state)
     c.bind_.attributes.keep = WIRE_KEEP_ANY;
     c.bind_.attributes.slow = (enum wire_slow)4;
     stranger_is_refused(&c);
-    c = (struct wire_control){ .what = WIRE_REFUSED, .refused = { (enum wire_code)17, "x" } };
+    c = (struct wire_control){ .what = WIRE_REFUSED, .refused = { (enum wire_code)99, "x" } };
     stranger_is_refused(&c);
     c = (struct wire_control){ .what = WIRE_FAILED_, .refused = { (enum wire_code) - 1, "x" } };
     stranger_is_refused(&c);
@@ -1249,7 +1264,7 @@ static void values_out_of_range_are_refused(void **state)
     c = (struct wire_control){ .what = WIRE_ANSWER,
                                .answer = { .channels = &channel, .n_channels = 1, .last = true } };
     stranger_is_refused(&c);
-    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .code = (enum wire_code)17 } };
+    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .code = (enum wire_code)99 } };
     stranger_is_refused(&c);
     c = (struct wire_control){ .what = WIRE_QUERY, .query_want = (enum wire_want)3 };
     stranger_is_refused(&c);
@@ -1264,10 +1279,12 @@ static void values_out_of_range_are_refused(void **state)
     node.voice = (enum wire_voice)3;
     stranger_is_refused(&c);
     struct wire_range range = { 1, 1 };
-    c = (struct wire_control){ .what = WIRE_SETTLE,
-                               .settle = { .verdict = (enum wire_verdict)(WIRE_EXPIRED + 1),
-                                           .ranges = &range,
-                                           .n_ranges = 1 } };
+    c = (struct wire_control){
+        .what = WIRE_SETTLE,
+        .settle = { .verdict = (enum wire_verdict)(WIRE_LOST + 1), .ranges = &range, .n_ranges = 1 }
+    };
+    stranger_is_refused(&c);
+    c = (struct wire_control){ .what = WIRE_LOST_, .lost = { .code = WIRE_CLOSED } };
     stranger_is_refused(&c);
     struct wire_wait wait = { "a", (enum wire_direction)2 };
     g = (struct wire_goroutine){ .waits = &wait, .n_waits = 1 };

@@ -1,0 +1,483 @@
+/* fan.c - see fan.h.   SPDX-License-Identifier: MIT
+ *
+ * Invariants: an open window holds every element of the log from its `next` on; positions in the log go on without a gap from
+ * there.  It is among the `caught` if there is none.  What a window was due is what it took, has, is to have, has lost, and
+ * what has died there. */
+#include "broker/core/fan.h"
+
+#include "broker/core/batch.h"
+#include "broker/core/match.h"
+#include "broker/core/nap.h"
+#include "broker/core/state.h"
+#include "runtime/assert.h"
+#include "runtime/reach.h"
+
+#define EASE_PART \
+    4 /* this part of a hasty channel is kept free for senders, if it must be at the cost of who is slow */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void fan_init(struct channel *ch)
+{
+    ch->fan = (struct fan){ .channel = ch };
+    hook_init(&ch->fan.log);
+    hook_init(&ch->fan.caught);
+}
+
+void window_init(struct window *w)
+{
+    hook_init(&w->caught);
+}
+
+bool fan_is_hasty(const struct channel *ch)
+{
+    return ch->attributes.slow > WIRE_SLOW_BLOCK;
+}
+
+/* ---- windows --------------------------------------------------------------------------------------------------- */
+
+uint64_t fan_behind(const struct binding *b)
+{
+    const struct window *w = &b->window;
+
+    return w->open ? b->channel->next_position - w->next : 0;
+}
+
+uint64_t fan_due(const struct binding *b)
+{
+    const struct window *w = &b->window;
+
+    return (w->open ? b->channel->next_position : w->left) - w->joined;
+}
+
+void fan_join(struct binding *b)
+{
+    struct fan *fan = &b->channel->fan;
+    struct window *w = &b->window;
+
+    rn_assert(!w->open);
+    w->open = true;
+    w->joined = w->next = b->channel->next_position;
+    hook_put(&fan->caught, &w->caught);
+    fan->n_windows++;
+    rn_reached_if(fan->parked, "fan: somebody comes, for whom something waits");
+    rn_reached_if(!list_empty(&fan->log), "fan: a receiver comes into the middle of a stream");
+}
+
+/* The window goes on by n elements of the batch that it is at. */
+static void step(struct binding *b, uint32_t n)
+{
+    struct window *w = &b->window;
+    struct batch *at = w->at;
+    uint32_t i = (uint32_t)(w->next - at->position);
+
+    batch_handed(at, i, n);
+    w->next += n;
+    at->fan->behind -= n;
+    if (i + n < at->count)
+        return;
+    w->at = batch_next(at);
+    if (w->at == NULL)
+        hook_put(&at->fan->caught, &w->caught);
+    else
+        rn_assert(w->at->position == w->next);
+}
+
+/* It will never have what comes before `until`.  Gives how many those are. */
+static uint64_t skip(struct binding *b, uint64_t until)
+{
+    struct window *w = &b->window;
+    uint64_t from = w->next;
+
+    while (w->next < until) {
+        struct batch *at = w->at;
+        uint32_t i = (uint32_t)(w->next - at->position);
+        uint32_t n = (uint32_t)least(until - w->next, at->count - i);
+        step(b, n);
+        batch_let_go(at, i, n);
+    }
+    return w->next - from;
+}
+
+/* It gets nothing any more.  Gives how many elements it was behind. */
+static uint64_t window_close(struct binding *b)
+{
+    struct window *w = &b->window;
+    uint64_t n;
+
+    if (!w->open)
+        return 0;
+    n = skip(b, b->channel->next_position);
+    hook_take(&w->caught);
+    w->left = w->next;
+    w->open = false;
+    b->channel->fan.n_windows--;
+    return n;
+}
+
+uint64_t fan_leave(struct binding *b)
+{
+    rn_reached_if(fan_behind(b) > 0, "fan: a window goes that was behind");
+    return window_close(b) + nap_drop_of(b);
+}
+
+bool fan_drained(const struct binding *b)
+{
+    return fan_behind(b) == 0 && b->held == 0 && b->window.napping == 0;
+}
+
+/* ---- accepting -------------------------------------------------------------------------------------------------- */
+
+static void append(struct channel *ch, struct batch *batch)
+{
+    struct fan *fan = &ch->fan;
+    struct binding *b;
+
+    batch->round = ch->core->round;
+    ch->next_position += batch->count;
+    ch->ledger.accepted += batch->count;
+    ch->ledger.copied += (uint64_t)batch->count * (fan->n_windows - 1);
+    fan->behind += (uint64_t)batch->count * fan->n_windows;
+    while ((b = list_first(&fan->caught, struct binding, window.caught)) != NULL) {
+        hook_take(&b->window.caught);
+        b->window.at = batch;
+        fan_place(b);
+    }
+}
+
+/* The first run that has come, or a part of it, becomes a batch.  false: no memory. */
+static bool accept_one(struct channel *ch)
+{
+    struct batch *batch;
+    struct run *r;
+
+    if (!run_queue_cut_first(&ch->queue, BATCH_MAX))
+        return false;
+    r = run_queue_first(&ch->queue);
+    run_queue_take(&ch->queue, r);
+    r->s.position = ch->next_position;
+    batch = batch_new(&ch->fan, r, ch->fan.n_windows);
+    if (batch == NULL) {
+        run_queue_unshift(&ch->queue, r);
+        return false;
+    }
+    append(ch, batch);
+    return true;
+}
+
+/* All that has come is accepted, and dropped. */
+static void accept_for_nobody(struct channel *ch, uint64_t *dropped)
+{
+    ch->ledger.accepted += ch->queue.count;
+    ch->next_position += ch->queue.count;
+    *dropped += ch->queue.count;
+    run_queue_free(&ch->queue);
+}
+
+/* What had come and was not accepted for a while is now: its senders are to know. */
+static void unpark(struct channel *ch)
+{
+    ch->fan.parked = false;
+    list_each(&ch->out.bindings, at) binding_will_speak(list_entry(at, struct binding, of_side));
+}
+
+void fan_accept(struct channel *ch)
+{
+    struct fan *fan = &ch->fan;
+
+    while (ch->queue.count > 0 && fan->n_windows > 0 && accept_one(ch))
+        continue;
+    if (ch->queue.count > 0 && fan->n_windows == 0 && fan_is_hasty(ch)) {
+        rn_reached("fan: dropped, because nobody is there");
+        accept_for_nobody(ch, &ch->ledger.dropped_nobody);
+    }
+    if (ch->queue.count > 0) {
+        rn_reached_if(fan->n_windows == 0, "fan: what has come waits for the first receiver");
+        fan->parked = true;
+        if (fan->n_windows > 0)
+            channel_doubt(ch); /* no memory now: look again in a while */
+    } else if (fan->parked) {
+        unpark(ch);
+    }
+}
+
+/* ---- handing on ------------------------------------------------------------------------------------------------- */
+
+/* So many elements a hasty node keeps; twice as many are on their way to it or there, as far as we know. */
+static uint64_t keeps(const struct binding *b)
+{
+    uint64_t capacity = (uint64_t)b->channel->attributes.capacity;
+
+    return b->prefetch > 0 ? least(b->prefetch, capacity) : capacity;
+}
+
+static uint64_t room_in_bytes(const struct binding *b)
+{
+    uint64_t most = b->channel->attributes.capacity_bytes;
+
+    return fan_is_hasty(b->channel) ? most - least(most, b->held_bytes) : match_bytes_left(b);
+}
+
+uint64_t fan_room(const struct binding *b)
+{
+    uint64_t limit = 2 * keeps(b);
+
+    if (!fan_is_hasty(b->channel))
+        return match_room(b);
+    if (b->ended || (b->held > 0 && room_in_bytes(b) == 0))
+        return 0;
+    return limit - least(limit, b->held);
+}
+
+bool fan_sendable(const struct binding *b)
+{
+    return b->outbox.count > 0 || (fan_behind(b) > 0 && fan_room(b) > 0);
+}
+
+void fan_place(struct binding *b)
+{
+    struct core_session *s = b->session;
+
+    if (!fan_sendable(b)) {
+        hook_take(&b->turn);
+        return;
+    }
+    if (hook_linked(&b->turn))
+        return;
+    if (list_empty(&s->turn) && !hook_linked(&s->eager))
+        hook_put(&s->core->eager, &s->eager);
+    hook_put(&s->turn, &b->turn);
+}
+
+struct run *fan_next(struct binding *b, uint64_t max_bytes)
+{
+    struct batch *at = b->window.at;
+    uint32_t i = (uint32_t)(b->window.next - at->position);
+    uint32_t n = (uint32_t)least(fan_room(b), at->count - i);
+    struct run *r;
+
+    n = batch_fit(at, i, n, least(max_bytes, room_in_bytes(b)));
+    r = batch_run(at, i, n > 0 ? n : 1);
+    if (r == NULL)
+        return NULL;
+    step(b, r->s.count);
+    side_hold(b, r->s.count, r->s.bytes, 0);
+    if (fan_is_hasty(b->channel))
+        channel_after(b->channel); /* slots came free */
+    return r;
+}
+
+void fan_again(struct binding *b, struct run_queue *back)
+{
+    uint64_t n = back->count, bytes = back->bytes;
+
+    rn_reached("fan: an element comes again to the same receiver");
+    run_queue_merge(&b->outbox, back);
+    side_hold(b, n, bytes, 0);
+    match_recount(b);
+    match_place(b);
+}
+
+/* ---- who is slow -------------------------------------------------------------------------------------------------- */
+
+/* The window that is behind most, or NULL. */
+static const struct binding *last_of_all(const struct channel *ch)
+{
+    const struct binding *last = NULL;
+
+    list_each(&ch->in.bindings, at)
+    {
+        const struct binding *b = list_entry(at, struct binding, of_side);
+        if (fan_behind(b) > 0 && (last == NULL || b->window.next < last->window.next))
+            last = b;
+    }
+    return last;
+}
+
+static void lose(struct binding *b, uint64_t n)
+{
+    b->window.lost += n;
+    b->window.missed += n;
+    b->channel->ledger.dropped_slow += n;
+    binding_will_speak(b);
+}
+
+static void be_slow(struct binding *b, uint64_t until)
+{
+    if (b->channel->attributes.slow == WIRE_SLOW_CUT) {
+        rn_reached("fan: the home cuts a window");
+        b->window.cut = true;
+        lose(b, window_close(b));
+    } else {
+        rn_reached("fan: the home drops the oldest");
+        lose(b, skip(b, until));
+    }
+    fan_place(b);
+}
+
+/* Up to where is the log to be given up, so that so many slots and bytes come free?  What was accepted since the last flush
+ * nobody can have been slow with: sessions are pulled from afterwards. */
+static uint64_t give_up_until(const struct channel *ch, uint64_t slots, uint64_t bytes)
+{
+    const struct binding *last = last_of_all(ch);
+    uint64_t n = 0, m = 0;
+
+    if (last == NULL)
+        return 0;
+    for (const struct batch *at = last->window.at; at != NULL; at = batch_next(at)) {
+        uint32_t i = at == last->window.at ? (uint32_t)(last->window.next - at->position) : 0;
+        if (at->round == ch->core->round)
+            break;
+        for (; i < at->count && (n < slots || m < bytes); i++, n++)
+            m += batch_bytes(at, i, 1);
+    }
+    return last->window.next + n;
+}
+
+/* false: there is nothing to be given up. */
+static bool give_up(struct channel *ch, uint64_t slots, uint64_t bytes)
+{
+    uint64_t until = give_up_until(ch, slots, bytes);
+    bool any = false;
+
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        if (fan_behind(b) == 0 || b->window.next >= until)
+            continue;
+        be_slow(b, until);
+        any = true;
+    }
+    return any;
+}
+
+bool fan_make_room(struct channel *ch, uint64_t slots, uint64_t bytes)
+{
+    if (ch->fan.behind == 0 || !fan_is_hasty(ch))
+        return false;
+    if (give_up(ch, slots, bytes))
+        return true;
+    core_again(ch); /* when the sessions have been pulled from */
+    return false;
+}
+
+void fan_ease(struct channel *ch)
+{
+    uint64_t slots = (uint64_t)ch->attributes.capacity, bytes = ch->attributes.capacity_bytes;
+
+    if (ch->fan.behind == 0 || !fan_is_hasty(ch))
+        return;
+    slots -= slots / EASE_PART;
+    bytes -= bytes / EASE_PART;
+    slots = ch->fan.slots > slots ? ch->fan.slots - slots : 0;
+    bytes = ch->fan.slots_bytes > bytes ? ch->fan.slots_bytes - bytes : 0;
+    if (slots > 0 || bytes > 0)
+        (void)give_up(ch, slots, bytes);
+}
+
+/* ---- ends ----------------------------------------------------------------------------------------------------------- */
+
+uint64_t fan_cancel(struct channel *ch)
+{
+    uint64_t n = 0;
+
+    fan_accept(ch);
+    list_each(&ch->in.bindings, at) n += window_close(list_entry(at, struct binding, of_side));
+    if (ch->queue.count > 0) { /* there was no memory to accept it */
+        accept_for_nobody(ch, &n);
+        unpark(ch);
+    }
+    return n;
+}
+
+/* Nothing more can come: each window that has had all is told so, without waiting for the others. */
+static void say_ends(struct channel *ch)
+{
+    if (!ch->closed || ch->out.held > 0 || ch->queue.count > 0)
+        return;
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        if (b->ended || !fan_drained(b))
+            continue;
+        rn_reached_if(ch->fan.held > 0, "fan: a window ends before others have had all");
+        binding_closed(b, ch->code, ch->reason);
+        fan_place(b);
+    }
+}
+
+void fan_settle(struct channel *ch)
+{
+    fan_accept(ch);
+    if (fan_is_hasty(ch) && ch->dying.count > 0) { /* and the dead letters have no room */
+        rn_reached("fan: a dead letter is dropped, because nothing waits for room");
+        ch->ledger.dropped_slow += ch->dying.count;
+        run_queue_free(&ch->dying);
+    }
+    say_ends(ch);
+}
+
+/* ---- looking -------------------------------------------------------------------------------------------------------- */
+
+uint64_t fan_memory(const struct channel *ch)
+{
+    uint64_t bytes = 0;
+
+    list_each(&ch->fan.log, at) bytes += batch_memory(list_entry(at, struct batch, hook));
+    return bytes;
+}
+
+static void check_window(const struct binding *b)
+{
+    const struct window *w = &b->window;
+    const struct channel *ch = b->channel;
+    uint64_t behind = fan_behind(b);
+
+    rn_assert(hook_linked(&w->caught) == (w->open && behind == 0));
+    rn_assert(!w->open || (w->at != NULL) == (behind > 0));
+    rn_assert(w->missed <= w->lost);
+    rn_assert(hook_linked(&b->turn) == fan_sendable(b));
+    if (behind > 0) {
+        rn_assert(w->next >= w->at->position);
+        rn_assert(w->next < w->at->position + w->at->count);
+    }
+    if (!ch->closed || ch->code != WIRE_CANCELLED)
+        rn_assert(fan_due(b) == b->taken + b->held + behind + w->napping + w->lost + w->dead);
+}
+
+void fan_check(const struct channel *ch)
+{
+    const struct fan *fan = &ch->fan;
+    uint64_t held = 0, behind = 0, holders = 0, slots = 0, napping = 0, position = 0;
+    uint32_t open = 0;
+
+    list_each(&ch->in.bindings, at)
+    {
+        const struct binding *b = list_entry(at, struct binding, of_side);
+        check_window(b);
+        open += b->window.open;
+        behind += fan_behind(b);
+        napping += b->window.napping;
+    }
+    list_each(&fan->log, at)
+    {
+        const struct batch *b = list_entry(at, struct batch, hook);
+        batch_check(b);
+        rn_assert(b->position >= position);
+        position = b->position + b->count;
+        held += b->n_held;
+        for (uint32_t i = 0; i < b->count; i++) {
+            holders += b->of[i].holders;
+            slots += (fan_is_hasty(ch) ? b->of[i].waiters : b->of[i].holders) > 0;
+        }
+    }
+    rn_assert(open == fan->n_windows);
+    rn_assert(behind == fan->behind);
+    rn_assert(held == fan->held);
+    rn_assert(slots == fan->slots);
+    rn_assert(napping == ch->delayed);
+    rn_assert(holders == behind + ch->in.held + ch->delayed + ch->dying.count);
+}
