@@ -433,6 +433,13 @@ uint64_t rn_chan_unsent(const rn_chan *bound)
 
 uint64_t rn_chan_lost(const rn_chan *bound)
 {
-    (void)bound; /* only a fanout loses anything */
-    return 0;
+    struct handle *h = handle_of(bound);
+    if (h == NULL)
+        return 0;
+    rn__chan_lock(h->chan);
+    uint64_t n = h->slow.here + h->slow.home;
+    handle_check_slowly(h);
+    rn__chan_unlock(h->chan);
+    handle_unref(h);
+    return n;
 }

@@ -190,6 +190,8 @@ void handle_attributes(struct side *side, const struct wire_attributes *a)
     rn__chan_lock(h->chan);
     h->capacity = a->capacity;
     h->capacity_bytes = a->capacity_bytes;
+    h->slow.policy = a->slow;
+    h->fans = a->kind == WIRE_FANOUT;
     node_mark(h->node, h);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
@@ -313,6 +315,8 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
         side->adjusted -= s->count;
         side_answered(side, s->count);
         handle_serve_locked(h);
+        if (h->slow.policy > WIRE_SLOW_BLOCK)
+            slow_look(h);
     } else {
         rn_reached("handle: elements come for a side that has ended");
     }

@@ -10,6 +10,7 @@
 #include "node/outbox.h"
 #include "node/parcel.h"
 #include "node/runnel.h"
+#include "node/slow.h"
 #include "node/store.h"
 #include "node/users.h"
 #include "proto/link/session.h"
@@ -113,9 +114,11 @@ struct handle {
     struct parcel_list
         turns; /* takers that wait until those before them have finished; by number */
     struct parcel_list leavers; /* who waits until the handle is over */
+    struct slow slow;
     struct pairing pairing;
     int64_t capacity; /* the named channel's; 0: not known */
     uint64_t capacity_bytes;
+    bool fans; /* it is a fanout */
 };
 TAILQ_HEAD(handle_list, handle);
 

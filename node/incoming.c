@@ -204,6 +204,10 @@ static int on_control(struct rn_node *n, const struct wire_control *c, struct fr
     case WIRE_COMMIT:
     case WIRE_ABORT: /* after Unbind too: they are its offers' verdicts */
         return handle_pairing(side, c);
+    case WIRE_LOST_:
+        if (!out)
+            slow_heard(side, c, bound);
+        return 0;
     case WIRE_OPENED:
         handle_attributes(side, &c->bound.attributes);
         return 0;

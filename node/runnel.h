@@ -23,7 +23,7 @@ extern "C" {
 #define RN_EMISMATCH  (-4112)       /* what the bind states differs from how the channel is */
 #define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it */
 #define RN_ESTALE     (-4114)       /* this delivery is not yours any more: its session is over */
-#define RN_ESLOW      (-4115)       /* reserved: cut off a fanout channel for being slow */
+#define RN_ESLOW      (-4115)       /* cut off a fanout channel for being slow, as it was declared */
 #define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */
 
 #define RN_NAME_MAX 256             /* a channel's name with its terminating zero */
@@ -107,15 +107,22 @@ enum rn_dir  { RN_IN, RN_OUT };     /* network -> this program; this program -> 
 enum rn_kind { RN_KIND_ANY, RN_QUEUE, RN_FANOUT };   /* each element to one receiver (as in Go); to every one */
 enum rn_keep { RN_KEEP_ANY, RN_MEMORY, RN_DISK, RN_QUORUM };   /* what an accepted element survives: nothing; kill -9
                                        and power loss of its broker; the loss of a broker */
-enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };   /* of a fanout */
+enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };   /* fanout: what a receiver that is slow
+                                       does: its senders wait (default); it loses its oldest; it is cut off */
 #define RN_RENDEZVOUS (-1)
 
 /* An attribute left zero agrees with whatever the channel is.  Each is fixed by the first bind that states it, and
  * the rest to their defaults when the first sender is bound.
  *
- * Today a channel is an RN_QUEUE that is kept in RN_MEMORY and whose senders wait (RN_SLOW_BLOCK).  A bind that
- * states RN_FANOUT, RN_DISK or RN_QUORUM is refused with -ENOTSUP;
- * RN_SLOW_DROP_OLDEST and RN_SLOW_CUT are refused with it too, or with -EINVAL on a stated RN_QUEUE. */
+ * RN_FANOUT: each element goes to every handle that was bound IN before it was accepted, to each in the channel's order, and
+ * each takes or acknowledges it for itself; who binds later gets what is accepted from then on.  While nobody is bound IN sends
+ * wait with RN_SLOW_BLOCK; else they are dropped.  RN_SLOW_DROP_OLDEST and RN_SLOW_CUT state RN_FANOUT (-EINVAL with a stated
+ * RN_QUEUE): sends do not wait for receivers.  A handle on which more than prefetch elements lie untaken (0: the channel's
+ * capacity) loses its oldest, or, cut, loses them all and fails with RN_ESLOW; so it does when its link does not keep up.
+ * rn_chan_lost() counts them.  manual_ack states RN_SLOW_BLOCK; a rendezvous cannot be a fanout (-EINVAL, RN_EMISMATCH),
+ * and what a fanout has does not expire yet (ttl_ns: -ENOTSUP, RN_EMISMATCH).
+ *
+ * Today a channel is kept in RN_MEMORY.  A bind that states RN_DISK or RN_QUORUM is refused with -ENOTSUP. */
 typedef struct rn_bind_opts {
     enum rn_kind kind;
     enum rn_keep keep;
@@ -187,7 +194,8 @@ typedef struct rn_send_opts {
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
  * capacity_bytes, for a trace context 58 bytes.  Times are in ms, rounded up, and count from when the home accepts the element: it
  * holds its slot from then on, and a send with confirm returns then, however long the delay.  Also -EBADF: the channel is not
- * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous. */
+ * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous; -ENOTSUP: times on a
+ * fanout. */
 int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, size_t opts_size,
                    rn_time deadline);
 static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_opts *opts,
@@ -216,7 +224,8 @@ int rn_flush(rn_chan *bound, rn_time deadline);
 
 uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and were not confirmed: so far, or when
                                        the session is over, ever; 0 if it is not bound.  Never blocks */
-uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here; 0 today */
+uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here, by this
+                                       process or on the way to it: so far, or ever.  Never blocks */
 
 /* ---- deliveries acknowledged by hand ------------------------------------
  * Bound IN with manual_ack and rn_codec_msg, a receive gives an element that holds its slot until the program has said what

@@ -165,6 +165,18 @@ bool store_pop(struct store *s, struct store_item *item)
     return true;
 }
 
+uint64_t store_first(const struct store *s)
+{
+    return s->len > 0 ? store_at((struct store *)s, 0)->next : 0;
+}
+
+void store_drop(struct store *s, uint64_t n)
+{
+    struct store_item item;
+    while (n-- > 0 && store_pop(s, &item))
+        frame_unref(item.frame);
+}
+
 uint32_t store_return(struct store *s, uint32_t n, uint64_t *first)
 {
     uint32_t given = 0;

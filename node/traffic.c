@@ -252,6 +252,8 @@ int traffic_taken(struct rn_node *n, struct side *side)
     int rc = side_tell_settled(n, side);
     if (rc == 0 && h->in.n_gaps > 0)
         rc = side_tell_expired(n, side);
+    if (rc == 0)
+        rc = slow_tell(n, side);
     if (rc < 0 || h->taken == h->taken_reported)
         return rc;
     struct wire_control c = { .what = WIRE_TAKEN, .bind = side->id, .number = h->taken };
