@@ -59,8 +59,10 @@ void fan_join(struct binding *b)
     struct window *w = &b->window;
 
     rn_assert(!w->open);
+    w->joined = w->next = w->left = b->channel->next_position;
+    if (b->channel->closed && b->channel->code == WIRE_CANCELLED)
+        return; /* what still comes is dropped */
     w->open = true;
-    w->joined = w->next = b->channel->next_position;
     hook_put(&fan->caught, &w->caught);
     fan->n_windows++;
     rn_reached_if(fan->parked, "fan: somebody comes, for whom something waits");
@@ -413,7 +415,6 @@ void fan_settle(struct channel *ch)
 {
     fan_accept(ch);
     if (fan_is_hasty(ch) && ch->dying.count > 0) { /* and the dead letters have no room */
-        rn_reached("fan: a dead letter is dropped, because nothing waits for room");
         ch->ledger.dropped_slow += ch->dying.count;
         run_queue_free(&ch->dying);
     }

@@ -563,6 +563,29 @@ static void who_cancels_drops_what_no_window_has_taken(void **state)
     }
 }
 
+static void what_crosses_the_cancellation_is_dropped(void **state)
+{
+    (void)state;
+    struct world *w = fan_world();
+    struct handle *in = bind_fan(w, WIRE_IN, WIRE_SLOW_BLOCK, 10, 0);
+    struct handle *out = bind_fan(w, WIRE_OUT, WIRE_SLOW_BLOCK, 10, 0);
+    receives(in, 100);
+    world_pump(w);
+    sends(out, 20, 8);
+    world_pump(w);
+    assert_true(out->credit > 0);
+    handle_close(in, -7);
+    struct handle *late = bind_fan(w, WIRE_IN, WIRE_SLOW_ANY, 0, 0);
+    while (move_up(in->node) || move_up(late->node))
+        flush(w);
+    uint32_t more = (uint32_t)out->credit;
+    sends(out, more, 8); /* it does not know yet */
+    world_pump(w);
+    assert_true(late->closed);
+    assert_int_equal(info(w)->dropped_cancelled, more);
+    world_free(w);
+}
+
 /* ---- binds ---------------------------------------------------------------------------------------------------------- */
 
 static void refused(const struct wire_attributes *first, const struct wire_attributes *second,
@@ -824,6 +847,7 @@ int main(void)
         cmocka_unit_test(what_is_lost_in_a_channel_that_blocks_breaks_the_rules),
         cmocka_unit_test(each_window_is_drained_and_told_of_the_close),
         cmocka_unit_test(who_cancels_drops_what_no_window_has_taken),
+        cmocka_unit_test(what_crosses_the_cancellation_is_dropped),
         cmocka_unit_test(what_contradicts_a_fanout_is_refused_with_a_sentence),
         cmocka_unit_test(who_states_that_it_drops_states_a_fanout),
         cmocka_unit_test(whatever_happens_the_ledger_balances_and_there_is_no_gap),
