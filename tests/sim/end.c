@@ -96,12 +96,16 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
         opts->capacity_bytes = w->config.channel[channel].capacity_bytes;
         opts->max_deliveries = w->config.max_deliveries;
         opts->ttl_ns = w->config.channel[channel].ttl_ns;
+        opts->slow = w->config.channel[channel].slow;
+        opts->kind = opts->slow == RN_SLOW_ANY ? RN_QUEUE : RN_FANOUT;
     }
     if (dir == RN_IN)
         opts->prefetch = w->config.channel[channel].prefetch;
     else
         opts->confirm = w->config.confirm;
-    opts->manual_ack = dir == RN_IN && w->config.by_hand && w->config.channel[channel].capacity > 0;
+    opts->manual_ack = dir == RN_IN && w->config.by_hand &&
+                       w->config.channel[channel].capacity > 0 &&
+                       w->config.channel[channel].slow <= RN_SLOW_BLOCK;
 }
 
 /* NULL: it did not hold, try again. */
@@ -291,7 +295,8 @@ static void choose_times(struct world *w, const struct end *e, uint32_t element,
     static const int64_t times_ns[] = { 1, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC };
     int64_t ttl_ns = w->config.channel[e->channel].ttl_ns;
 
-    if (!w->config.timed || w->config.channel[e->channel].capacity == 0)
+    if (!w->config.timed || w->config.channel[e->channel].capacity == 0 ||
+        w->config.channel[e->channel].slow != RN_SLOW_ANY)
         return;
     if (sim_chance(w, 30))
         opts->ttl_ns = times_ns[sim_below(w, 4)];

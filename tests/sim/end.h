@@ -68,6 +68,8 @@ struct receiver_job {
     struct sharing *sharing;
 };
 void receiver_run(struct receiver_job *j);
+/* What the oracle, and what judges fanouts, is to call that end, of a receiver. */
+uint32_t receiver_handle(struct world *w, const struct end *e, bool alone);
 
 /* Reads the dead letters of a channel, until `over` says that there will be no more, and all have come. */
 struct mourner_job {

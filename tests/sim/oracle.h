@@ -27,6 +27,9 @@ void oracle_free(struct oracle *o);
 unsigned oracle_home(const struct oracle *o); /* the present one: 0, 1, ... */
 void oracle_home_lost(struct oracle *o);      /* the broker has crashed */
 
+/* That channel is a fanout: what comes to whom is judged in listeners.h, and the capacity not at all. */
+void oracle_fans(struct oracle *o, int channel);
+
 /* ---- sending ---- */
 /* A handle that sends, to this incarnation of a channel (0: it is a local one).  `least`: the channel is to close when
  * such senders have gone, so many of them in order; 0: it does not ask for that. */
@@ -47,6 +50,10 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
  * for ever.  When its send is known to have been accepted: by now. */
 void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t ttl_ns);
 void oracle_accepted(struct oracle *o, uint32_t element);
+/* Its send gave 0, and is not in doubt. */
+bool oracle_is_sent(const struct oracle *o, uint32_t element);
+/* Handles that have lost their session. */
+uint64_t oracle_sessions_ended(const struct oracle *o);
 /* A receiver has no more use for the channel: what nobody has taken may be dropped. */
 void oracle_cancelled(struct oracle *o, int channel, unsigned home);
 /* A sender's handle has lost its session. */

@@ -131,7 +131,7 @@ static struct sharing *share(struct world *w, bool yes, int channel, int node, e
     *s = (struct sharing){ .users = SHARERS };
     s->end = end_open(w, channel, node, dir);
     if (dir == RN_IN)
-        s->handle = oracle_handle(w->oracle, channel, s->end.home, s->end.incarnation, false);
+        s->handle = receiver_handle(w, &s->end, /* alone= */ false);
     return s;
 }
 

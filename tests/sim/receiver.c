@@ -29,6 +29,38 @@ union element {
     rn_msg msg;
 };
 
+static enum rn_slow slow_of(const struct world *w, int channel)
+{
+    return w->config.channel[channel].slow;
+}
+
+static bool is_fan(const struct receiver *r)
+{
+    return slow_of(r->w, r->job->channel) != RN_SLOW_ANY;
+}
+
+uint32_t receiver_handle(struct world *w, const struct end *e, bool alone)
+{
+    enum rn_slow slow = slow_of(w, e->channel);
+    uint32_t handle = oracle_handle(w->oracle, e->channel, e->home, e->incarnation, alone);
+
+    if (slow != RN_SLOW_ANY)
+        listeners_joined(w->listeners, handle, e->incarnation, slow, alone);
+    return handle;
+}
+
+static void session_ended(struct receiver *r, uint32_t handle)
+{
+    oracle_session_ended(r->w->oracle, handle);
+    listeners_ended(r->w->listeners, handle);
+}
+
+static void note_lost(struct receiver *r)
+{
+    if (is_fan(r))
+        listeners_lost(r->w->listeners, r->handle, rn_chan_lost(r->end.chan));
+}
+
 static void think(struct world *w, int channel)
 {
     int64_t most_ns = w->config.channel[channel].think_ns;
@@ -62,11 +94,17 @@ static int settle(struct receiver *r, int k)
     if (rc == 0 && again) {
         w->faults[FAULT_NACK]++;
         oracle_again(w->oracle, r->handle, held.element, too_often);
+        if (is_fan(r))
+            listeners_again(w->listeners, r->handle, held.element, too_often);
     } else if (rc == 0 && reject) {
         w->faults[FAULT_REJECT]++;
         oracle_rejected(w->oracle, r->handle, held.element);
+        if (is_fan(r))
+            listeners_rejected(w->listeners, r->handle, held.element);
     } else if (rc == 0) {
         oracle_acknowledged(w->oracle, r->handle, held.element);
+        if (is_fan(r))
+            listeners_acknowledged(w->listeners, r->handle, held.element);
     } else if (rc == RN_ESTALE) {
         w->faults[FAULT_STALE]++;
         oracle_let_go(w->oracle, held.element);
@@ -86,6 +124,8 @@ static void settle_all(struct receiver *r)
 /* The end is going: what it holds may be with others from now on, and when it has gone it is too late for verdicts. */
 static void let_go_all(struct receiver *r)
 {
+    if (is_fan(r))
+        listeners_leaves(r->w->listeners, r->handle);
     for (int k = 0; k < r->n_held; k++)
         oracle_let_go(r->w->oracle, r->held[k].element);
 }
@@ -115,7 +155,7 @@ static void leave(struct receiver *r)
         end_close(r->w, &r->end);
     settle_late(r);
     if (!r->end.in_order)
-        oracle_session_ended(r->w->oracle, r->handle);
+        session_ended(r, r->handle);
 }
 
 static void enter(struct receiver *r)
@@ -124,9 +164,9 @@ static void enter(struct receiver *r)
 
     r->last = r->w->senders_left[j->channel] == 0;
     r->end = end_open(r->w, j->channel, j->node, RN_IN);
-    r->handle = oracle_handle(r->w->oracle, j->channel, r->end.home, r->end.incarnation,
-                              r->w->config.channel[j->channel].receivers == 1 &&
-                                  !r->w->config.shared_handles && !r->end.by_hand);
+    r->handle = receiver_handle(r->w, &r->end,
+                                (is_fan(r) || r->w->config.channel[j->channel].receivers == 1) &&
+                                    !r->w->config.shared_handles && !r->end.by_hand);
 }
 
 /* Has the session ended, or may it have without anybody's having been told? */
@@ -149,17 +189,17 @@ static void rebind(struct receiver *r)
     settle_late(r);
     ends |= !r->end.in_order;
     if (ends)
-        oracle_session_ended(r->w->oracle, handle);
+        session_ended(r, handle);
     enter(r);
-    if (!ends)
+    if (!ends && !is_fan(r))
         r->handle = handle;
 }
 
 /* The handle has failed.  What it has taken and not reported may come again, if its session has ended. */
-static void begin_anew(struct receiver *r, bool session_ended)
+static void begin_anew(struct receiver *r, bool session_is_over)
 {
-    if (session_ended)
-        oracle_session_ended(r->w->oracle, r->handle);
+    if (session_is_over)
+        session_ended(r, r->handle);
     leave(r);
     enter(r);
 }
@@ -192,10 +232,15 @@ static void took_one(struct receiver *r, union element *e)
     if (r->end.by_hand) {
         if (e->msg.deliveries > deliveries_most(w))
             sim_fail("element %u came for the %uth time", element, e->msg.deliveries);
-        oracle_delivered(w->oracle, r->handle, element, e->msg.deliveries);
+        if (is_fan(r))
+            listeners_delivered(w->listeners, r->handle, element, e->msg.deliveries);
+        else
+            oracle_delivered(w->oracle, r->handle, element, e->msg.deliveries);
         r->held[r->n_held++] = (struct held){ e->msg, element };
     } else {
         oracle_received(w->oracle, r->handle, element);
+        if (is_fan(r))
+            listeners_received(w->listeners, r->handle, element);
         rn_bytes_free(b);
     }
 }
@@ -218,11 +263,24 @@ static bool closed(struct receiver *r)
     const struct sim_config *c = &r->w->config;
 
     oracle_closed(r->w->oracle, r->handle, end_reason(r->w, &r->end));
+    note_lost(r);
+    r->w->faults[FAULT_LOST] += rn_chan_lost(r->end.chan);
+    if (is_fan(r) && !oracle_is_cancelled(r->w->oracle, r->job->channel, r->end.home))
+        listeners_closed(r->w->listeners, r->handle);
     if (r->last || !(c->early_close || c->cancels || c->autoclose))
         return false;
     rn_sleep(rn_after(r->w->config.lease_ns / 100));
     begin_anew(r, false); /* it has nothing left that could come again */
     return true;
+}
+
+/* A fanout has cut it off. */
+static void cut_off(struct receiver *r)
+{
+    r->w->faults[FAULT_CUT]++;
+    note_lost(r);
+    listeners_cut(r->w->listeners, r->handle);
+    begin_anew(r, session_ends(r));
 }
 
 /* A verdict comes too late only if the session is over, or what was held was dropped. */
@@ -256,8 +314,12 @@ static bool receive(struct receiver *r)
         return true;
     }
     oracle_calls(w->oracle, r->handle);
+    if (is_fan(r))
+        listeners_calls(w->listeners, r->handle, +1);
     rc = op_perform(w, &r->end, &e, RN_RECV, patience(r));
     oracle_returns(w->oracle, r->handle);
+    if (is_fan(r))
+        listeners_calls(w->listeners, r->handle, -1);
     if (rc == 0)
         took_one(r, &e);
     if (rc == 0)
@@ -268,6 +330,8 @@ static bool receive(struct receiver *r)
         rn_sleep(rn_after(100 * RN_US));
     else if (end_is_over(rc))
         session_over(r);
+    else if (rc == RN_ESLOW && is_fan(r))
+        cut_off(r);
     else if (rc == -ENOMEM && w->config.refusals)
         begin_anew(r, session_ends(r));
     else if (rc != RN_ECLOSED)

@@ -109,6 +109,8 @@ static void went_well(struct sender *s, uint32_t id, bool confirmed)
     if (confirmed)
         oracle_accepted(s->w->oracle, id);
     s->sent[s->n_sent++] = id;
+    if (c->channel[s->job->channel].slow != RN_SLOW_ANY)
+        listeners_sent(s->w->listeners, id, (uint64_t)c->channel[s->job->channel].capacity);
     oracle_capacity(s->w->oracle, s->job->channel, s->end.home,
                     (size_t)c->channel[s->job->channel].capacity, receives_yield(c));
     if (c->rebinds && s->sharing == NULL && sim_chance(s->w, 5))
@@ -121,6 +123,9 @@ static bool send(struct sender *s, uint32_t order)
 {
     struct world *w = s->w;
     uint32_t id = oracle_try(w->oracle, s->end.sender, s->job->sender, order);
+    listeners_tried(w->listeners, id,
+                    w->config.channel[s->job->channel].slow != RN_SLOW_ANY ? s->end.incarnation
+                                                                           : 0);
     bool last = order + 1 == w->config.channel[s->job->channel].elements;
     rn_bytes b;
     int rc;

@@ -71,6 +71,8 @@ static int run(void *arg)
     program_run(&world);
     world_close(&world);
     oracle_finish(world.oracle);
+    listeners_finish(world.listeners, world.oracle);
+    listeners_free(world.listeners);
     add_counts(&world);
     oracle_free(world.oracle);
     return 0;

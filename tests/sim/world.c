@@ -11,12 +11,26 @@
 #define KEEPER_LEASE_NS (30 * RN_SEC)
 
 const char *const sim_fault_names[FAULT_KINDS] = {
-    "breaks",           "lost frames",   "one-way partitions",
-    "partitions",       "freezes",       "sleeps of the broker",
-    "crashes",          "node closes",   "broker crashes",
-    "clock jumps",      "cancellations", "failures",
-    "refused elements", "late starts",   "nacks",
-    "stale verdicts",   "rejections",    "dead letters",
+    "breaks",
+    "lost frames",
+    "one-way partitions",
+    "partitions",
+    "freezes",
+    "sleeps of the broker",
+    "crashes",
+    "node closes",
+    "broker crashes",
+    "clock jumps",
+    "cancellations",
+    "failures",
+    "refused elements",
+    "late starts",
+    "nacks",
+    "stale verdicts",
+    "rejections",
+    "dead letters",
+    "lost for being slow",
+    "cut for being slow",
 };
 
 /* ---- chance ---- */
@@ -163,6 +177,12 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->headers = one_in(&rng, 3);
     configure_times(c, &rng);
     c->calls = one_in(&rng, 4);
+    for (int i = 0; i < c->channels; i++)
+        if (one_in(&rng, 4) && c->channel[i].capacity > 0) {
+            c->channel[i].slow = (enum rn_slow)ONE_OF(&rng, RN_SLOW_BLOCK, RN_SLOW_BLOCK,
+                                                      RN_SLOW_DROP_OLDEST, RN_SLOW_CUT);
+            c->channel[i].ttl_ns = 0; /* what a fanout has does not expire yet */
+        }
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -211,6 +231,9 @@ static void describe_traits(const struct sim_config *c)
 
 void sim_describe(const struct sim_config *c)
 {
+    static const char *const kinds[] = { "", ", fanout", ", fanout that drops",
+                                         ", fanout that cuts" };
+
     fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms",
             (unsigned long long)c->seed, c->nodes, (long long)(c->delay_max_ns / RN_US),
             (long long)(c->lease_ns / RN_MS));
@@ -218,12 +241,13 @@ void sim_describe(const struct sim_config *c)
     for (int i = 0; i < c->channels; i++)
         fprintf(
             stderr,
-            "  channel %d: capacity %lld / %llu bytes, prefetch %u, %d senders x %u of <= %u bytes, "
+            "  channel %d%s: capacity %lld / %llu bytes, prefetch %u, %d senders x %u of <= %u bytes, "
             "%d receivers thinking <= %lld us, ttl %lld ms\n",
-            i, (long long)c->channel[i].capacity, (unsigned long long)c->channel[i].capacity_bytes,
-            c->channel[i].prefetch, c->channel[i].senders, c->channel[i].elements,
-            c->channel[i].element_max, c->channel[i].receivers,
-            (long long)(c->channel[i].think_ns / RN_US), (long long)(c->channel[i].ttl_ns / RN_MS));
+            i, kinds[c->channel[i].slow], (long long)c->channel[i].capacity,
+            (unsigned long long)c->channel[i].capacity_bytes, c->channel[i].prefetch,
+            c->channel[i].senders, c->channel[i].elements, c->channel[i].element_max,
+            c->channel[i].receivers, (long long)(c->channel[i].think_ns / RN_US),
+            (long long)(c->channel[i].ttl_ns / RN_MS));
 }
 
 /* ---- broker and nodes ---- */
@@ -309,7 +333,9 @@ static int decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
         w->faults[FAULT_REFUSAL]++;
         if (sim_chance(w, 50))
             return -ENOMEM; /* it is to come again */
-        oracle_refused(w->oracle, element_id(&(rn_bytes){ .data = (uint8_t *)bytes, .len = len }));
+        uint32_t id = element_id(&(rn_bytes){ .data = (uint8_t *)bytes, .len = len });
+        oracle_refused(w->oracle, id);
+        listeners_refused(w->listeners, id);
         return REFUSAL;
     }
     return rn_codec_bytes.decode(rn_codec_bytes.ctx, bytes, len, elem);
@@ -331,6 +357,10 @@ void world_open(struct world *w, const struct sim_config *c)
 {
     *w = (struct world){ .config = *c, .rng = c->seed ^ UINT64_C(0x5bd1e995) };
     w->oracle = oracle_new(c->channels);
+    w->listeners = listeners_new(c->refusals);
+    for (int i = 0; i < c->channels; i++)
+        if (c->channel[i].slow != RN_SLOW_ANY)
+            oracle_fans(w->oracle, i);
     if (c->local) {
         local_open(w);
         return;

@@ -7,6 +7,7 @@
 #include "broker/shard.h"
 #include "node/node.h"
 #include "proto/link/memlink.h"
+#include "tests/sim/listeners.h"
 #include "tests/sim/oracle.h"
 
 #define SIM_NODES_MAX    5
@@ -31,6 +32,8 @@ enum sim_fault {
     FAULT_STALE,      /* a verdict comes too late */
     FAULT_REJECT,     /* a receiver rejects an element */
     FAULT_DEATH,      /* one goes to the dead letters */
+    FAULT_LOST,       /* a receiver of a fanout loses an element, because it is slow */
+    FAULT_CUT,        /* one is cut off */
     FAULT_KINDS
 };
 extern const char *const sim_fault_names[FAULT_KINDS];
@@ -87,8 +90,9 @@ struct sim_config {
         int senders, receivers;
         uint32_t elements; /* per sender */
         uint32_t element_max;
-        int64_t think_ns; /* a receiver's pause between elements, at most */
-        int64_t ttl_ns;   /* 0: none */
+        int64_t think_ns;  /* a receiver's pause between elements, at most */
+        int64_t ttl_ns;    /* 0: none */
+        enum rn_slow slow; /* RN_SLOW_ANY: it is a queue, else a fanout */
     } channel[SIM_CHANNELS_MAX];
 };
 
@@ -114,6 +118,7 @@ struct world {
     struct sim_config config;
     uint64_t rng;
     struct oracle *oracle;
+    struct listeners *listeners; /* of fanouts */
 
     rn_chan *local[SIM_CHANNELS_MAX]; /* the channels, if they are local ones */
     rn_codec codec;                   /* of those that receive */
