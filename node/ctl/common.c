@@ -306,6 +306,13 @@ bool ctl_session_over(int rc)
     return rc == RN_ESESSION || rc == RN_EHOMELOST;
 }
 
+const char *ctl_slow_name(enum rn_slow slow)
+{
+    static const char *const names[] = { "-", "block", "drop-oldest", "cut" };
+
+    return (unsigned)slow < RN_LEN(names) ? names[slow] : "?";
+}
+
 int ctl_say_failed(const char *verb, const char *name, int rc)
 {
     if (rc == RN_ECANCELED)

@@ -74,6 +74,9 @@ int ctl_bind(rn_chan **chan, rn_node *node, const char *name, enum rn_dir dir,
 /* true for the errors after which a handle is over and a fresh one may go on. */
 bool ctl_session_over(int rc);
 
+/* As the option --slow has it; "-": not fixed. */
+const char *ctl_slow_name(enum rn_slow slow);
+
 /* Says why an operation on a bound channel failed; `verb`: "send to", "receive from".  Gives
  * CTL_FAILED. */
 int ctl_say_failed(const char *verb, const char *name, int rc);

@@ -7,17 +7,28 @@
 #include "node/ctl/verbs.h"
 #include "node/ctl/when.h"
 
-enum { COLUMNS = 11, CELL = 24 };
+enum { STATE = 10, COLUMNS = 12, CELL = 24 };
 
 static const char *const headings[COLUMNS] = { "NAME",     "CAPACITY", "SENDERS", "RECEIVERS",
                                                "BUFFERED", "ACCEPTED", "TAKEN",   "DELAYED",
-                                               "EXPIRED",  "TTL",      "STATE" };
+                                               "EXPIRED",  "TTL",      "STATE",   "KIND" };
 
 static const char *state_of(const struct wire_channel_info *info)
 {
     if (!info->closed)
         return "open";
-    return info->buffered + info->delivered + info->lent > 0 ? "closing" : "closed";
+    return info->buffered + info->delivered + info->lent + info->parked > 0 ? "closing" : "closed";
+}
+
+static void kind_of(char cell[CELL], const struct wire_attributes *a)
+{
+    if (a->kind == WIRE_FANOUT && a->slow > WIRE_SLOW_BLOCK)
+        snprintf(cell, CELL, "fanout,%s", ctl_slow_name((enum rn_slow)a->slow));
+    else
+        snprintf(cell, CELL, "%s",
+                 a->kind == WIRE_FANOUT  ? "fanout"
+                 : a->kind == WIRE_QUEUE ? "queue"
+                                         : "-");
 }
 
 /* The cells of a row but the first; the name is as long as it likes. */
@@ -40,7 +51,8 @@ static void row_fill(char cell[COLUMNS][CELL], const struct wire_channel_info *i
         when_show_ms(cell[9], CELL, (uint64_t)info->attributes.ttl_ms);
     else
         snprintf(cell[9], CELL, "-");
-    snprintf(cell[10], CELL, "%s", state_of(info));
+    snprintf(cell[STATE], CELL, "%s", state_of(info));
+    kind_of(cell[STATE + 1], &info->attributes);
 }
 
 static void widen(int *width, const char *text)
@@ -64,15 +76,15 @@ static void print_table(const struct channels *cs)
             widen(&width[c], cell[c]);
     }
     printf("%-*s", width[0], headings[0]);
-    for (int c = 1; c < COLUMNS - 1; c++)
+    for (int c = 1; c < STATE; c++)
         printf("  %*s", width[c], headings[c]);
-    printf("  %s\n", headings[COLUMNS - 1]);
+    printf("  %-*s  %s\n", width[STATE], headings[STATE], headings[STATE + 1]);
     for (size_t i = 0; i < cs->n; i++) {
         row_fill(cell, &cs->info[i]);
         printf("%-*s", width[0], cs->info[i].name);
-        for (int c = 1; c < COLUMNS - 1; c++)
+        for (int c = 1; c < STATE; c++)
             printf("  %*s", width[c], cell[c]);
-        printf("  %s\n", cell[COLUMNS - 1]);
+        printf("  %-*s  %s\n", width[STATE], cell[STATE], cell[STATE + 1]);
     }
 }
 

@@ -172,6 +172,17 @@ static void acknowledge(struct receiver *r, size_t written)
         r->held[i].end -= written;
 }
 
+/* Nothing is lost in silence: of a fanout that does not wait for its receivers. */
+static void say_lost(const struct receiver *r)
+{
+    uint64_t lost = r->chan != NULL ? rn_chan_lost(r->chan) : 0;
+
+    if (lost > 0)
+        ctl_say("%" PRIu64
+                " element%s of channel \"%s\" %s lost here, because this receiver was too slow",
+                lost, lost == 1 ? "" : "s", r->name, lost == 1 ? "was" : "were");
+}
+
 static int receiver_rebind(struct receiver *r, int why)
 {
     if (why == RN_EHOMELOST) {
@@ -183,6 +194,7 @@ static int receiver_rebind(struct receiver *r, int why)
                 " lines; the last of them may come again; going on",
                 r->taken);
     }
+    say_lost(r);
     rn_chan_unref(r->chan);
     r->chan = NULL;
     return receiver_bind(r);
@@ -303,6 +315,10 @@ static int receive_all(struct receiver *r)
                 return CTL_FAILED;
             continue;
         }
+        if (rc == RN_ESLOW)
+            return ctl_say(
+                "channel \"%s\" has cut this receiver off, because it was too slow; lines that came: %" PRIu64,
+                r->name, r->taken);
         if (rc < 0)
             return ctl_signal(r->run) ? CTL_FAILED : ctl_say_failed("receive from", r->name, rc);
         r->taken++;
@@ -326,6 +342,7 @@ static int receiver_work(struct receiver *r)
         return ctl_say("out of memory");
     status = receive_all(r);
     rn_shield(1);
+    say_lost(r);
     rn_group_free(watch);
     rc = flush_out(r, rn_after(CTL_GRACE_NS));
     if (status == CTL_OK)
@@ -424,7 +441,7 @@ static const struct argp_option recv_options[] = {
 
 static const char recv_doc[] =
     "Prints each element of the channel NAME as a line, until the channel is closed and drained. "
-    "Several receivers of a channel share its elements.\v"
+    "Several receivers of a channel share its elements; of a fanout each gets all that are sent while it is there.\v"
     "Elements are printed as they are: those of a program that sends other things than text are "
     "not readable.\n\n"
     "  $ runnel recv jobs | while read -r job; do ./work \"$job\"; done\n\n"

@@ -345,7 +345,9 @@ enum {
     OPT_TTL,
     OPT_CHANNEL_TTL,
     OPT_DELAY,
-    OPT_AT
+    OPT_AT,
+    OPT_FANOUT,
+    OPT_SLOW
 };
 
 static uint32_t small_number(const char *text, const char *what, const struct argp_state *state)
@@ -355,6 +357,15 @@ static uint32_t small_number(const char *text, const char *what, const struct ar
     if (n > UINT32_MAX)
         argp_error(state, "%s %s is too large", what, text);
     return (uint32_t)n;
+}
+
+static enum rn_slow slow_named(const char *text, const struct argp_state *state)
+{
+    for (int slow = RN_SLOW_BLOCK; slow <= RN_SLOW_CUT; slow++)
+        if (strcmp(text, ctl_slow_name((enum rn_slow)slow)) == 0)
+            return (enum rn_slow)slow;
+    argp_error(state, "--slow %s: it is block, drop-oldest or cut", text);
+    return RN_SLOW_ANY;
 }
 
 static error_t parse_send(int key, char *arg, struct argp_state *state)
@@ -376,6 +387,12 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_MAX_DELIVERIES:
         s->bind.max_deliveries = small_number(arg, "--max-deliveries", state);
+        return 0;
+    case OPT_FANOUT:
+        s->bind.kind = RN_FANOUT;
+        return 0;
+    case OPT_SLOW:
+        s->bind.slow = slow_named(arg, state);
         return 0;
     case OPT_CAPACITY:
         s->bind.capacity = ctl_number(arg, "--capacity", state);
@@ -414,6 +431,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
             argp_error(state, "--senders-min needs --autoclose");
         if (s->times.delay_ns && s->times.at)
             argp_error(state, "--delay or --at, not both");
+        if (s->bind.slow && s->bind.kind != RN_FANOUT)
+            argp_error(state, "--slow needs --fanout");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -431,6 +450,12 @@ static const struct argp_option send_options[] = {
       "With --autoclose: not before N of them have gone in order; those that died do not count",
       0 },
     { "capacity", OPT_CAPACITY, "N", 0, "The channel holds N elements between send and receive",
+      0 },
+    { "fanout", OPT_FANOUT, NULL, 0,
+      "Each line goes to every receiver that is there when it is sent, not to one of them", 0 },
+    { "slow", OPT_SLOW, "WHAT", 0,
+      "With --fanout, what a receiver that is slow does: block, senders wait for it (the default); drop-oldest, it "
+      "loses what it has not taken, the oldest first; cut, it ends with a failure",
       0 },
     { "max-deliveries", OPT_MAX_DELIVERIES, "N", 0,
       "An element that comes back from N receivers by hand goes to the dead letters", 0 },
@@ -452,7 +477,8 @@ static const struct argp_option send_options[] = {
 
 static const char send_doc[] =
     "Sends each line of the FILEs (of standard input, if there are none), without its newline, "
-    "into the channel NAME. A channel that is full makes it wait until somebody receives.\v"
+    "into the channel NAME. A channel that is full makes it wait until somebody receives; so does a "
+    "fanout that blocks while nobody is there.\v"
     "Exit status 0 means that the broker has accepted every line, however late it is to be had; to --autoclose a sender that ends with another one has "
     "died.\n\n"
     "  $ runnel send jobs --close < jobs.txt\n"
