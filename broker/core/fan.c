@@ -220,7 +220,9 @@ static uint64_t room_in_bytes(const struct binding *b)
 {
     uint64_t most = b->channel->attributes.capacity_bytes;
 
-    return fan_is_hasty(b->channel) ? most - least(most, b->held_bytes) : match_bytes_left(b);
+    if (fan_is_hasty(b->channel))
+        return most - least(most, b->held_bytes);
+    return b->prefetch > 0 ? UINT64_MAX : match_bytes_left(b);
 }
 
 uint64_t fan_room(const struct binding *b)

@@ -119,9 +119,10 @@ static error_t parse_ls(int key, char *arg, struct argp_state *state)
 }
 
 static const char ls_doc[] =
-    "Lists the channels of the broker: how many elements each may hold, who is bound to it, how "
-    "many elements wait in it and how many it has accepted and handed out since it was made; how many wait for their time, or "
-    "were too old to be handed out, and how old its elements may become.\v"
+    "Lists the channels of the broker: how many elements each may hold, who is bound to it, how many elements wait in it and how "
+    "many it has accepted and handed out since it was made (in a fanout those that wait and were handed out are counted once for "
+    "each receiver); how many wait for their time, or were too old to be handed out, and how old its elements may become; and its "
+    "kind: of a fanout also what is done with receivers that are slow, if senders do not wait for them.\v"
     "States: open; closing: closed, and its receivers still have elements to take; closed.";
 
 int ls_main(int argc, char **argv, struct ctl_opts *opts)

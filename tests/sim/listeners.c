@@ -340,6 +340,8 @@ void listeners_finish(const struct listeners *l, const struct oracle *oracle)
             check_gapless(l, i);
         if (one->closed && !one->cut && !one->ended)
             check_complete(l, i, seen, oracle);
+        if (one->closed && !one->cut && one->lost > 0 && one->slow == RN_SLOW_CUT)
+            sim_fail("handle %u has lost something, and was not cut off for it", i);
         if (one->cut && (one->slow != RN_SLOW_CUT || one->lost == 0))
             sim_fail("handle %u was cut off, though it was not too slow", i);
     }
