@@ -1,6 +1,6 @@
 # examples.cmake - examples/: programs, and modules for runnel-node; bench/: measurements; all against librunnel alone.
 # SPDX-License-Identifier: MIT
-set(example_modules wordcount_lines wordcount_worker wordcount_collect)
+set(example_modules squares wordcount_lines wordcount_worker wordcount_collect)
 
 sources_of(examples GLOB examples/*.c)
 foreach(source IN LISTS examples)

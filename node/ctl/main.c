@@ -13,14 +13,16 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    { "send", send_main }, { "recv", recv_main }, { "ls", ls_main },     { "audit", audit_main },
-    { "why", why_main },   { "dump", dump_main }, { "dead", dead_main }, { "bench", bench_main },
+    { "send", send_main },   { "recv", recv_main },   { "ls", ls_main },
+    { "audit", audit_main }, { "why", why_main },     { "dump", dump_main },
+    { "dead", dead_main },   { "bench", bench_main }, { "call", call_main },
 };
 
 static const char doc[] =
     "Send and receive through named channels, and look at them.\n\n"
     "  runnel send NAME [FILE...]   send lines; waits while the channel is full\n"
     "  runnel recv NAME [-n N]      print what comes out, until it is closed\n"
+    "  runnel call NAME [TEXT]      send a request, and print the reply\n"
     "  runnel ls                    list the channels of the broker\n"
     "  runnel audit [NAME]          check that every element is accounted for\n"
     "  runnel dead ls               list the channels that have dead letters; also show, replay, purge\n"
@@ -54,7 +56,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         state->next = state->argc; /* the rest belongs to the verb */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which verb? send, recv, ls, audit, dead, why, dump or bench");
+        argp_error(state, "which verb? send, recv, call, ls, audit, dead, why, dump or bench");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -72,10 +74,11 @@ static int run_verb(struct top *top, int argc, char **argv)
             return verbs[i].main(argc, argv, &top->opts);
         }
     }
-    fprintf(stderr,
-            "%s: there is no verb '%.64s', only send, recv, ls, audit, dead, why, dump and bench\n"
-            "Try `%s --help' for more information.\n",
-            program_invocation_short_name, argv[0], program_invocation_short_name);
+    fprintf(
+        stderr,
+        "%s: there is no verb '%.64s', only send, recv, call, ls, audit, dead, why, dump and bench\n"
+        "Try `%s --help' for more information.\n",
+        program_invocation_short_name, argv[0], program_invocation_short_name);
     return CTL_USAGE;
 }
 
