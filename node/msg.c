@@ -3,6 +3,7 @@
 
 #include "node/hand.h"
 #include "node/node.h"
+#include "node/op.h"
 #include "node/trace.h"
 #include "proto/dead.h"
 
@@ -148,6 +149,26 @@ int rn_msg_dead(const rn_msg *m, rn_dead *dead)
     strcpy(dead->why, read.why);
     strcpy(dead->channel, read.channel);
     return 0;
+}
+
+int rn_msg_forward(rn_chan *out, rn_msg *m, rn_time deadline)
+{
+    struct handle *h = handle_of(out);
+    if (h == NULL)
+        return -EBADF;
+    /* Acquire: as in a send, its codec is seen. */
+    bool able = atomic_load_explicit(&h->side[RN_OUT].usable, memory_order_acquire);
+    int rc = !able ? -EBADF : msg_is_codec(&h->side[RN_OUT].codec) ? 0 : -EINVAL;
+    handle_unref(h);
+    if (rc < 0)
+        return rc;
+    const struct wire_header *came = msg_header(m);
+    const struct op_with with = {
+        .traceparent = rn_msg_traceparent(m),
+        .reply = came != NULL ? came->reply : NULL,
+        .call = came != NULL ? came->call : 0,
+    };
+    return rn__chan_send_with(out, m, &with, deadline);
 }
 
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem)

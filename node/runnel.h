@@ -251,6 +251,10 @@ int rn_msg_nack(rn_msg *m, int64_t delay_ns);        /* again, to any receiver; 
 int rn_msg_reject(rn_msg *m, const char *why);       /* to NAME.dead, now; why (at most 255 bytes of it) may be NULL */
 /* The trace context that it came with; NULL: none.  Lives as long as the message is yours (its bytes, without manual_ack). */
 const char *rn_msg_traceparent(const rn_msg *m);
+/* Sends it on, with all that it came with: its own trace context, and whom a request is to be replied to - who serves it in the end
+ * replies to who asked first.  Takes the bytes as rn_chan_send with rn_codec_msg does, which out must be bound with (-EINVAL),
+ * and not the delivery: acknowledge that afterwards. */
+int rn_msg_forward(rn_chan *out, rn_msg *m, rn_time deadline);
 /* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
 

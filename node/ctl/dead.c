@@ -140,7 +140,7 @@ static int handle(struct mortuary *m, rn_msg *msg)
         return leave(m, msg);
     }
     if (m->action == REPLAY)
-        rc = rn_chan_send(m->out, msg, RN_FOREVER);
+        rc = rn_msg_forward(m->out, msg, RN_FOREVER);
     if (rc < 0) {
         (void)leave(m, msg);
         return ctl_say_failed("send to", m->name, rc);

@@ -318,6 +318,43 @@ static int requests_and_replies_may_be_large_or_empty(void *arg)
     return 0;
 }
 
+/* Who receives a request need not serve it: he sends it on, and the reply goes past him. */
+static int a_request_may_be_sent_on(void *arg)
+{
+    (void)arg;
+    open_both();
+    const rn_bind_opts by_hand = { .manual_ack = round_now == 0 };
+    int answered = 0;
+    rn_chan *in = served_by(b, &by_hand), *on = rn_chan_new(sizeof(rn_msg), 0, NULL),
+            *other = rn_chan_new(sizeof(rn_msg), 0, NULL),
+            *bytes = rn_chan_new(sizeof(rn_bytes), 0, NULL);
+    rn_msg m;
+    check_rc(rn_bind(b, "behind", RN_OUT, on, &rn_codec_msg, NULL, SOON), 0);
+    check_rc(rn_bind(b, "behind", RN_OUT, bytes, &rn_codec_bytes, NULL, SOON), 0);
+    check_rc(rn_bind(a, "behind", RN_IN, other, &rn_codec_msg, NULL, SOON), 0);
+    rn_group *g = rn_group_new();
+    start_server(g, a, other);
+    struct caller c = { a, 1, 3, &answered };
+    check_rc(rn_group_go(g, call_many, &c, sizeof c), 0);
+    for (int i = 0; i < 3; i++) {
+        check_rc(rn_chan_recv(in, &m, SOON), 0);
+        check_rc(rn_msg_forward(bytes, &m, SOON), -EINVAL);
+        check_rc(rn_msg_forward(in, &m, SOON), -EBADF);
+        check_rc(rn_msg_forward(on, &m, SOON), 0);
+        check_rc(rn_msg_ack(&m), 0);
+    }
+    while (answered < 3)
+        rn_sleep(rn_after(RN_MS));
+    rn_group_cancel(g);
+    rn_group_free(g);
+    rn_chan_unref(in);
+    rn_chan_unref(on);
+    rn_chan_unref(other);
+    rn_chan_unref(bytes);
+    close_both();
+    return 0;
+}
+
 /* ---- ends ---- */
 
 static void call_into(void *arg)
@@ -418,6 +455,7 @@ int main(int argc, char **argv)
         { "wrong_uses_are_refused", wrong_uses_are_refused, 1, 1 },
         { "requests_and_replies_may_be_large_or_empty", requests_and_replies_may_be_large_or_empty,
           1, 2 },
+        { "a_request_may_be_sent_on", a_request_may_be_sent_on, 2, 4 },
         { "a_call_ends_with_its_session", a_call_ends_with_its_session, ENDS, 4 },
         { "another_serves_what_a_dead_one_had", another_serves_what_a_dead_one_had, 2, 4 },
     };
