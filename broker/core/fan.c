@@ -59,6 +59,7 @@ void fan_join(struct binding *b)
     struct window *w = &b->window;
 
     rn_assert(!w->open);
+    match_unplace(b); /* it may have asked before it was known to be a fanout */
     w->joined = w->next = w->left = b->channel->next_position;
     if (b->channel->closed && b->channel->code == WIRE_CANCELLED)
         return; /* what still comes is dropped */

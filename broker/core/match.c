@@ -101,6 +101,15 @@ uint64_t match_room(const struct binding *b)
     return most(limit - least(limit, ahead), b->weak ? 0 : b->waiting);
 }
 
+void match_unplace(struct binding *b)
+{
+    side_unask(b);
+    if (!hook_linked(&b->ready))
+        return;
+    hook_take(&b->ready);
+    b->channel->n_ready--;
+}
+
 void match_place(struct binding *b)
 {
     struct channel *ch = b->channel;

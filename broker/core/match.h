@@ -23,6 +23,8 @@ void match_recount(struct binding *b);
 /* How many more elements may be delivered to b now, and how many bytes more are sent ahead if the prefetch is left to us. */
 uint64_t match_room(const struct binding *b);
 uint64_t match_bytes_left(const struct binding *b);
+/* Nobody is looked for on behalf of b any more. */
+void match_unplace(struct binding *b);
 /* Looks whether b waits and has room; to be called whenever either may have changed. */
 void match_place(struct binding *b);
 /* Gives the next section of b's outbox, of at most max_bytes or one element.  false: no memory. */

@@ -217,6 +217,9 @@ static void a_receiver_that_was_there_before_it_was_a_fanout_has_a_window(void *
     (void)state;
     struct world *w = fan_world();
     struct handle *in = bind_in(node_new(w, "r"), "x", 0);
+    world_pump(w);
+    say(in->node,
+        &(struct wire_control){ .what = WIRE_ASK, .bind = in->number, .ask = { .waiting = 1 } });
     receives(in, 1000);
     world_pump(w);
     struct handle *out = bind_fan(w, WIRE_OUT, WIRE_SLOW_ANY, 0, 0);
