@@ -77,6 +77,11 @@ static void some_attributes(struct wire_attributes *a, const struct home_binding
                                    .max_deliveries = 16,
                                    .type = "" };
     uint8_t how = take(&in);
+    if (how >= 192 && how < 224 && !b->meets) { /* a fanout, and few elements fit */
+        a->kind = WIRE_FANOUT;
+        a->slow = (enum wire_slow)(1 + how % 3);
+        a->capacity = 1 + how / 4 % 4;
+    }
     if (how < 224)
         return;
     a->capacity = how & 1 ? (int64_t)take_any(&in) : 0;
@@ -198,8 +203,12 @@ static void some_control(struct home_binding *b, struct wire_control *c)
         some_verdict(b, c, WIRE_ABORT);
         break;
     case 13:
-        if (how < 224) {
+        if (how < 160) {
             some_claim(b, c);
+        } else if (how < 224) {
+            c->what = WIRE_LOST_;
+            c->lost.number = nearly(how);
+            c->lost.code = how & 64 ? WIRE_SLOW : WIRE_OK;
         } else {
             c->what = WIRE_ASK; /* a node's */
         }
