@@ -112,14 +112,6 @@ struct run *batch_run(struct batch *b, uint32_t i, uint32_t n)
     return r;
 }
 
-void batch_look(struct run *r)
-{
-    const struct batch *b = r->batch;
-
-    if (b != NULL)
-        r->s.body = b->run->s.body + b->of[r->s.position - b->position].at;
-}
-
 static void free_slot(struct batch *b, uint32_t i)
 {
     b->fan->slots--;

@@ -45,7 +45,13 @@ uint32_t batch_fit(const struct batch *b, uint32_t i, uint32_t n, uint64_t bytes
 /* A run over n elements from the i-th on; it holds them instead of a window, which is to count as handed.  NULL: no memory. */
 struct run *batch_run(struct batch *b, uint32_t i, uint32_t n);
 /* Sees to it that the body of such a run is where its bytes are now; of any other run nothing changes. */
-void batch_look(struct run *r);
+static inline void batch_look(struct run *r)
+{
+    const struct batch *b = r->batch;
+
+    if (b != NULL)
+        r->s.body = b->run->s.body + b->of[r->s.position - b->position].at;
+}
 
 /* A window was handed n elements from the i-th on, or will never be. */
 void batch_handed(struct batch *b, uint32_t i, uint32_t n);
