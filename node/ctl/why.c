@@ -23,7 +23,7 @@ struct why {
 
 static void print_capacity(const struct wire_channel_info *c)
 {
-    uint64_t used = c->lent + c->buffered + c->delivered;
+    uint64_t used = c->lent + c->buffered + c->delivered + c->delayed;
 
     if (c->attributes.capacity == WIRE_RENDEZVOUS)
         printf("unbuffered: each send waits for a receive");
@@ -47,6 +47,10 @@ static void print_channel(const struct wire_channel_info *c)
         printf("  %" PRIu64 " elements wait at the broker\n", c->buffered);
     if (c->delivered)
         printf("  %" PRIu64 " are with receivers, and not taken\n", c->delivered);
+    if (c->delayed)
+        printf("  %" PRIu64 " are delayed: nobody gets them before their time\n", c->delayed);
+    if (c->expired)
+        printf("  %" PRIu64 " have expired: nobody received them in their time\n", c->expired);
     if (c->lent)
         printf("  %" PRIu64 " slots are lent to senders, and not used\n", c->lent);
     if (c->attributes.capacity_bytes && c->bytes >= c->attributes.capacity_bytes)

@@ -18,6 +18,7 @@ seq 5 | runnel send short --ttl 100ms --capacity 10
 echo stays | runnel send short
 eventually "five have expired" channel_is short EXPIRED 5
 [[ $(runnel recv short -n 1) == stays ]] || fail "what has no time has expired"
+[[ $(runnel why short) == *"5 have expired"* ]] || fail "why does not say that they have expired"
 [[ $(runnel audit short) == *"accepted 6 = taken 1 + expired 5: balanced"* ]] || fail "audit: $(runnel audit short)"
 
 # A sender that waits for a slot gets that of what has expired.
@@ -31,9 +32,10 @@ says 1 "ttl_ms is 50, not 2000" runnel send narrow --channel-ttl 2s
 mkfifo "$work/lines"
 exec 3<>"$work/lines" # a sender that has more to send, perhaps
 seq 3 >&3
-start late runnel send later --delay 1s <&3
+start late runnel send later --delay 4s <&3
 late=$pid
 eventually "three are delayed" channel_is later DELAYED 3
+[[ $(runnel why later) == *"3 are delayed"* ]] || fail "why does not say that they are delayed"
 kill_hard "$late"
 seq 4 6 | runnel send later
 runnel recv later -n 6 | cmp - <(seq 4 6; seq 3) || fail "they came in another order"
