@@ -6,6 +6,11 @@
 
 #include "runtime/assert.h"
 
+static bool earlier(const struct due *a, const struct due *b)
+{
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->turn < b->turn;
+}
+
 /* Makes one heap of two, each of which has nothing beside its first. */
 static struct due *meld(struct due *a, struct due *b)
 {
@@ -13,10 +18,10 @@ static struct due *meld(struct due *a, struct due *b)
         return b;
     if (b == NULL)
         return a;
-    if (b->at_ns < a->at_ns) {
-        struct due *earlier = b;
+    if (earlier(b, a)) {
+        struct due *first = b;
         b = a;
-        a = earlier;
+        a = first;
     }
     b->prev = a;
     b->next = a->child;
@@ -76,6 +81,7 @@ void due_put(struct due_heap *heap, struct due *d, int64_t at_ns)
 {
     due_take(d);
     d->at_ns = at_ns;
+    d->turn = heap->turns++;
     d->heap = heap;
     heap->first = meld(heap->first, d);
 }
@@ -108,7 +114,7 @@ void due_check(const struct due_heap *heap)
         rn_assert(d->heap == heap);
         for (const struct due *c = child, *prev = d; c != NULL; prev = c, c = c->next) {
             rn_assert(c->prev == prev);
-            rn_assert(c->at_ns >= d->at_ns);
+            rn_assert(earlier(d, c));
         }
         if (child != NULL) {
             d = child;

@@ -13,6 +13,7 @@ struct due_heap;
 
 struct due {
     int64_t at_ns;
+    uint64_t turn;               /* of those of one time: the lowest falls first */
     void (*fall)(struct due *d); /* called when it has come, and is off the heap */
     struct due_heap *heap;       /* NULL: on none */
     struct due *child, *next;    /* the first of those below, the next beside */
@@ -21,6 +22,7 @@ struct due {
 
 struct due_heap {
     struct due *first; /* the earliest, or NULL */
+    uint64_t turns;    /* that were given */
 };
 
 #define due_entry(due, type, member) ((type *)(void *)((char *)(due)-offsetof(type, member)))
@@ -40,7 +42,8 @@ void due_put(struct due_heap *heap, struct due *d, int64_t at_ns);
 /* Takes it off, if it is on one. */
 void due_take(struct due *d);
 
-/* Lets everything fall whose time is not after now_ns, the earliest first.  What falls may put, take and free others, and
+/* Lets everything fall whose time is not after now_ns, the earliest first, those of one time in the order in which they were
+ * put.  What falls may put, take and free others, and
  * itself; what it puts for now_ns or before falls too. */
 void due_fall(struct due_heap *heap, int64_t now_ns);
 

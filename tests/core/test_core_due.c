@@ -1,6 +1,6 @@
 /* test_core_due.c - what falls due, against a row that is searched.   SPDX-License-Identifier: MIT
  *
- * Goal: each thing falls once, when its time has come, the earliest first, whatever is put, moved and taken meanwhile.
+ * Goal: each thing falls once, when its time has come, the earliest first, of those of one time the one that was put first, whatever is put, moved and taken meanwhile.
  * Replay one seed: CORE_SEED=N test_core_due. */
 #include "broker/core/due.h"
 
@@ -16,11 +16,12 @@
 struct thing {
     struct due due;
     int64_t at_ns; /* as it should be; INT64_MAX: not on the heap */
+    uint64_t turn; /* when it was put */
 };
 
 static struct due_heap heap;
 static struct thing things[THINGS];
-static uint64_t seed_now, random_state;
+static uint64_t seed_now, random_state, turns;
 static int64_t now, latest;
 
 static uint64_t below(uint64_t n)
@@ -33,6 +34,7 @@ static void put(struct thing *t, int64_t at_ns)
 {
     due_put(&heap, &t->due, at_ns);
     t->at_ns = at_ns;
+    t->turn = ++turns;
 }
 
 static void take(struct thing *t)
@@ -50,7 +52,8 @@ static void fall(struct due *d)
     assert_true(t->at_ns <= now);
     assert_true(t->at_ns >= latest);
     for (size_t i = 0; i < THINGS; i++)
-        assert_true(t->at_ns <= things[i].at_ns);
+        assert_true(t->at_ns < things[i].at_ns ||
+                    (t->at_ns == things[i].at_ns && t->turn <= things[i].turn));
     latest = t->at_ns;
     t->at_ns = INT64_MAX;
     if (below(3) == 0)

@@ -334,6 +334,27 @@ static void who_wakes_goes_behind_what_is_there(void **state)
     world_free(w);
 }
 
+/* A section each, all at the same moment. */
+static void those_of_one_time_keep_their_order(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = sender(w, 100, 0);
+    for (int i = 0; i < 100; i++) {
+        sends_timed(out, 1, 8, 500, 0);
+        world_pump(w);
+    }
+    assert_int_equal(out->n_sections_out, 100);
+    world_later(w, 500);
+    struct handle *in = receiver(w);
+    receives(in, 100);
+    world_pump(w);
+    assert_int_equal(got(in), 100);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(in->got.at[i].id, i);
+    world_free(w);
+}
+
 static void a_time_to_live_begins_when_the_delay_is_over(void **state)
 {
     (void)state;
@@ -564,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_cancellation_drops_what_would_have_expired),
         cmocka_unit_test(what_is_delayed_is_accepted_and_holds_its_slot),
         cmocka_unit_test(who_wakes_goes_behind_what_is_there),
+        cmocka_unit_test(those_of_one_time_keep_their_order),
         cmocka_unit_test(a_time_to_live_begins_when_the_delay_is_over),
         cmocka_unit_test(a_broker_that_was_held_up_gives_nobody_more_time),
         cmocka_unit_test(a_close_ends_delays_and_the_time_to_live_begins_then),

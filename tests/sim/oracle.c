@@ -66,15 +66,17 @@ struct channel {
     uint64_t calls;       /* receives that have not returned */
     uint64_t sent, begun; /* of all time: sends that gave 0, receives that were called */
     bool cancelled, failed;
-    bool expires, delays; /* some of its elements do, are */
-    bool closed;          /* a receiver was told so, ... */
-    bool shut, reason;    /* a sender has closed it; ... and a receiver was told a reason */
+    bool expires;      /* some of its elements do */
+    bool closed;       /* a receiver was told so, ... */
+    bool shut, reason; /* a sender has closed it; ... and a receiver was told a reason */
 };
 
 struct vector {
     void *data;
     size_t len, cap;
 };
+
+#define DELAYS 8 /* more than there are */
 
 struct oracle {
     struct vector elements, handles, receipts, senders, streams, conflicts;
@@ -86,7 +88,8 @@ struct oracle {
     bool may_reorder, may_die, may_leave;
     bool expired_known;
     uint64_t expired;
-    char suspicion[200]; /* the first that there was; "": none */
+    int64_t delays_ns[DELAYS]; /* that came, but 0 */
+    char suspicion[200];       /* the first that there was; "": none */
 };
 
 static void *vector_push(struct vector *v, size_t size)
@@ -239,7 +242,6 @@ void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t 
     e->delay_ns = delay_ns;
     e->ttl_ns = ttl_ns;
     channel_of(o, e)->expires |= ttl_ns > 0;
-    channel_of(o, e)->delays |= delay_ns > 0;
 }
 
 void oracle_accepted(struct oracle *o, uint32_t element)
@@ -570,8 +572,20 @@ void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capaci
                 (unsigned long long)ch->outstanding, capacity, (unsigned long long)ch->calls);
 }
 
-/* Per handle and sender the orders grow.  Redelivery may reorder: only asked where no session ended. */
-static void check_order(const struct oracle *o)
+/* Elements with other delays overtake each other. */
+static size_t delay_of(struct oracle *o, const struct element *e)
+{
+    int64_t *known = o->delays_ns;
+    size_t i = 0;
+
+    while (i < DELAYS - 1 && known[i] != e->delay_ns && known[i] != 0)
+        i++;
+    known[i] = e->delay_ns;
+    return e->delay_ns == 0 ? DELAYS - 1 : i;
+}
+
+/* Per handle, sender and delay the orders grow.  Redelivery may reorder: only asked where no session ended. */
+static void check_order(struct oracle *o)
 {
     const struct receipt *receipts = o->receipts.data;
     size_t n = o->receipts.len;
@@ -581,16 +595,17 @@ static void check_order(const struct oracle *o)
     for (uint32_t i = 0; i < o->elements.len; i++)
         if (element_at(o, i)->sender >= senders)
             senders = element_at(o, i)->sender + 1;
-    last = malloc((o->handles.len * (size_t)senders + 1) * sizeof *last);
+    last = malloc((o->handles.len * (size_t)senders + 1) * DELAYS * sizeof *last);
     if (last == NULL)
         abort();
-    for (size_t i = 0; i < o->handles.len * (size_t)senders; i++)
+    for (size_t i = 0; i < o->handles.len * (size_t)senders * DELAYS; i++)
         last[i] = -1;
     for (size_t i = 0; i < n; i++) {
         const struct element *e = element_at(o, receipts[i].element);
-        int64_t *seen = &last[receipts[i].handle * (size_t)senders + (size_t)e->sender];
+        size_t sender = receipts[i].handle * (size_t)senders + (size_t)e->sender;
+        int64_t *seen = &last[sender * DELAYS + delay_of(o, e)];
 
-        if (!handle_at(o, receipts[i].handle)->alone || channel_of(o, e)->delays)
+        if (!handle_at(o, receipts[i].handle)->alone)
             continue;
         if (e->order <= *seen)
             sim_fail("channel %d, sender %d: element %u (order %u) came after order %lld",
