@@ -11,8 +11,7 @@ HEADER, TIMES = struct.Struct("<IIQQQIIQII"), struct.Struct("<QQ")  # of a secti
 DEAD, HEADED, TIMED = 4, 8, 16  # its flags
 WINDOW_FRAMES, WINDOW_BYTES, FRAME_BYTES, CONTROLS_BYTES, ELEMENT_BYTES = 16, 1 << 20, 64 << 10, 32 << 10, 64 << 20
 
-class Error(Exception):
-    """What was asked for was not done.  code is one of the protocol's."""
+class Error(Exception):  # what was asked for was not done; code is one of the protocol's
     def __init__(self, code, sentence="", reason=0):
         super().__init__(sentence or pb.Code.Name(code))
         self.code, self.reason = code, reason
@@ -67,7 +66,6 @@ class Binding:
         self.counted = 0  # how many of them the broker counts: what Ask said, less what has come of it
 
     def perform(self, element, timeout):
-        """Waits until serve() has done it."""
         with self.node.lock:
             waiter = types.SimpleNamespace(element=element, done=False)
             self.waiters.append(waiter)
@@ -112,7 +110,6 @@ class Binding:
 
     def end(self, error): self.error, self.over = self.error or error, True
 
-    # What the broker says about it.
     def on_bound(self, c):
         self.bound, self.incarnation, self.epoch, self.attributes = True, c.incarnation, c.epoch, c.attributes
         self.on_opened(c)
@@ -158,7 +155,7 @@ class Sender(Binding):
     def on_accepted(self, c): self.accepted = c.number
 
 class Receiver(Binding):
-    delivered = taken = told = 0  # delivery numbers: the newest here, the newest taken, what Taken said
+    delivered = taken = told = lost = 0  # delivery numbers: the newest here, the newest taken, what Taken said; of a fanout: lost
 
     def __init__(self, node, bind):
         super().__init__(node, bind)
@@ -206,6 +203,9 @@ class Receiver(Binding):
         while self.ahead and len(back) < c.elements and (not back or self.ahead[-1].number == back[-1] - 1):
             back.append(self.ahead.pop().number)
         self.node.say(returned=pb.Returned(bind=self.bind, elements=len(back), first=back[-1] if back else 0))
+    def on_lost(self, c):
+        self.lost = c.number
+        if c.code: self.give_up(Error(c.code, "too slow for this fanout"))
 
 class Message(collections.namedtuple("Message", "receiver data number position deliveries expires header dead")):
     """An element.  Of a Receiver with manual_ack it keeps its slot until ack, nack or reject is called, by any thread."""

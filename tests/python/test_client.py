@@ -216,6 +216,44 @@ class Client(unittest.TestCase):
         dead = self.node().bind("traced.dead", pb.IN, DEADLINE).recv(DEADLINE)
         self.assertEqual((dead.data, dead.header.traceparent, dead.dead.channel), (b"with", trace, "traced"))
 
+    def test_each_receiver_of_a_fanout_gets_all(self):
+        receivers = [self.node().bind("news", pb.IN, DEADLINE, kind=pb.FANOUT, manual_ack=hand) for hand in (False, True)]
+        other = command("runnel", "recv", "news")
+        self.eventually(lambda: column("news", "RECEIVERS") == "3")
+        sender = self.node().bind("news", pb.OUT, DEADLINE, capacity=10)
+        thread = threading.Thread(target=lambda: [sender.send(b"%d" % i, DEADLINE) for i in range(500)] + [sender.close()])
+        thread.start()
+        got = []
+        reader = threading.Thread(target=lambda: got.append(all_of(receivers[0])))
+        reader.start()
+        for i in range(500):
+            message = receivers[1].recv(DEADLINE)
+            self.assertEqual(message.data, b"%d" % i)
+            message.ack()
+        self.assertEqual(other.communicate(timeout=DEADLINE)[0].split(), [str(i) for i in range(500)])
+        reader.join(DEADLINE)
+        self.assertEqual(got[0][0], [b"%d" % i for i in range(500)])
+        thread.join()
+
+    def test_who_is_slow_loses_the_oldest_or_is_cut_off_and_knows(self):
+        slow = self.node().bind("dropping", pb.IN, DEADLINE, slow=pb.SLOW_DROP_OLDEST)
+        sender = self.node().bind("dropping", pb.OUT, DEADLINE, capacity=8)
+        for i in range(1000):
+            sender.send(b"%d" % i, DEADLINE)
+        sender.close()
+        got, _ = all_of(slow)
+        self.assertEqual(len(got) + slow.lost, 1000)
+        self.assertGreater(slow.lost, 0)
+        self.assertEqual(got, sorted(got, key=int))
+        slow = self.node().bind("cutting", pb.IN, DEADLINE, slow=pb.SLOW_CUT)
+        sender = self.node().bind("cutting", pb.OUT, DEADLINE, capacity=8)
+        for i in range(1000):
+            sender.send(b"%d" % i, DEADLINE)
+        with self.assertRaises(runnel.Error) as caught:
+            while True:
+                slow.recv(DEADLINE)
+        self.assertEqual(caught.exception.code, pb.SLOW)
+
     def test_what_has_expired_comes_to_nobody(self):
         sender = self.node().bind("fresh", pb.OUT, DEADLINE, ttl_ms=300)
         receiver = self.node().bind("fresh", pb.IN, DEADLINE)
