@@ -134,7 +134,7 @@ void rn__lock_slow(struct rn__lock *l)
 {
     int64_t now = clock_ns();
 
-    if (l != hot.lock || now - hot.looked_ns >= HOT_NS)
+    if (l != hot.lock || (uint64_t)(now - hot.looked_ns) >= HOT_NS)
         hot.patience_ns = 0;
     else if (hot.patience_ns < LAST_NS)
         hot.patience_ns = hot.patience_ns * 2 + FIRST_NS;
