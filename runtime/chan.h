@@ -140,6 +140,12 @@ int rn__chan_offer(rn_chan *c, const void *elem);
 /* The goroutine that waits is abandoned: its operations leave their queues, and no table hears of it. */
 void rn__chan_abandon(struct rn__wait *w);
 
+/* ---- for chan.c ---- */
+/* Waits in the queue; the channel is locked and is unlocked.  *performed tells whether the result is the operation's. */
+int rn__op_wait(struct rn__op *op, rn_time deadline, int *performed);
+/* All that is not usual: any channel, NULL too; any caller. */
+int rn__chan_operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
+
 /* ---- for select.c ---- */
 /* One operation on a local channel without waiting, by the caller's worker: 0, RN_ECLOSED or RN__NOT_READY.  RN__RETRY: the
  * channel is bound. */
