@@ -139,7 +139,7 @@ static void say_lost(struct binding *b)
 void binding_speak(struct binding *b)
 {
     hook_take(&b->speaking);
-    if (channel_fans(b->channel) && b->direction == WIRE_OUT && b->channel->queue.count == 0)
+    if (channel_fans(b->channel) && b->direction == WIRE_OUT && b->channel->fan.come.count == 0)
         b->accepted = b->next_number - 1; /* all that has come was accepted by the flush */
     if (b->window.missed_said != b->window.missed || b->window.cut_said != b->window.cut)
         say_lost(b);

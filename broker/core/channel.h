@@ -28,8 +28,8 @@ struct channel {
 
     struct side in, out;
     struct line line; /* of senders, on a rendezvous */
-    /* Buffered: accepted, in no receiver's outbox; by position.  Of a fanout: has come, and is not accepted. */
-    struct run_queue queue;
+    struct run_queue
+        queue; /* buffered: accepted, in no receiver's outbox; by position.  Of a fanout: empty */
     struct fan fan;
     struct hook naps; /* what is to be had later, see nap.h; so many elements and bytes: */
     uint64_t delayed, delayed_bytes;

@@ -171,7 +171,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     b->next_number += s->count;
     binding_will_speak(b);
     if (channel_fans(ch) && !cancelled) { /* it is accepted when somebody is there for it */
-        run_queue_push(&ch->queue, r);
+        run_queue_push(&ch->fan.come, r);
         if (!ch->closed)
             touch(b);
         return 0;

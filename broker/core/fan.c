@@ -24,6 +24,7 @@ void fan_init(struct channel *ch)
 {
     ch->fan = (struct fan){ .channel = ch };
     hook_init(&ch->fan.log);
+    run_queue_init(&ch->fan.come);
     hook_init(&ch->fan.caught);
 }
 
@@ -157,14 +158,14 @@ static bool accept_one(struct channel *ch)
     struct batch *batch;
     struct run *r;
 
-    if (!run_queue_cut_first(&ch->queue, BATCH_MAX))
+    if (!run_queue_cut_first(&ch->fan.come, BATCH_MAX))
         return false;
-    r = run_queue_first(&ch->queue);
-    run_queue_take(&ch->queue, r);
+    r = run_queue_first(&ch->fan.come);
+    run_queue_take(&ch->fan.come, r);
     r->s.position = ch->next_position;
     batch = batch_new(&ch->fan, r, ch->fan.n_windows);
     if (batch == NULL) {
-        run_queue_unshift(&ch->queue, r);
+        run_queue_unshift(&ch->fan.come, r);
         return false;
     }
     append(ch, batch);
@@ -174,10 +175,10 @@ static bool accept_one(struct channel *ch)
 /* All that has come is accepted, and dropped. */
 static void accept_for_nobody(struct channel *ch, uint64_t *dropped)
 {
-    ch->ledger.accepted += ch->queue.count;
-    ch->next_position += ch->queue.count;
-    *dropped += ch->queue.count;
-    run_queue_free(&ch->queue);
+    ch->ledger.accepted += ch->fan.come.count;
+    ch->next_position += ch->fan.come.count;
+    *dropped += ch->fan.come.count;
+    run_queue_free(&ch->fan.come);
 }
 
 /* What had come and was not accepted for a while is now: its senders are to know. */
@@ -191,13 +192,13 @@ void fan_accept(struct channel *ch)
 {
     struct fan *fan = &ch->fan;
 
-    while (ch->queue.count > 0 && fan->n_windows > 0 && accept_one(ch))
+    while (ch->fan.come.count > 0 && fan->n_windows > 0 && accept_one(ch))
         continue;
-    if (ch->queue.count > 0 && fan->n_windows == 0 && fan_is_hasty(ch)) {
+    if (ch->fan.come.count > 0 && fan->n_windows == 0 && fan_is_hasty(ch)) {
         rn_reached("fan: dropped, because nobody is there");
         accept_for_nobody(ch, &ch->ledger.dropped_nobody);
     }
-    if (ch->queue.count > 0) {
+    if (ch->fan.come.count > 0) {
         rn_reached_if(fan->n_windows == 0, "fan: what has come waits for the first receiver");
         fan->parked = true;
         if (fan->n_windows > 0)
@@ -391,7 +392,7 @@ uint64_t fan_cancel(struct channel *ch)
 
     fan_accept(ch);
     list_each(&ch->in.bindings, at) n += window_close(list_entry(at, struct binding, of_side));
-    if (ch->queue.count > 0) { /* there was no memory to accept it */
+    if (ch->fan.come.count > 0) { /* there was no memory to accept it */
         accept_for_nobody(ch, &n);
         unpark(ch);
     }
@@ -401,7 +402,7 @@ uint64_t fan_cancel(struct channel *ch)
 /* Nothing more can come: each window that has had all is told so, without waiting for the others. */
 static void say_ends(struct channel *ch)
 {
-    if (!ch->closed || ch->out.held > 0 || ch->queue.count > 0)
+    if (!ch->closed || ch->out.held > 0 || ch->fan.come.count > 0)
         return;
     list_each(&ch->in.bindings, at)
     {
@@ -431,7 +432,7 @@ uint64_t fan_memory(const struct channel *ch)
     uint64_t bytes = 0;
 
     list_each(&ch->fan.log, at) bytes += batch_memory(list_entry(at, struct batch, hook));
-    return bytes;
+    return bytes + run_queue_memory(&ch->fan.come);
 }
 
 static void check_window(const struct binding *b)
@@ -449,7 +450,8 @@ static void check_window(const struct binding *b)
         rn_assert(w->next < w->at->position + w->at->count);
     }
     if (!ch->closed || ch->code != WIRE_CANCELLED)
-        rn_assert(fan_due(b) == b->taken + b->held + behind + w->napping + w->lost + w->dead);
+        rn_assert(fan_due(b) ==
+                  b->taken + b->held + behind + w->napping + w->lost + w->dead + w->dropped);
 }
 
 void fan_check(const struct channel *ch)
@@ -458,6 +460,8 @@ void fan_check(const struct channel *ch)
     uint64_t held = 0, behind = 0, holders = 0, slots = 0, napping = 0, position = 0;
     uint32_t open = 0;
 
+    rn_assert(ch->queue.count == 0);
+    run_queue_check(&fan->come);
     list_each(&ch->in.bindings, at)
     {
         const struct binding *b = list_entry(at, struct binding, of_side);

@@ -2,7 +2,7 @@
  *
  * What was accepted stands once in a log (batch.h).  Each receiver has a window on it: a place in the log up to which it
  * was handed everything, and runs, as every receiver has, of what it was handed and has not taken.  Nothing is ever taken
- * back from a window for another.  What comes while nobody has a window waits, not yet accepted, in channel->queue, or is
+ * back from a window for another.  What comes while nobody has a window waits, not yet accepted, or is
  * dropped where nobody waits for receivers.
  *
  * A channel that blocks hands on what a receiver's prefetch has room for.  One that drops or cuts - one that is *hasty* -
@@ -15,7 +15,7 @@
 #ifndef BROKER_CORE_FAN_H
 #define BROKER_CORE_FAN_H
 
-#include "broker/core/list.h"
+#include "broker/core/run.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,18 +23,18 @@
 struct batch;
 struct binding;
 struct channel;
-struct run;
 
 struct fan {
     struct channel *channel;
-    struct hook log;      /* batches, by position */
-    struct hook caught;   /* windows that were handed all that there is */
-    uint32_t n_windows;   /* open ones */
-    uint64_t behind;      /* elements that were not handed on, of all windows together */
-    uint64_t held;        /* elements that somebody holds */
-    uint64_t slots;       /* elements that have their slot, ... */
-    uint64_t slots_bytes; /* ... and their lengths */
-    bool parked;          /* what has come is not accepted, because nobody is there, or no memory */
+    struct hook log;       /* batches, by position */
+    struct run_queue come; /* has come, and is not accepted */
+    struct hook caught;    /* windows that were handed all that there is */
+    uint32_t n_windows;    /* open ones */
+    uint64_t behind;       /* elements that were not handed on, of all windows together */
+    uint64_t held;         /* elements that somebody holds */
+    uint64_t slots;        /* elements that have their slot, ... */
+    uint64_t slots_bytes;  /* ... and their lengths */
+    bool parked; /* what has come is not accepted, because nobody is there, or no memory */
 };
 
 struct window {
@@ -51,6 +51,7 @@ struct window {
     bool cut_said;
     uint64_t dead; /* dying, and buried */
     uint64_t napping;
+    uint64_t dropped; /* out of its naps, for another reason */
 };
 
 void fan_init(struct channel *ch);
@@ -85,7 +86,6 @@ bool fan_sendable(const struct binding *b);
 /* The next run of the log for b, of at most max_bytes or one element; b holds it from now on.  NULL: no memory. */
 struct run *fan_next(struct binding *b, uint64_t max_bytes);
 /* What comes again to b, out of its hands or out of a nap. */
-struct run_queue;
 void fan_again(struct binding *b, struct run_queue *back);
 
 /* The channel is cancelled: gives how many elements were dropped from the log, and what had come is dropped, too. */

@@ -64,7 +64,7 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .dropped_slow = ch->ledger.dropped_slow,
         .dropped_nobody = ch->ledger.dropped_nobody,
         .dropped_left = ch->ledger.left,
-        .parked = channel_fans(ch) ? ch->queue.count : 0,
+        .parked = ch->fan.come.count,
         .dead = ch->ledger.dead,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,

@@ -537,7 +537,7 @@ static void drop_runs(struct binding *b)
 
 uint64_t match_drop(struct binding *b)
 {
-    uint64_t n = b->held;
+    uint64_t n = b->held + (channel_fans(b->channel) ? fan_leave(b) : 0);
 
     drop_runs(b);
     match_place(b);

@@ -36,7 +36,7 @@ enum match_end { MATCH_UNBOUND, MATCH_SESSION_OVER };
 void match_leave(struct binding *b, enum match_end how);
 /* A run of a binding's outbox has expired. */
 void match_expired(struct run_queue *outbox, struct run *r);
-/* Drops all that b has not taken, and gives the number of elements. */
+/* Drops all that b has not taken, of a fanout also what was to come to it, and gives the number of elements. */
 uint64_t match_drop(struct binding *b);
 /* Asserts that the count of who waits there follows from what it asked and was given. */
 void match_check(const struct binding *b);

@@ -149,8 +149,11 @@ uint64_t nap_drop_all(struct channel *ch)
     uint64_t n = ch->delayed;
     struct nap *nap;
 
-    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL)
+    while ((nap = list_first(&ch->naps, struct nap, hook)) != NULL) {
+        if (nap->owner != NULL)
+            nap->owner->window.dropped += nap->runs.count;
         nap_drop(nap);
+    }
     return n;
 }
 

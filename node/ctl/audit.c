@@ -129,8 +129,8 @@ static void audit_window(struct audit *a, const struct wire_channel_info *c,
     print_class("delayed", b->delayed, &sum, &joint);
     print_class("lost(slow)", b->lost, &sum, &joint);
     print_class("dead letters", b->dead, &sum, &joint);
-    if (b->accepted > sum && b->accepted - sum <= c->dropped_cancelled)
-        print_class("dropped(cancelled)", b->accepted - sum, &sum, &joint);
+    if (b->accepted > sum && b->accepted - sum <= c->dropped_cancelled + c->dropped_purged)
+        print_class("dropped", b->accepted - sum, &sum, &joint);
     print_verdict(a, sum == b->accepted, b->accepted - sum);
 }
 
