@@ -241,6 +241,8 @@ static void deliver(struct home_binding *b)
         s.clock_ms = how < 128 ? (uint64_t)rn__boottime() / 1000000 : nearly(0);
         s.ttl_ms = how < 192 ? take(&in) : nearly(0);
     }
+    if (how % 8 == 2)
+        s.flags |= WIRE_HEADED; /* a Header of no bytes, or none that makes sense */
     s.number = nearly(b->meets ? b->committed : b->delivered + 1);
     if (s.number == 0 || s.number > UINT64_MAX - 8)
         s.number = 1;

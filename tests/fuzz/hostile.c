@@ -476,6 +476,8 @@ void hostile_section(struct hostile *h, struct input *in, struct wire_section *s
         s->delay_ms = take(in);
         s->ttl_ms = take(in);
     }
+    if (how % 4 == 1)
+        s->flags |= WIRE_HEADED; /* the broker does not look */
     b->sent = s->number + s->count - 1;
     b->credit -= b->credit < s->count ? b->credit : s->count;
 }
