@@ -231,6 +231,20 @@ static int call_leave(struct calls *calls, struct call *call, struct answer *a, 
     return a->rc;
 }
 
+/* How long the request may wait to be received: until its caller gives up, and at most an eighth longer, so that requests
+ * of many callers share a section. */
+static uint64_t ttl_ms(rn_time deadline)
+{
+    uint64_t ms, grain = 1;
+    int64_t left_ns = deadline - rn_now();
+    if (deadline == RN_FOREVER)
+        return 0;
+    ms = left_ns > 0 ? (uint64_t)left_ns / RN_MS + 1 : 1;
+    while (ms / grain >= 16)
+        grain *= 2;
+    return (ms + grain - 1) / grain * grain;
+}
+
 /* The request is sent under a number that its reply will have.  On error it does not wait. */
 static int call_send(rn_node *node, const char *name, struct call *call, const void *bytes,
                      size_t len, rn_time deadline)
@@ -240,7 +254,9 @@ static int call_send(rn_node *node, const char *name, struct call *call, const v
     int rc = call_begin(node, call, reply, deadline);
     if (rc < 0)
         return rc;
-    const struct op_with with = { .reply = reply, .call = call->number };
+    struct op_with with = { .reply = reply, .call = call->number };
+    with.times.ttl_ms = ttl_ms(deadline);
+    with.times.flags = with.times.ttl_ms > 0 ? WIRE_TIMED : 0;
     rc = route_send(node, name, bytes, len, &with, deadline);
     if (rc == 0)
         return 0;

@@ -196,6 +196,28 @@ static rn_chan *get(rn_node *node, const char *name, rn_time deadline, int *rc)
     return c;
 }
 
+/* A rendezvous holds nothing, so nothing expires there; nor, today, in a fanout. */
+static bool expires(rn_chan *c)
+{
+    struct handle *h = handle_of(c);
+    if (h == NULL)
+        return false;
+    rn__chan_lock(c);
+    bool yes = !handle_meets(h) && !h->fans;
+    rn__chan_unlock(c);
+    handle_unref(h);
+    return yes;
+}
+
+static int send_on(rn_chan *c, const struct view *view, const struct op_with *with,
+                   rn_time deadline)
+{
+    struct op_with plain = *with;
+    plain.times = (struct manner){ 0 };
+    bool timed = with->times.flags != 0 && expires(c);
+    return rn__chan_send_with(c, view, timed ? with : &plain, deadline);
+}
+
 int route_send(rn_node *node, const char *name, const void *bytes, size_t len,
                const struct op_with *with, rn_time deadline)
 {
@@ -205,7 +227,7 @@ int route_send(rn_node *node, const char *name, const void *bytes, size_t len,
         rn_chan *c = get(node, name, deadline, &rc);
         if (c == NULL)
             return rc;
-        rc = rn__chan_send_with(c, &view, with, deadline);
+        rc = send_on(c, &view, with, deadline);
         bool over = rc < 0 && chan_is_over(c);
         if (over)
             forget(&node->routes, name, c);

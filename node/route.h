@@ -25,7 +25,7 @@ struct routes {
     rn_mutex binding; /* one binds at a time, so that nobody binds what another is binding */
 };
 
-/* Sends the bytes to the channel of that name, with what is said beside them; tries again on a fresh handle when nothing was
+/* Sends the bytes to the channel of that name, with what is said beside them (times, if it is a channel that has any); tries again on a fresh handle when nothing was
  * sent because the one that was kept is over.  0, or what rn_bind and rn_chan_send give: RN_ESESSION and RN_EHOMELOST not
  * among them; -EPIPE: a reply channel that has ended. */
 int route_send(rn_node *node, const char *name, const void *bytes, size_t len,

@@ -291,8 +291,8 @@ int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_co
  * Sends the bytes to the channel of that name, as any send, and waits for the one reply.  0, and *reply is yours.  All goroutines
  * may call at once; none gets the reply of another, nor one that comes when its own call has given up.
  *
- * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent: it stays in its channel, where somebody may still
- * serve it.  When nobody serves the name that is how it ends.  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its
+ * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent, and be served, all the same.  When nobody serves the
+ * name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a rendezvous or a fanout).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its
  * reply channel with it; RN_EUNKNOWN: whether it was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the
  * reply channel: in all three perhaps it was served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and
  * of a send: RN_ECLOSED, -EMSGSIZE.

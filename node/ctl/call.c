@@ -52,8 +52,9 @@ static int say_failed(struct caller *c, int rc)
     if (ctl_signal(c->run))
         return CTL_FAILED;
     if (rc == RN_ETIMEDOUT)
-        return ctl_say("no reply from \"%s\" (waited %.3g s); the request may still be served",
-                       c->name, (double)c->opts->wait_ns / (double)RN_SEC);
+        return ctl_say(
+            "no reply from \"%s\" (waited %.3g s); the request may be served all the same", c->name,
+            (double)c->opts->wait_ns / (double)RN_SEC);
     if (ctl_session_over(rc))
         return ctl_say(
             "the session with the broker ended: nobody can tell whether \"%s\" has served "
@@ -141,7 +142,7 @@ static const char call_doc[] =
     "Sends TEXT (or all of standard input) as a request to whoever serves the channel NAME, and prints the one "
     "reply.\v"
     "It waits as long as --wait says, for the broker and then for the reply. Exit status 1 means that there was none: "
-    "when nobody serves NAME, the request waits there for somebody who does.\n\n"
+    "when nobody serves NAME in time, the request expires.\n\n"
     "  $ runnel call squares 12";
 
 int call_main(int argc, char **argv, struct ctl_opts *opts)

@@ -7,16 +7,21 @@ serve=(runnel-node --name server --module "$RUNNEL_BIN/squares.so" -- serve)
 ask=(runnel-node --name asker --module "$RUNNEL_BIN/squares.so" -- ask)
 only_squares() { [[ $(runnel ls | awk 'NR > 1 { printf "%s ", $1 }') == "squares " ]]; }
 
-# 1. Nobody serves it: the request waits for somebody who does, and its caller no longer than he wants.
+# 1. Nobody serves it: the request waits for somebody who does, as long as its caller does.
 status=0
 runnel call squares 7 --wait 0.3 >"$work/out" 2>"$work/said" || status=$?
 [[ $status -eq 1 && ! -s $work/out ]] || fail "a call that nobody serves ended with $status"
 grep -q 'no reply from "squares" (waited 0.3 s)' "$work/said" || fail "it said: $(cat "$work/said")"
-channel_is squares BUFFERED 1 || fail "the request has not waited"
+eventually "the request has expired" channel_is squares BUFFERED 0
+start early runnel call squares 9 --wait 60 >"$work/early"
+early=$pid
+eventually "the request waits" channel_is squares BUFFERED 1
 
 # 2. By hand: what is asked as an argument, and what comes from standard input.
 start serve1 "${serve[@]}"
 server=$pid
+ends_with 0 "$early" "who came before the server"
+cmp "$work/early" <(echo 81) || fail "9 * 9"
 [[ $(runnel call squares 12) == 144 ]] || fail "12 * 12"
 [[ $(echo 11 | runnel call squares) == 121 ]] || fail "11 * 11"
 [[ $(runnel call squares 1) == 1 ]] || fail "1 * 1"

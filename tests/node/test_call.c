@@ -191,32 +191,60 @@ static int nothing_stays_behind(void *arg)
 
 /* ---- too late ---- */
 
-static int a_late_reply_is_nobodys(void *arg)
+/* Gives up soon. */
+static void call_in_vain(void *arg)
 {
     rn_bytes reply = { 0 };
-    rn_msg first, second;
+    check_rc(call(a, arg, &reply, rn_after(20 * RN_MS)), RN_ETIMEDOUT);
+    check(reply.data == NULL);
+}
+
+static int a_late_reply_is_nobodys(void *arg)
+{
+    static const char *const texts[] = { "first", "second" };
+    rn_bytes reply = { 0 };
+    rn_msg late[2];
     (void)arg;
     open_both();
     rn_chan *in = served_by(b, NULL);
-    check_rc(call(a, "first", &reply, rn_after(20 * RN_MS)), RN_ETIMEDOUT);
-    check_rc(rn_chan_recv(in, &first, SOON), 0);
-    check_rc(call(a, "second", &reply, rn_after(20 * RN_MS)), RN_ETIMEDOUT);
-    check_rc(rn_chan_recv(in, &second, SOON), 0);
-    check(reply.data == NULL);
+    for (int i = 0; i < 2; i++) {
+        rn_group *g = rn_group_new();
+        check_rc(rn_group_go(g, call_in_vain, texts[i], 0), 0);
+        check_rc(rn_chan_recv(in, &late[i], SOON), 0);
+        check_rc(rn_group_wait(g, SOON), 0);
+        rn_group_free(g);
+    }
     struct server s = { b, in };
     check_rc(rn_go_copy(serve, &s, sizeof s), 0);
-    check_rc(rn_reply(b, &first, "late", 4, SOON), 0);
+    check_rc(rn_reply(b, &late[0], "late", 4, SOON), 0);
     check_rc(call(a, "third", &reply, SOON), 0);
     check(is_text(&reply, "re: third"));
     rn_bytes_free(&reply);
-    check_rc(rn_reply(b, &second, "later", 5, SOON), 0);
-    check_rc(rn_reply(b, &second, "twice", 5, SOON), 0);
+    check_rc(rn_reply(b, &late[1], "later", 5, SOON), 0);
+    check_rc(rn_reply(b, &late[1], "twice", 5, SOON), 0);
     check_rc(call(a, "fourth", &reply, SOON), 0);
     check(is_text(&reply, "re: fourth"));
     rn_bytes_free(&reply);
-    rn_bytes_free(&first.bytes);
-    rn_bytes_free(&second.bytes);
+    rn_bytes_free(&late[0].bytes);
+    rn_bytes_free(&late[1].bytes);
     check_rc(rn_unbind(in, SOON), 0);
+    rn_chan_unref(in);
+    close_both();
+    return 0;
+}
+
+/* Who comes when its caller has given up does not find it any more. */
+static int a_request_expires_with_its_call(void *arg)
+{
+    rn_bytes reply;
+    rn_msg m;
+    (void)arg;
+    open_both();
+    check_rc(call(a, "nobody serves it", &reply, rn_after(800 * RN_MS)), RN_ETIMEDOUT);
+    rn_sleep(rn_after(200 * RN_MS));
+    rn_chan *in = served_by(b, NULL);
+    check_rc(rn_chan_recv(in, &m, rn_after(LEASE)), RN_ETIMEDOUT);
+    check(channel_info(a, "service").expired == 1);
     rn_chan_unref(in);
     close_both();
     return 0;
@@ -236,10 +264,8 @@ static int who_gives_up_says_so(void *arg)
     (void)arg;
     open_both();
     rn_group *g = rn_group_new();
-    check_rc(call(a, "nobody serves it", &reply, rn_after(RN_SEC)), RN_ETIMEDOUT);
     rn_chan *in = served_by(b, NULL);
     check_rc(rn_group_go(g, call_and_be_cancelled, &cancelled, 0), 0);
-    check_rc(answer_one(b, in, SOON), 0); /* it is still there, for whoever comes */
     check_rc(answer_one(b, in, SOON), 0);
     rn_group_cancel(g);
     rn_group_free(g);
@@ -247,7 +273,7 @@ static int who_gives_up_says_so(void *arg)
     rn_chan_close(in);
     int rc = 0;
     while ((rc = call(a, "x", &reply, rn_after(RN_SEC))) == RN_ETIMEDOUT)
-        ;
+        ; /* the news is under way */
     check_rc(rc, RN_ECLOSED);
     check_rc(rn_unbind(in, SOON), 0);
     rn_chan_unref(in);
@@ -451,6 +477,7 @@ int main(int argc, char **argv)
         { "a_hundred_thousand_calls", a_hundred_thousand_calls, 1, 1 },
         { "nothing_stays_behind", nothing_stays_behind, 1, 4 },
         { "a_late_reply_is_nobodys", a_late_reply_is_nobodys, 1, 8 },
+        { "a_request_expires_with_its_call", a_request_expires_with_its_call, 1, 4 },
         { "who_gives_up_says_so", who_gives_up_says_so, 1, 8 },
         { "wrong_uses_are_refused", wrong_uses_are_refused, 1, 1 },
         { "requests_and_replies_may_be_large_or_empty", requests_and_replies_may_be_large_or_empty,
