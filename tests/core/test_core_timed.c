@@ -1,5 +1,7 @@
 /* test_core_timed.c - what expires, and what is to be had later.   SPDX-License-Identifier: MIT */
+#include "broker/core/run.h"
 #include "tests/core/harness.h"
+#include "tests/proto/alloc.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -568,6 +570,74 @@ static void only_what_expires_can_be_said_to_have(void **state)
     world_free(w);
 }
 
+/* ---- without memory ---------------------------------------------------------------------------------------------------- */
+
+/* A frame of so many elements of one byte. */
+static struct frame *frame_of(struct wire_section *s, uint32_t count)
+{
+    struct frame *f = frame_new(2 * count);
+
+    for (uint32_t i = 0; i < count; i++)
+        f->data[2 * i] = 1, f->data[2 * i + 1] = 'x';
+    s->count = count;
+    s->bytes = count;
+    s->size = 2 * count;
+    s->body = f->data;
+    return f;
+}
+
+/* The driver ends the session then; nobody else notices. */
+static void what_finds_no_memory_was_not_accepted(void **state)
+{
+    (void)state;
+    int rc = -ENOMEM;
+
+    for (long n = 0; rc == -ENOMEM && ALLOC_HOOKED; n++) {
+        struct world *w = world_new(1);
+        struct handle *out = sender(w, 10, 0);
+        struct wire_section s = { .number = 1, .flags = WIRE_TIMED, .delay_ms = 5, .ttl_ms = 7 };
+        struct frame *f = frame_of(&s, 1);
+        receives(receiver(w), 1);
+        sends(out, 1, 8);
+        world_pump(w);
+        s.bind = out->number;
+        s.incarnation = out->incarnation;
+        s.epoch = out->epoch;
+        s.number = 2;
+        alloc_fail_in = n;
+        rc = core_section(w->core, out->node->session, &s, f, w->now, &w->why);
+        alloc_fail_in = -1;
+        out->sent += rc == 0;
+        core_check(w->core);
+        assert_int_equal(info(w).accepted, rc == 0 ? 2 : 1);
+        assert_int_equal(info(w).delayed, rc == 0 ? 1 : 0);
+        assert_true(rc == 0 ? n == 3 : rc == -ENOMEM); /* a run, its expiry, its nap */
+        frame_unref(f);
+        world_free(w);
+    }
+}
+
+static void a_run_that_cannot_be_cut_is_as_it_was(void **state)
+{
+    (void)state;
+    struct wire_section s = { .number = 1, .deliveries = 1 };
+    struct frame *f = frame_of(&s, 4);
+    struct run *r = run_new(&s, f), *head = NULL;
+
+    assert_true(expiry_give(r, 5));
+    for (long n = 0; head == NULL; n++) {
+        alloc_fail_in = ALLOC_HOOKED ? n : -1;
+        head = run_cut(r, 1);
+        alloc_fail_in = -1;
+        assert_int_equal(r->s.count, head == NULL ? 4 : 3);
+    }
+    assert_true(expiry_same(r, head));
+    assert_true(head->expiry != r->expiry);
+    run_free(head);
+    run_free(r);
+    frame_unref(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -596,6 +666,8 @@ int main(void)
         cmocka_unit_test(without_one_nothing_expires_and_that_is_fixed_too),
         cmocka_unit_test(a_rendezvous_has_no_ttl),
         cmocka_unit_test(only_what_expires_can_be_said_to_have),
+        cmocka_unit_test(what_finds_no_memory_was_not_accepted),
+        cmocka_unit_test(a_run_that_cannot_be_cut_is_as_it_was),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
