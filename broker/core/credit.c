@@ -182,7 +182,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
         rn_reached("credit: a section crosses the cancellation");
         ch->ledger.dropped_cancelled += s->count;
     } else if (naps) {
-        nap_begin_new(nap, r, s->delay_ms);
+        nap_begin_new(nap, r, s->delay_ms, b);
     } else {
         channel_buffer(ch, r, ch->core->now_ns);
     }

@@ -97,7 +97,7 @@ struct nap *nap_new(struct channel *ch, struct binding *owner)
     return nap;
 }
 
-void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
+static void begin_at(struct nap *nap, struct run_queue *runs, int64_t at_ns)
 {
     struct channel *ch = nap->channel;
 
@@ -107,18 +107,31 @@ void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
         nap->owner->window.napping += runs->count;
     run_queue_merge(&nap->runs, runs);
     hook_put(&ch->naps, &nap->hook);
-    nap->at_ns = expiry_after(ch->core->now_ns, delay_ms);
+    nap->at_ns = at_ns;
     due_put(&ch->core->dues, &nap->due, nap->at_ns);
 }
 
-void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms)
+void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
 {
+    begin_at(nap, runs, expiry_after(nap->channel->core->now_ns, delay_ms));
+}
+
+/* What its sender wants to be had at the same time it has sent with delays that become shorter: by then, in milliseconds, and in
+ * frames that take more or less time.  That is no reason for the second to pass the first. */
+#define TOGETHER_NS INT64_C(2000000)
+
+void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms, struct binding *sender)
+{
+    int64_t at_ns = expiry_after(nap->channel->core->now_ns, delay_ms);
     struct run_queue runs;
 
+    if (at_ns < sender->delayed_ns && sender->delayed_ns - at_ns < TOGETHER_NS)
+        at_ns = sender->delayed_ns;
+    sender->delayed_ns = at_ns;
     run_queue_init(&runs);
     run_queue_push(&runs, r);
     nap->is_new = true;
-    nap_begin(nap, &runs, delay_ms);
+    begin_at(nap, &runs, at_ns);
 }
 
 void nap_done(struct nap *nap)

@@ -12,8 +12,8 @@ struct nap;
 struct nap *nap_new(struct channel *ch, struct binding *owner);
 /* The runs nap from now on for that long; *runs is empty afterwards. */
 void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms);
-/* The same for r, which has just come: it has no place in the channel before it is to be had, and does not age. */
-void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms);
+/* The same for r, which has just come from `sender`: it has no place in the channel before it is to be had, and does not age. */
+void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms, struct binding *sender);
 /* Frees it if it has not begun. */
 void nap_done(struct nap *nap);
 

@@ -357,6 +357,31 @@ static void those_of_one_time_keep_their_order(void **state)
     world_free(w);
 }
 
+/* For one time, the later the shorter: in milliseconds, and by frames that took more or less time. */
+static void what_is_for_about_one_time_keeps_its_order(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = sender(w, 100, 0);
+    int64_t begun = w->now;
+    for (uint64_t i = 0; i < 40; i++) {
+        w->now = begun + (int64_t)(i * 1000000 + world_random(w, 1000000));
+        sends_timed(out, 1, 8, 500 - i, 0);
+        world_pump(w);
+    }
+    sends_timed(out, 1, 8, 400, 0); /* that is another time */
+    world_pump(w);
+    world_later(w, 600);
+    struct handle *in = receiver(w);
+    receives(in, 41);
+    world_pump(w);
+    assert_int_equal(got(in), 41);
+    assert_int_equal(in->got.at[0].id, 40);
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(in->got.at[i + 1].id, i);
+    world_free(w);
+}
+
 static void a_time_to_live_begins_when_the_delay_is_over(void **state)
 {
     (void)state;
@@ -656,6 +681,7 @@ int main(void)
         cmocka_unit_test(what_is_delayed_is_accepted_and_holds_its_slot),
         cmocka_unit_test(who_wakes_goes_behind_what_is_there),
         cmocka_unit_test(those_of_one_time_keep_their_order),
+        cmocka_unit_test(what_is_for_about_one_time_keeps_its_order),
         cmocka_unit_test(a_time_to_live_begins_when_the_delay_is_over),
         cmocka_unit_test(a_broker_that_was_held_up_gives_nobody_more_time),
         cmocka_unit_test(a_close_ends_delays_and_the_time_to_live_begins_then),
