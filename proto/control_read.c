@@ -129,6 +129,7 @@ static int channel_info_read(struct wire_channel_info *to, const Runnel__Channel
         .copied = pb->copied,
         .dropped_left = pb->dropped_left,
         .parked = pb->parked,
+        .age_ms = pb->age_ms,
     };
     rc = text_read(&to->name, pb->name, WIRE_NAME_MAX);
     if (rc == 0)

@@ -139,6 +139,7 @@ static int channel_info_write(Runnel__ChannelInfo *pb, const struct wire_channel
     pb->copied = from->copied;
     pb->dropped_left = from->dropped_left;
     pb->parked = from->parked;
+    pb->age_ms = from->age_ms;
     rc = text_write(&pb->name, from->name, WIRE_NAME_MAX);
     if (rc < 0)
         return rc;

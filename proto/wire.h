@@ -146,6 +146,7 @@ struct wire_channel_info {
     uint64_t dropped_cancelled, dropped_purged, dropped_slow, dropped_nobody, dead;
     uint64_t redelivered, lent, bytes;
     uint64_t copied, dropped_left, parked; /* of a fanout */
+    uint64_t age_ms;
     const struct wire_binding_info *bindings;
     uint32_t n_bindings;
 };

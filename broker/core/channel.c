@@ -53,6 +53,7 @@ struct channel *channel_new(struct core *core, const char *name)
     }
     ch->incarnation = new_incarnation(core);
     ch->epoch = 1;
+    ch->made_ns = core->now_ns;
     ch->attributes.type = "";
     ch->is_dead = name_is_dead(name);
     if (ch->is_dead)

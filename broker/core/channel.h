@@ -18,6 +18,7 @@ struct channel {
     char name[WIRE_NAME_MAX + 1];
     uint64_t incarnation;
     uint32_t epoch;
+    int64_t made_ns;
     struct wire_attributes attributes; /* type: "" or our memory */
     bool complete;                     /* attributes_complete(), and everybody was told */
 

@@ -7,8 +7,9 @@
 
 /* How much one Answer may take of an envelope, and what its parts take at most beside their strings. */
 #define ANSWER_BYTES  (WIRE_ENVELOPE_MAX / 2)
-#define CHANNEL_BYTES 384
+#define CHANNEL_BYTES 400
 #define BINDING_BYTES 176
+#define MS_NS         INT64_C(1000000)
 #define CHANNELS_MAX  (ANSWER_BYTES / CHANNEL_BYTES + 1)
 #define BINDINGS_MAX  (ANSWER_BYTES / BINDING_BYTES + 1)
 
@@ -69,6 +70,7 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,
         .bytes = channel_used_bytes(ch) - ch->out.held_bytes + ch->line.bytes + ch->line.back_bytes,
+        .age_ms = (uint64_t)(ch->core->now_ns - ch->made_ns) / MS_NS,
         .bindings = a->bindings + a->n_bindings,
     };
 }

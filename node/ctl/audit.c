@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/ctl/channels.h"
+#include "node/ctl/ledger.h"
 #include "node/ctl/verbs.h"
 #include "node/ctl/when.h"
 
@@ -55,23 +56,8 @@ static void fault(struct audit *a, const char *format, ...)
 
 static void audit_home(struct audit *a, const struct wire_channel_info *c)
 {
-    const char *joint = " = ";
-    uint64_t sum = 0;
-
-    printf("  accepted %" PRIu64, c->accepted);
-    if (c->copied > 0)
-        printf(" + copied %" PRIu64, c->copied);
-    print_class("taken", c->taken, &sum, &joint);
-    print_class("buffered", c->buffered, &sum, &joint);
-    print_class("delivered", c->delivered, &sum, &joint);
-    print_class("delayed", c->delayed, &sum, &joint);
-    print_class("expired", c->expired, &sum, &joint);
-    print_class("dropped(cancelled)", c->dropped_cancelled, &sum, &joint);
-    print_class("dropped(purged)", c->dropped_purged, &sum, &joint);
-    print_class("dropped(slow)", c->dropped_slow, &sum, &joint);
-    print_class("dropped(nobody)", c->dropped_nobody, &sum, &joint);
-    print_class("dropped(left)", c->dropped_left, &sum, &joint);
-    print_class("dead letters", c->dead, &sum, &joint);
+    printf("  ");
+    uint64_t sum = ledger_print(c);
     print_verdict(a, sum == c->accepted + c->copied, c->accepted + c->copied - sum);
 }
 

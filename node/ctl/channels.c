@@ -51,24 +51,54 @@ fail:
     return -ENOMEM;
 }
 
+/* A channel with more bindings than one answer holds is told again with more of them, and of the same moment. */
+static int add_bindings(struct wire_channel_info *to, const struct wire_channel_info *in)
+{
+    struct wire_binding_info *grown = (struct wire_binding_info *)(uintptr_t)to->bindings;
+
+    grown = realloc(grown, ((size_t)to->n_bindings + in->n_bindings) * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    to->bindings = grown;
+    for (uint32_t i = 0; i < in->n_bindings; i++) {
+        struct wire_binding_info *b = &grown[to->n_bindings];
+
+        *b = in->bindings[i];
+        b->node = copy(in->bindings[i].node);
+        if (!b->node)
+            return -ENOMEM;
+        to->n_bindings++;
+    }
+    return 0;
+}
+
+static int add_channel(struct channels *cs, const struct wire_channel_info *info)
+{
+    struct wire_channel_info *grown;
+
+    if ((cs->n & (cs->n - 1)) == 0) { /* a power of two is full: double it */
+        grown = realloc(cs->info, (cs->n ? cs->n * 2 : 1) * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        cs->info = grown;
+    }
+    int rc = info_copy(&cs->info[cs->n], info);
+    if (rc == 0)
+        cs->n++;
+    return rc;
+}
+
 static void keep(void *arg, const struct wire_channel_info *info)
 {
     struct channels *cs = arg;
-    struct wire_channel_info *grown;
+    struct wire_channel_info *last = cs->n > 0 ? &cs->info[cs->n - 1] : NULL;
 
     if (cs->error < 0)
         return;
-    if ((cs->n & (cs->n - 1)) == 0) { /* a power of two is full: double it */
-        grown = realloc(cs->info, (cs->n ? cs->n * 2 : 1) * sizeof *grown);
-        if (!grown) {
-            cs->error = -ENOMEM;
-            return;
-        }
-        cs->info = grown;
-    }
-    cs->error = info_copy(&cs->info[cs->n], info);
-    if (cs->error == 0)
-        cs->n++;
+    if (last && last->incarnation == info->incarnation && strcmp(last->name, info->name) == 0)
+        cs->error = info->n_bindings > 0 ? add_bindings(last, info) : 0;
+    else
+        cs->error = add_channel(cs, info);
 }
 
 static int by_name(const void *a, const void *b)
@@ -117,4 +147,22 @@ void channels_free(struct channels *cs)
         info_free(&cs->info[i]);
     free(cs->info);
     *cs = (struct channels){ 0 };
+}
+
+const struct wire_channel_info *channels_only(const struct channels *cs, const char *name,
+                                              const struct ctl_opts *opts)
+{
+    if (cs->n > 0)
+        return &cs->info[0];
+    ctl_say("the broker at %s has no channel \"%s\"", opts->broker, name);
+    return NULL;
+}
+
+const char *channel_state(const struct wire_channel_info *info)
+{
+    if (!info->closed)
+        return "open";
+    return info->buffered + info->delivered + info->delayed + info->lent + info->parked > 0
+               ? "closing"
+               : "closed";
 }

@@ -21,4 +21,11 @@ int channels_query(struct channels *cs, const char *name, const struct ctl_opts 
 int channels_ask(struct channels *cs, rn_node *node, const char *name, const struct ctl_opts *opts);
 void channels_free(struct channels *cs);
 
+/* The one that was asked for by its name, or NULL, and it has said that there is none. */
+const struct wire_channel_info *channels_only(const struct channels *cs, const char *name,
+                                              const struct ctl_opts *opts);
+
+/* "open", "closing": closed, and not drained; or "closed". */
+const char *channel_state(const struct wire_channel_info *info);
+
 #endif

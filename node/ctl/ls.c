@@ -13,13 +13,6 @@ static const char *const headings[COLUMNS] = { "NAME",     "CAPACITY", "SENDERS"
                                                "BUFFERED", "ACCEPTED", "TAKEN",   "DELAYED",
                                                "EXPIRED",  "TTL",      "STATE",   "KIND" };
 
-static const char *state_of(const struct wire_channel_info *info)
-{
-    if (!info->closed)
-        return "open";
-    return info->buffered + info->delivered + info->lent + info->parked > 0 ? "closing" : "closed";
-}
-
 static void kind_of(char cell[CELL], const struct wire_attributes *a)
 {
     if (a->kind == WIRE_FANOUT && a->slow > WIRE_SLOW_BLOCK)
@@ -51,7 +44,7 @@ static void row_fill(char cell[COLUMNS][CELL], const struct wire_channel_info *i
         when_show_ms(cell[9], CELL, (uint64_t)info->attributes.ttl_ms);
     else
         snprintf(cell[9], CELL, "-");
-    snprintf(cell[STATE], CELL, "%s", state_of(info));
+    snprintf(cell[STATE], CELL, "%s", channel_state(info));
     kind_of(cell[STATE + 1], &info->attributes);
 }
 

@@ -53,6 +53,9 @@ gives 2 "positive whole number"      runnel send a --autoclose --senders-min 0
 gives 2 "too large"                  runnel send a --autoclose --senders-min 5000000000
 gives 2 "no argument"                runnel ls lines
 gives 2 "not also 'b'"               runnel audit a b
+gives 2 "which channel"              runnel info
+gives 2 "not also 'b'"               runnel info a b
+gives 2 "frobnicate"                 runnel info a --frobnicate
 gives 2 "requires an argument"       runnel ls --broker
 gives 2 "--name is missing"          runnel-node --module x.so
 gives 2 "--module is missing"        runnel-node --name n
@@ -70,6 +73,7 @@ says "lines? .*FILE|FILEs"           runnel help send
 says "until the channel is closed"   runnel recv --help
 says "channels of the broker"        runnel ls --help
 says "accounted for"                 runnel audit --help
+says "each sender and"                runnel info --help
 says "runnel_module"                 runnel-node --help
 says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
@@ -92,7 +96,7 @@ unset RUNNEL_URL
 gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 --name n --module "$RUNNEL_BIN/wordcount_worker.so"
 
 # Names, URLs and files that are none, told before anything else is tried.
-for verb in send recv audit; do
+for verb in send recv audit info; do
   gives 1 "a name"                   runnel "$verb" "a name" --broker "$absent"
   gives 1 "name \"\" "               runnel "$verb" "" --broker "$absent"
   gives 1 "a\.\.b"                   runnel "$verb" "a..b" --broker "$absent"
@@ -116,6 +120,7 @@ gives 1 "listen on \"\": .* not a URL" runnel-broker --listen ""
 
 gives 1 "/etc: Is a directory"       runnel send a /etc
 gives 1 "no channel \"nobody\""      runnel audit nobody
+gives 1 "no channel \"nobody\""      runnel info nobody
 gives 1 "missing.so: No such file"   runnel-node --name n --module missing.so
 gives 1 "text.so"                    runnel-node --name n --module text.so
 gives 1 "does not define runnel_module" runnel-node --name n --module "$libc"

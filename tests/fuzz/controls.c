@@ -186,7 +186,7 @@ static bool same_channel(const struct wire_channel_info *a, const struct wire_ch
                 alike(dropped_cancelled) && alike(dropped_purged) && alike(dropped_slow) &&
                 alike(dropped_nobody) && alike(dead) && alike(redelivered) && alike(lent) &&
                 alike(bytes) && alike(copied) && alike(dropped_left) && alike(parked) &&
-                alike(n_bindings);
+                alike(age_ms) && alike(n_bindings);
 
     for (uint32_t i = 0; same && i < a->n_bindings; i++)
         same = same_binding(&a->bindings[i], &b->bindings[i]);

@@ -97,6 +97,7 @@ static void random_channel(struct sample *s, uint32_t at)
         .copied = random_number(),
         .dropped_left = random_number(),
         .parked = random_number(),
+        .age_ms = random_number(),
         .bindings = s->bindings[at],
         .n_bindings = (uint32_t)random_below(INFOS + 1),
     };
@@ -384,6 +385,7 @@ static void same_channel(const struct wire_channel_info *a, const struct wire_ch
     assert_int_equal(a->redelivered, b->redelivered);
     assert_int_equal(a->lent, b->lent);
     assert_int_equal(a->bytes, b->bytes);
+    assert_int_equal(a->age_ms, b->age_ms);
     assert_int_equal(a->n_bindings, b->n_bindings);
     for (uint32_t i = 0; i < a->n_bindings; i++)
         same_binding(&a->bindings[i], &b->bindings[i]);
