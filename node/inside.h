@@ -44,7 +44,7 @@ struct answer_frame {
 };
 struct query {
     atomic_uint refs;
-    enum wire_want want;
+    struct wire_control question; /* its strings are in name and node */
     char name[WIRE_NAME_MAX + 1];
     char node[WIRE_TEXT_MAX + 1];
     rn_chan *done;    /* one int: 0 or why it ended */

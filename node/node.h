@@ -35,6 +35,18 @@ int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
                      void (*each)(void *arg, const struct wire_node_info *info), void *arg,
                      int64_t patience_ns);
 
+/* Asks what is answered by one Answer - Peek - about the channel that the question names, and calls `answer` with that, on the
+ * caller's stack; it is borrowed for the call.  Parks at most until deadline.  The same results; a refusal's code is an error,
+ * as -ENOENT, and rn__node_why(NULL) says it in a sentence. */
+int rn__node_ask(rn_node *node, const struct wire_control *question,
+                 void (*answer)(void *arg, const struct wire_control *answer), void *arg,
+                 rn_time deadline);
+
+/* What a receiver gets of an element that the broker has shown, with its section's flags: it may have a header.  *element
+ * lies in bytes.  0 or -EPROTO. */
+int rn__node_element(uint32_t flags, const uint8_t *bytes, size_t size, const uint8_t **element,
+                     size_t *len);
+
 /* rn_node_last_error() without its result. */
 void rn__node_why(rn_node *node, char *buf, size_t size);
 

@@ -3,6 +3,9 @@
  * The link goroutine only collects the frames with answers; they are read on the asker's stack. */
 #include "node/inside.h"
 
+#include "proto/dead.h"
+#include "proto/header.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,18 +24,24 @@ void query_unref(struct query *q)
     free(q);
 }
 
-static struct query *query_new(enum wire_want want, const char *name)
+/* What it asks is copied. */
+static struct query *query_new(const struct wire_control *question)
 {
     struct query *q = calloc(1, sizeof *q);
     if (q == NULL)
         return NULL;
     atomic_init(&q->refs, 1);
     q->frames_end = &q->frames;
-    q->want = want;
-    if (want == WIRE_DUMP)
-        snprintf(q->node, sizeof q->node, "%s", name != NULL ? name : "");
-    else
-        snprintf(q->name, sizeof q->name, "%s", name != NULL ? name : "");
+    q->question = *question;
+    if (question->what == WIRE_QUERY) {
+        snprintf(q->name, sizeof q->name, "%s", question->query_name);
+        snprintf(q->node, sizeof q->node, "%s", question->query_node);
+        q->question.query_name = q->name;
+        q->question.query_node = q->node;
+    } else {
+        snprintf(q->name, sizeof q->name, "%s", question->peek.name);
+        q->question.peek.name = q->name;
+    }
     q->done = rn_chan_new(sizeof(int), 1, NULL);
     if (q->done != NULL)
         return q;
@@ -57,6 +66,7 @@ static int query_submit(rn_node *node, struct query *q)
 struct asker {
     void (*channel)(void *arg, const struct wire_channel_info *info); /* or NULL */
     void (*node)(void *arg, const struct wire_node_info *info);       /* or NULL */
+    void (*answer)(void *arg, const struct wire_control *answer);     /* or NULL */
     void *arg;
 };
 
@@ -66,6 +76,8 @@ static void answer_tell(const struct asker *who, const struct wire_control *c)
         who->channel(who->arg, &c->answer.channels[i]);
     for (uint32_t i = 0; who->node != NULL && i < c->answer.n_nodes; i++)
         who->node(who->arg, &c->answer.nodes[i]);
+    if (who->answer != NULL)
+        who->answer(who->arg, c);
 }
 
 /* 0, or why there is no answer. */
@@ -130,7 +142,11 @@ int rn__node_query(rn_node *node, const char *name,
     if (node_forked())
         return -ESHUTDOWN;
     struct asker who = { .channel = each, .arg = arg };
-    return ask(node, query_new(WIRE_CHANNELS, name), &who, deadline, 0);
+    struct wire_control question = { .what = WIRE_QUERY,
+                                     .query_want = WIRE_CHANNELS,
+                                     .query_name = name != NULL ? name : "",
+                                     .query_node = "" };
+    return ask(node, query_new(&question), &who, deadline, 0);
 }
 
 int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
@@ -140,5 +156,35 @@ int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
     if (node_forked())
         return -ESHUTDOWN;
     struct asker who = { .node = each, .arg = arg };
-    return ask(node, query_new(want, name), &who, rn_after(patience_ns), patience_ns);
+    if (name == NULL)
+        name = "";
+    struct wire_control question = { .what = WIRE_QUERY,
+                                     .query_want = want,
+                                     .query_name = want == WIRE_DUMP ? "" : name,
+                                     .query_node = want == WIRE_DUMP ? name : "" };
+    return ask(node, query_new(&question), &who, rn_after(patience_ns), patience_ns);
+}
+
+int rn__node_ask(rn_node *node, const struct wire_control *question,
+                 void (*answer)(void *arg, const struct wire_control *answer), void *arg,
+                 rn_time deadline)
+{
+    if (node_forked())
+        return -ESHUTDOWN;
+    struct asker who = { .answer = answer, .arg = arg };
+    return ask(node, query_new(question), &who, deadline, 0);
+}
+
+int rn__node_element(uint32_t flags, const uint8_t *bytes, size_t size, const uint8_t **element,
+                     size_t *len)
+{
+    struct wire_header header;
+    int rc = 0;
+    *element = bytes;
+    *len = size;
+    if (flags & WIRE_DEAD)
+        rc = dead_read(NULL, bytes, size, element, len);
+    if (rc == 0 && (flags & WIRE_HEADED))
+        rc = header_read(&header, *element, *len, element, len);
+    return rc;
 }

@@ -519,15 +519,9 @@ void traffic_bind(struct rn_node *n, struct side *side)
 
 void traffic_query(struct rn_node *n, struct query *q)
 {
-    struct wire_control c = {
-        .what = WIRE_QUERY,
-        .bind = q->id,
-        .query_name = q->name,
-        .query_want = q->want,
-        .query_node = q->node,
-    };
+    q->question.bind = q->id;
     if (n->session != NULL)
-        tell(n, &c);
+        tell(n, &q->question);
 }
 
 /* ---- what goes out: data ---- */

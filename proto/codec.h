@@ -30,6 +30,9 @@ bool direction_valid(int direction);
 
 /* ---- control_write.c ---- */
 
+/* A string that must not be cut.  NULL is "".  0 or -EMSGSIZE. */
+int text_write(char **to, const char *s, size_t max);
+
 /* The string as it may be sent: what is longer than WIRE_TEXT_MAX is cut (between characters), NULL is "".
  * Gives s itself or a copy in `room`. */
 char *text_clip(const char *s, char room[]);
@@ -44,5 +47,14 @@ int report_append(struct control_buffer *b, const struct wire_control *c, Runnel
 /* The nodes of an Answer. */
 int nodes_read(struct wire_control *c, const Runnel__Answer *pb, struct arena *a);
 int nodes_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *a);
+
+/* ---- browse.c ---- */
+
+/* Peek. */
+int browse_read(struct wire_control *c, const Runnel__Control *pb);
+int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb);
+/* The elements of an Answer, and what is said with them. */
+int elements_read(struct wire_control *c, const Runnel__Answer *pb, struct arena *a);
+int elements_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *a);
 
 #endif

@@ -18,6 +18,8 @@ _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto ag
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SLOW == (int)RUNNEL__CODE__SLOW, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_PEEK == (int)RUNNEL__CONTROL__WHAT_PEEK, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_DYING == (int)RUNNEL__PLACE__DYING, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_QUORUM == (int)RUNNEL__KEEP__QUORUM, "wire.h and runnel.proto agree");
@@ -160,6 +162,8 @@ static int answer_read(struct wire_control *c, const Runnel__Answer *pb, struct 
     rc = text_read(&c->answer.sentence, pb->sentence, WIRE_TEXT_MAX);
     if (rc == 0)
         rc = nodes_read(c, pb, a);
+    if (rc == 0)
+        rc = elements_read(c, pb, a);
     if (rc < 0 || pb->n_channel == 0)
         return rc;
     channels = arena_alloc(a, pb->n_channel * sizeof *channels);
@@ -385,6 +389,8 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return meet_read(c, pb->abort->bind, pb->abort->claim, pb->abort->number);
     case WIRE_WITHDRAW:
         return number_read(c, pb->withdraw->bind, pb->withdraw->number);
+    case WIRE_PEEK:
+        return browse_read(c, pb);
     }
     return -EPROTO;
 }

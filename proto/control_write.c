@@ -29,8 +29,7 @@ char *text_clip(const char *s, char room[])
     return room;
 }
 
-/* A string that must not be cut.  NULL is "". */
-static int text_write(char **to, const char *s, size_t max)
+int text_write(char **to, const char *s, size_t max)
 {
     if (s == NULL)
         s = "";
@@ -212,6 +211,8 @@ static int answer_append(struct control_buffer *b, const struct wire_control *c,
     rc = channels_write(&m, c, &a);
     if (rc == 0)
         rc = nodes_write(&m, c, &a);
+    if (rc == 0)
+        rc = elements_write(&m, c, &a);
     if (rc == 0)
         rc = control_pack(b, pb);
     arena_fini(&a);
@@ -553,6 +554,8 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
     case WIRE_ABORT:
     case WIRE_WITHDRAW:
         return meet_append(b, c, &pb);
+    case WIRE_PEEK:
+        return browse_append(b, c, &pb);
     default:
         return numbers_append(b, c, &pb);
     }

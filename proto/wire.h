@@ -7,6 +7,7 @@
 #define PROTO_WIRE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WIRE_VERSION 1
@@ -82,6 +83,7 @@ enum wire_what {
     WIRE_COMMIT,
     WIRE_ABORT,
     WIRE_WITHDRAW,
+    WIRE_PEEK = 40,
 };
 
 /* Flags of a section. */
@@ -151,6 +153,28 @@ struct wire_channel_info {
     uint32_t n_bindings;
 };
 
+/* Where an element is. */
+enum wire_place {
+    WIRE_BUFFERED,
+    WIRE_DELAYED,
+    WIRE_DELIVERED,
+    WIRE_IN_HAND,
+    WIRE_DYING,
+    WIRE_PLACE_LAST = WIRE_DYING
+};
+
+struct wire_element {
+    uint64_t position;
+    uint32_t deliveries; /* so far */
+    enum wire_place place;
+    const char *node;
+    uint64_t age_ms, due_ms;
+    uint32_t flags;
+    uint64_t size, offset;
+    const uint8_t *bytes; /* len of them, from offset on */
+    size_t len;
+};
+
 enum wire_want { WIRE_CHANNELS, WIRE_WHY, WIRE_DUMP };
 
 enum wire_doing { WIRE_RUNNING, WIRE_RUNNABLE, WIRE_WAITING, WIRE_ENDED, WIRE_OUTSIDE };
@@ -191,7 +215,7 @@ struct wire_node_info {
 /* One control.  Which members mean something depends on what; see the .proto. */
 struct wire_control {
     enum wire_what what;
-    uint32_t bind; /* Query, Answer, Inspect, Report: their id */
+    uint32_t bind; /* Query, Answer, Inspect, Report, Peek: their id */
     union {
         struct {
             const char *name;
@@ -270,7 +294,16 @@ struct wire_control {
             uint32_t n_nodes;
             enum wire_code code;
             const char *sentence;
+            const struct wire_element *elements;
+            uint32_t n_elements;
+            bool more;
+            uint64_t incarnation;
         } answer;
+        struct {
+            const char *name;
+            uint64_t from, offset;
+            uint32_t count; /* 0: as many as fit */
+        } peek;
         struct {
             const char *channel; /* "": all goroutines */
             bool end;

@@ -182,6 +182,7 @@ static struct run *accept(struct channel *ch, struct offer *o)
 
     r->s.position = ch->next_position++;
     r->s.deliveries = 1;
+    r->accepted_ns = ch->core->now_ns;
     ch->ledger.accepted++;
     sender->accepted_said = ++sender->accepted; /* Commit says it */
     say_commit(sender, 0, o->number);

@@ -9,8 +9,9 @@
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
-#include "broker/core/reply.h"
 #include "broker/core/nap.h"
+#include "broker/core/peek.h"
+#include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -288,6 +289,9 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
         break;
     case WIRE_QUERY:
         rc = inspect_answer(core, s, c);
+        break;
+    case WIRE_PEEK:
+        rc = peek_answer(core, s, c);
         break;
     default:
         rc = is_known(c->what) ? dispatch(s, c, why) : 0;

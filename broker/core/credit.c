@@ -144,6 +144,7 @@ static struct run *arrival(const struct channel *ch, const struct wire_section *
     r->s.flags &= ~WIRE_TIMED;
     r->s.delay_ms = r->s.ttl_ms = 0;
     r->s.deliveries = 1;
+    r->accepted_ns = ch->core->now_ns;
     if (ttl_ms == 0 || expiry_give(r, ttl_ms))
         return r;
     run_free(r);

@@ -157,6 +157,7 @@ static enum burial bury_one(struct channel *ch, struct channel *dead)
     if (letter == NULL)
         return NO_MEMORY;
     letter->s.position = dead->next_position++;
+    letter->accepted_ns = ch->core->now_ns;
     run_queue_push(&dead->queue, letter);
     dead->ledger.accepted++;
     ch->ledger.dead++;

@@ -184,6 +184,16 @@ uint64_t nap_drop_of(struct binding *owner)
     return n;
 }
 
+void nap_each(const struct channel *ch,
+              void (*fn)(void *arg, const struct run_queue *runs, int64_t due_ns), void *arg)
+{
+    list_each(&ch->naps, at)
+    {
+        const struct nap *nap = list_entry(at, struct nap, hook);
+        fn(arg, &nap->runs, nap->at_ns);
+    }
+}
+
 uint64_t nap_memory(const struct channel *ch)
 {
     uint64_t bytes = 0;

@@ -23,6 +23,9 @@ void nap_end_all(struct channel *ch);
 uint64_t nap_drop_all(struct channel *ch);
 /* The same of one owner's. */
 uint64_t nap_drop_of(struct binding *owner);
+/* Calls fn with what naps until due_ns, for each nap.  What has just come has position 0: it has no place yet. */
+void nap_each(const struct channel *ch,
+              void (*fn)(void *arg, const struct run_queue *runs, int64_t due_ns), void *arg);
 /* Bytes of memory that it takes. */
 uint64_t nap_memory(const struct channel *ch);
 void nap_check(const struct channel *ch);

@@ -43,6 +43,7 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
         return NULL;
     hook_init(&r->hook);
     r->claim = 0;
+    r->accepted_ns = 0;
     r->epitaph = NULL;
     r->expiry = NULL;
     r->batch = NULL;
@@ -89,6 +90,7 @@ struct run *run_cut(struct run *r, uint32_t n)
     head->frame = r->batch != NULL ? NULL : frame_ref(r->frame);
     head->batch = r->batch;
     head->claim = r->claim;
+    head->accepted_ns = r->accepted_ns;
     head->epitaph = epitaph_ref(r->epitaph);
     batch_look(r);
     section_split(&r->s, &head->s, n);

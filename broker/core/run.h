@@ -13,7 +13,8 @@ struct run {
     struct hook hook;      /* in a run_queue */
     struct wire_section s; /* body lies in frame; number: first delivery number once pulled */
     struct frame *frame;
-    uint64_t claim;          /* rendezvous: by which it was committed to its receiver */
+    uint64_t claim; /* rendezvous: by which it was committed to its receiver */
+    int64_t accepted_ns;
     struct epitaph *epitaph; /* dying: why, see dead.h; else NULL */
     struct expiry *expiry;   /* NULL: it never expires */
     struct batch *batch; /* fanout: what has its bytes; frame is NULL; see batch.h.  Else NULL */

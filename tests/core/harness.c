@@ -30,6 +30,7 @@ static void message_free(struct message *m)
 {
     if (m->frame != NULL)
         frame_unref(m->frame);
+    free(m->elements);
     free(m);
 }
 
@@ -37,6 +38,26 @@ static const char *keep_text(char *to, size_t size, const char *text)
 {
     snprintf(to, size, "%s", text != NULL ? text : "");
     return to;
+}
+
+static void keep_elements(struct message *m)
+{
+    uint32_t n = m->control.answer.n_elements;
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        bytes += m->control.answer.elements[i].len;
+    m->elements = malloc(n * sizeof *m->elements + bytes);
+    rn_assert(m->elements != NULL);
+    uint8_t *to = (uint8_t *)(m->elements + n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct wire_element *e = &m->elements[i];
+        *e = m->control.answer.elements[i];
+        memcpy(to, e->bytes, e->len);
+        e->bytes = to;
+        to += e->len;
+    }
+    m->control.answer.elements = m->elements;
 }
 
 static struct message *message_of(const struct wire_control *c)
@@ -57,10 +78,15 @@ static struct message *message_of(const struct wire_control *c)
         m->control.refused.sentence = keep_text(m->text, sizeof m->text, c->refused.sentence);
     } else if (c->what == WIRE_QUERY) {
         m->control.query_name = keep_text(m->text, sizeof m->text, c->query_name);
+    } else if (c->what == WIRE_PEEK) {
+        m->control.peek.name = keep_text(m->text, sizeof m->text, c->peek.name);
     } else if (c->what == WIRE_ANSWER && c->answer.n_channels > 0) {
         m->info = c->answer.channels[0];
         m->info.name = keep_text(m->text, sizeof m->text, m->info.name);
         m->info.bindings = NULL;
+    } else if (c->what == WIRE_ANSWER) {
+        m->control.answer.sentence = keep_text(m->text, sizeof m->text, c->answer.sentence);
+        keep_elements(m);
     } else if (c->what == WIRE_SETTLE) {
         rn_assert(c->settle.n_ranges <= RANGES_MAX);
         m->control.settle.why = keep_text(m->text, sizeof m->text, c->settle.why);
@@ -340,10 +366,13 @@ static void hear(struct node *n, struct message *m)
     struct handle *h = handle_of(n, c->bind);
 
     if (c->what == WIRE_ANSWER) {
-        free(n->answer);
+        if (n->answer != NULL)
+            message_free(n->answer);
         n->answer = malloc(sizeof *m);
         rn_assert(n->answer != NULL);
         *n->answer = *m;
+        m->elements = NULL;
+        n->answer->control.answer.sentence = n->answer->text;
         return;
     }
     rn_assert(h != NULL);
@@ -690,7 +719,8 @@ static void node_free(struct node *n)
     free(n->up.at);
     free(n->down.at);
     free(n->handles.at);
-    free(n->answer);
+    if (n->answer != NULL)
+        message_free(n->answer);
     free(n);
 }
 

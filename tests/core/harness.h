@@ -85,6 +85,7 @@ struct message {
     char text[1100], type[256];
     struct wire_range ranges[RANGES_MAX];
     struct wire_channel_info info; /* the first of an Answer */
+    struct wire_element *elements; /* of an Answer: ours, with their bytes behind them */
 };
 
 struct node {

@@ -37,10 +37,179 @@ static void its_age_is_that_of_the_incarnation(void **state)
     world_free(w);
 }
 
+/* ---- peek --------------------------------------------------------------------------------------------------------- */
+
+/* The Answer, good until the next. */
+static const struct wire_control *peeks(struct world *w, const char *name, uint64_t from,
+                                        uint32_t count, uint64_t offset)
+{
+    struct node *n = w->nodes.at[0];
+
+    say(n, &(struct wire_control){
+               .what = WIRE_PEEK,
+               .bind = 7,
+               .peek = { .name = name, .from = from, .count = count, .offset = offset } });
+    world_pump(w);
+    assert_int_equal(n->answer->bind, 7);
+    assert_true(n->answer->control.answer.last);
+    return &n->answer->control;
+}
+
+/* What is told: "1 buffered; 2 delivered to r, 1 time", with a + behind when there is more. */
+static const char *seen(const struct wire_control *c)
+{
+    static const char *const places[] = { "buffered", "delayed", "delivered", "in hand", "dying" };
+    static char text[2000];
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < c->answer.n_elements; i++) {
+        const struct wire_element *e = &c->answer.elements[i];
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%llu %s", i > 0 ? "; " : "",
+                                (unsigned long long)e->position, places[e->place]);
+        if (e->node[0] != '\0')
+            len += (size_t)snprintf(text + len, sizeof text - len, " %s", e->node);
+        if (e->deliveries > 0)
+            len += (size_t)snprintf(text + len, sizeof text - len, " x%u", e->deliveries);
+    }
+    if (c->answer.more)
+        snprintf(text + len, sizeof text - len, " +");
+    return text;
+}
+
+#define sees(w, from, count, text) assert_string_equal(seen(peeks(w, "x", from, count, 0)), text)
+
+static struct handle *holds(struct world *w, uint32_t n, size_t size)
+{
+    struct handle *out = bind_out(node_new(w, "s"), "x", 1000);
+
+    sends(out, n, size);
+    world_pump(w);
+    return out;
+}
+
+static void peek_shows_the_oldest_and_takes_none(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    holds(w, 5, 8);
+    sees(w, 0, 0, "1 buffered; 2 buffered; 3 buffered; 4 buffered; 5 buffered");
+    sees(w, 0, 2, "1 buffered; 2 buffered +");
+    sees(w, 3, 2, "3 buffered; 4 buffered +");
+    sees(w, 4, 2, "4 buffered; 5 buffered");
+    sees(w, 6, 2, "");
+    const struct wire_element *e = &peeks(w, "x", 2, 1, 0)->answer.elements[0];
+    assert_int_equal(e->size, 8);
+    assert_int_equal(e->len, 8);
+    assert_memory_equal(e->bytes, "\1\0\0\0\0\0\0\0", 8); /* the world's second element */
+    assert_int_equal(info(w, "x").buffered, 5);
+    struct handle *in = bind_in(node_new(w, "r"), "x", 0);
+    receives(in, 5);
+    world_pump(w);
+    assert_int_equal(in->got.n, 5);
+    assert_true(in->in_order);
+    assert_int_equal(in->got.at[0].deliveries, 1);
+    assert_null(world_fault(w));
+    sees(w, 0, 0, "");
+    world_free(w);
+}
+
+static void peek_tells_the_place_of_each(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    w->mortal = true;
+    holds(w, 6, 8);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 5);
+    receives(in, 4);
+    world_pump(w);
+    settles(in, WIRE_AGAIN, 1, 1, 60000);
+    settles(in, WIRE_DONE, 0, 1, 0);
+    world_pump(w);
+    sees(w, 0, 0,
+         "2 delayed x1; 3 in hand r x1; 4 in hand r x1; 5 delivered r x1; 6 delivered r x1");
+    assert_int_equal(peeks(w, "x", 0, 1, 0)->answer.elements[0].due_ms, 60000);
+    world_later(w, 1000);
+    const struct wire_element *e = &peeks(w, "x", 0, 1, 0)->answer.elements[0];
+    assert_int_equal(e->due_ms, 59000);
+    assert_int_equal(e->age_ms, 1000);
+    world_later(w, 60000); /* it comes again */
+    sees(w, 2, 1, "2 delivered r x2 +");
+    node_end(in->node);
+    world_pump(w);
+    sees(w, 0, 3, "2 buffered x2; 3 buffered x1; 4 buffered x1 +");
+    world_free(w);
+}
+
+static void peek_of_a_channel_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    holds(w, 1, 8);
+    const struct wire_control *c = peeks(w, "y", 0, 0, 0);
+    assert_int_equal(c->answer.code, WIRE_NOT_FOUND);
+    assert_string_equal(c->answer.sentence, "channel \"y\": this broker has no such channel");
+    assert_int_equal(c->answer.n_elements, 0);
+    world_free(w);
+}
+
+static void peek_of_many_comes_in_pages_that_are_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    holds(w, 1000, 100);
+    uint64_t next = 1;
+    unsigned pages = 0;
+    for (bool more = true; more; pages++) {
+        const struct wire_control *c = peeks(w, "x", next, 0, 0);
+        size_t bytes = 0;
+        for (uint32_t i = 0; i < c->answer.n_elements; i++) {
+            assert_int_equal(c->answer.elements[i].position, next++);
+            bytes += c->answer.elements[i].len;
+        }
+        assert_true(bytes < 32768);
+        more = c->answer.more;
+    }
+    assert_int_equal(next, 1001);
+    assert_true(pages > 3 && pages < 20);
+    world_free(w);
+}
+
+static void large_element_is_shown_in_pieces(void **state)
+{
+    (void)state;
+    enum { SIZE = 100000 };
+    struct world *w = world_new(1);
+    struct handle *out = holds(w, 1, 8);
+    sends(out, 1, SIZE);
+    sends(out, 1, 8);
+    world_pump(w);
+    sees(w, 0, 0, "1 buffered +"); /* never beside another */
+    uint64_t at = 0;
+    while (at < SIZE) {
+        const struct wire_control *c = peeks(w, "x", 2, 0, at);
+        const struct wire_element *e = &c->answer.elements[0];
+        assert_int_equal(e->position, 2);
+        assert_int_equal(e->offset, at);
+        assert_int_equal(e->size, SIZE);
+        assert_true(e->len > 0);
+        assert_true(e->len < 32768);
+        at += e->len;
+        assert_int_equal(c->answer.n_elements, at < SIZE ? 1 : 2);
+    }
+    assert_int_equal(peeks(w, "x", 2, 1, UINT64_MAX)->answer.elements[0].len, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_age_is_that_of_the_incarnation),
+        cmocka_unit_test(peek_shows_the_oldest_and_takes_none),
+        cmocka_unit_test(peek_tells_the_place_of_each),
+        cmocka_unit_test(peek_of_a_channel_that_is_not_there_is_refused),
+        cmocka_unit_test(peek_of_many_comes_in_pages_that_are_bounded),
+        cmocka_unit_test(large_element_is_shown_in_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,4 +34,45 @@ assert c["name"] == "orders" and c["capacity"] == 100 and c["senders"][0]["accep
 ' || fail "what --json prints is not what it should be"
 fi
 
+# peek
+runnel peek orders | cmp - <(seq 5) || fail "peek does not show what is there"
+runnel peek orders -n 2 | cmp - <(seq 2) || fail "peek -n 2"
+runnel peek orders --from 4 | cmp - <(seq 4 5) || fail "peek --from 4"
+runnel peek orders --from 6 | cmp - /dev/null || fail "peek --from behind the last"
+shows '^3: buffered, delivered 0 times, 1 byte, accepted [0-9]+ m?s ago$' runnel peek orders --details
+[[ $(grep -c '^  ' "$work/shown") -eq 5 ]] || fail "peek --details does not show the elements: $(<"$work/shown")"
+channel_is orders BUFFERED 5 || fail "peek has taken something"
+
+# What receivers have is shown as well, and stays theirs.
+mkfifo "$work/fifo"
+exec 3<>"$work/fifo" # a pipe that is full: its writer waits, and has acknowledged nothing
+head -c 65536 /dev/zero >&3
+start holder runnel recv orders --ack >"$work/fifo"
+holder=$pid
+held() { runnel peek orders -d | grep -c 'by .* and not acknowledged'; }
+eventually "five are with a receiver" channel_is orders BUFFERED 0
+shows '^1: (delivered to|taken by) .* and not (taken|acknowledged), delivered 1 time, ' runnel peek orders -d
+runnel peek orders | cmp - <(seq 5) || fail "peek does not show what a receiver holds"
+kill_hard "$holder"
+eventually "five are back" channel_is orders BUFFERED 5
+shows '^1: buffered, delivered 1 time, ' runnel peek orders -d
+
+# Larger than an answer, and many: it comes in pieces and pages.
+{ head -c 300000 /dev/zero | tr '\0' x; echo; seq 20000; } >"$work/many"
+start many runnel send many --capacity 30000 "$work/many"
+ends_with 0 "$pid" "who sends many"
+runnel peek many -n 30000 | cmp - "$work/many" || fail "peek does not show many"
+runnel peek many -n 1 | cmp - <(head -n 1 "$work/many") || fail "peek does not show a large one"
+says() { # STATUS WORDS COMMAND...
+  local status=0 want=$1 words=$2
+  shift 2
+  "$@" >/dev/null 2>"$work/said" || status=$?
+  [[ $status -eq $want ]] || fail "$* ended with $status, not $want"
+  grep -q "$words" "$work/said" || fail "$* said: $(cat "$work/said")"
+}
+says 1 'no channel "nobody"' runnel peek nobody
+says 2 "NAME is missing" runnel peek
+says 2 "positive whole number" runnel peek orders --from 0
+runnel peek many -n 30000 | head -n 1 >/dev/null || true # who stops reading is no news
+
 balanced

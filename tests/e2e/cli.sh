@@ -56,6 +56,9 @@ gives 2 "not also 'b'"               runnel audit a b
 gives 2 "which channel"              runnel info
 gives 2 "not also 'b'"               runnel info a b
 gives 2 "frobnicate"                 runnel info a --frobnicate
+gives 2 "not also 'b'"               runnel peek a b
+gives 2 "positive whole number"      runnel peek a -n 0
+gives 2 "frobnicate"                 runnel peek a --frobnicate
 gives 2 "requires an argument"       runnel ls --broker
 gives 2 "--name is missing"          runnel-node --module x.so
 gives 2 "--module is missing"        runnel-node --name n
@@ -74,6 +77,7 @@ says "until the channel is closed"   runnel recv --help
 says "channels of the broker"        runnel ls --help
 says "accounted for"                 runnel audit --help
 says "each sender and"                runnel info --help
+says "nothing is taken"               runnel peek --help
 says "runnel_module"                 runnel-node --help
 says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
@@ -96,7 +100,7 @@ unset RUNNEL_URL
 gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 --name n --module "$RUNNEL_BIN/wordcount_worker.so"
 
 # Names, URLs and files that are none, told before anything else is tried.
-for verb in send recv audit info; do
+for verb in send recv audit info peek; do
   gives 1 "a name"                   runnel "$verb" "a name" --broker "$absent"
   gives 1 "name \"\" "               runnel "$verb" "" --broker "$absent"
   gives 1 "a\.\.b"                   runnel "$verb" "a..b" --broker "$absent"

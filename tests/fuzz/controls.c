@@ -67,6 +67,15 @@ static void sound_node(const struct wire_node_info *n)
     sound_goroutines(n->goroutines, n->n_goroutines);
 }
 
+static void sound_element(const struct wire_element *e)
+{
+    must((unsigned)e->place <= WIRE_PLACE_LAST);
+    sound_text(e->node, WIRE_TEXT_MAX);
+    must(e->offset <= e->size);
+    must(e->len <= e->size - e->offset);
+    must(e->len == 0 || e->bytes != NULL);
+}
+
 static void sound_answer(const struct wire_control *c)
 {
     must((unsigned)c->answer.code <= WIRE_SLOW);
@@ -77,6 +86,9 @@ static void sound_answer(const struct wire_control *c)
         sound_channel(&c->answer.channels[i]);
     for (uint32_t i = 0; i < c->answer.n_nodes; i++)
         sound_node(&c->answer.nodes[i]);
+    must((c->answer.n_elements == 0) == (c->answer.elements == NULL));
+    for (uint32_t i = 0; i < c->answer.n_elements; i++)
+        sound_element(&c->answer.elements[i]);
 }
 
 static bool is_ending(enum wire_code code)
@@ -101,7 +113,7 @@ static void sound_ranges(const struct wire_range *r, uint32_t n)
 void control_must_be_sound(const struct wire_control *c)
 {
     must((c->what >= WIRE_BIND && c->what <= WIRE_LOST_) ||
-         (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW));
+         (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW) || c->what == WIRE_PEEK);
     switch (c->what) {
     case WIRE_BIND:
         sound_text(c->bind_.name, WIRE_NAME_MAX);
@@ -146,6 +158,9 @@ void control_must_be_sound(const struct wire_control *c)
         must((unsigned)c->settle.verdict <= WIRE_LOST);
         sound_text(c->settle.why, WIRE_WHY_MAX);
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
+        break;
+    case WIRE_PEEK:
+        sound_text(c->peek.name, WIRE_NAME_MAX);
         break;
     default: /* any number is one */
         break;
@@ -223,15 +238,25 @@ static bool same_node(const struct wire_node_info *a, const struct wire_node_inf
            same_goroutines(a->goroutines, a->n_goroutines, b->goroutines, b->n_goroutines);
 }
 
+static bool same_element(const struct wire_element *a, const struct wire_element *b)
+{
+    return alike(position) && alike(deliveries) && alike(place) && same_text(a->node, b->node) &&
+           alike(age_ms) && alike(due_ms) && alike(flags) && alike(size) && alike(offset) &&
+           alike(len) && (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
+}
+
 static bool same_answer(const struct wire_control *a, const struct wire_control *b)
 {
     bool same = alike(answer.n_channels) && alike(answer.n_nodes) && alike(answer.last) &&
-                alike(answer.code) && same_text(a->answer.sentence, b->answer.sentence);
+                alike(answer.code) && same_text(a->answer.sentence, b->answer.sentence) &&
+                alike(answer.n_elements) && alike(answer.more) && alike(answer.incarnation);
 
     for (uint32_t i = 0; same && i < a->answer.n_channels; i++)
         same = same_channel(&a->answer.channels[i], &b->answer.channels[i]);
     for (uint32_t i = 0; same && i < a->answer.n_nodes; i++)
         same = same_node(&a->answer.nodes[i], &b->answer.nodes[i]);
+    for (uint32_t i = 0; same && i < a->answer.n_elements; i++)
+        same = same_element(&a->answer.elements[i], &b->answer.elements[i]);
     return same;
 }
 
@@ -304,6 +329,9 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
     case WIRE_ABORT:
         return alike(meet.claim) && alike(meet.number) &&
                same_operation(&a->meet.offer, &b->meet.offer) && alike(meet.asks);
+    case WIRE_PEEK:
+        return same_text(a->peek.name, b->peek.name) && alike(peek.from) && alike(peek.offset) &&
+               alike(peek.count);
     case WIRE_UNBIND:
     case WIRE_UNBOUND:
     case WIRE_GOODBYE:

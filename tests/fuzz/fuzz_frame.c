@@ -97,6 +97,9 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
     struct wire_wait wait = { "c", WIRE_OUT };
     struct wire_goroutine goroutine = { .id = 1, .name = "g", .doing = WIRE_WAITING };
     struct wire_node_info node = { .name = "n", .goroutines = &goroutine, .n_goroutines = 1 };
+    struct wire_element element = {
+        .position = 1, .node = "n", .size = 9, .bytes = body, .len = 3
+    };
     struct frame_writer w = { 0 };
     struct control_buffer b = { 0 };
     struct wire_section s = { .bind = 1,
@@ -109,16 +112,20 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 6);
-        struct wire_control c = { .what = (enum wire_what)(
-                                      what <= WIRE_REPORT ? what
-                                                          : what - WIRE_REPORT + WIRE_CLAIM - 1),
+        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 7);
+        struct wire_control c = { .what = (enum wire_what)(what <= WIRE_REPORT ? what
+                                                           : what == WIRE_REPORT + 7
+                                                               ? WIRE_PEEK
+                                                               : what - WIRE_REPORT + WIRE_CLAIM -
+                                                                     1),
                                   .bind = 1 };
         if (c.what == WIRE_ANSWER) {
             c.answer.channels = &channel;
             c.answer.n_channels = 1;
             c.answer.nodes = &node;
             c.answer.n_nodes = 1;
+            c.answer.elements = &element;
+            c.answer.n_elements = 1;
         } else if (c.what == WIRE_REPORT) {
             goroutine.waits = &wait;
             goroutine.n_waits = 1;

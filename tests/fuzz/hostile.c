@@ -293,6 +293,18 @@ static void say_query(struct input *in, struct wire_control *c)
     c->query_node = how & 8 ? "hostile" : "";
 }
 
+static void say_browse(struct input *in, struct wire_control *c)
+{
+    uint8_t how = take(in);
+
+    c->what = WIRE_PEEK;
+    c->bind = how;
+    c->peek.name = some_name(in);
+    c->peek.from = nearly(in, how % 8);
+    c->peek.count = how % 3;
+    c->peek.offset = nearly(in, how % 4 * 8);
+}
+
 static void say_report(struct hostile *h, struct input *in, struct wire_control *c)
 {
     static const struct wire_wait waits[] = { { "a", WIRE_OUT }, { "meet", WIRE_IN } };
@@ -414,7 +426,9 @@ void hostile_control(struct hostile *h, struct input *in, struct wire_control *c
         say_of_fitting(h, in, c, how % 16);
         break;
     case 12:
-        if (how < 128)
+        if (how < 64)
+            say_browse(in, c);
+        else if (how < 128)
             say_query(in, c);
         else
             say_report(h, in, c);

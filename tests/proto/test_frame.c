@@ -31,6 +31,7 @@ struct sample {
     struct wire_goroutine goroutines[INFOS][INFOS];
     struct wire_wait waits[INFOS][INFOS][INFOS];
     struct wire_range ranges[RANGES];
+    struct wire_element elements[INFOS];
 };
 
 static const char *random_text(struct sample *s, size_t max)
@@ -170,7 +171,7 @@ static const enum wire_what whats[] = {
     WIRE_CREDIT,   WIRE_RECALL,  WIRE_RETURNED, WIRE_ACCEPTED, WIRE_TAKEN,   WIRE_CLOSE,
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
-    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,
+    WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,   WIRE_PEEK,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -192,6 +193,33 @@ static void random_ranges(struct sample *s)
         s->ranges[n - 1].count = UINT64_MAX - s->ranges[n - 1].first + 1;
     s->control.settle.ranges = s->ranges;
     s->control.settle.n_ranges = n;
+}
+
+static void random_elements(struct sample *s)
+{
+    struct wire_control *c = &s->control;
+
+    c->answer.elements = s->elements;
+    c->answer.n_elements = (uint32_t)random_below(INFOS + 1);
+    for (uint32_t i = 0; i < c->answer.n_elements; i++) {
+        const char *bytes = random_text(s, WIRE_TEXT_MAX);
+
+        s->elements[i] = (struct wire_element){
+            .position = random_number(),
+            .deliveries = (uint32_t)random_number(),
+            .place = (enum wire_place)random_below(WIRE_PLACE_LAST + 1),
+            .node = random_text(s, WIRE_TEXT_MAX),
+            .age_ms = random_number(),
+            .due_ms = random_number(),
+            .flags = (uint32_t)random_number(),
+            .offset = random_below(1000),
+            .bytes = (const uint8_t *)bytes,
+            .len = strlen(bytes),
+        };
+        s->elements[i].size = s->elements[i].offset + s->elements[i].len + random_below(1000);
+    }
+    c->answer.more = random_chance(50);
+    c->answer.incarnation = random_number();
 }
 
 static void random_control(struct sample *s, enum wire_what what)
@@ -288,6 +316,13 @@ static void random_control(struct sample *s, enum wire_what what)
             random_node(s, i);
         c->answer.code = (enum wire_code)random_below(WIRE_SLOW + 1);
         c->answer.sentence = random_text(s, WIRE_TEXT_MAX);
+        random_elements(s);
+        break;
+    case WIRE_PEEK:
+        c->peek.name = random_text(s, WIRE_NAME_MAX);
+        c->peek.from = random_number();
+        c->peek.offset = random_number();
+        c->peek.count = (uint32_t)random_number();
         break;
     case WIRE_CLAIM:
         c->meet.claim = random_number();
@@ -428,6 +463,22 @@ static void same_node(const struct wire_node_info *a, const struct wire_node_inf
     same_goroutines(a->goroutines, b->goroutines, a->n_goroutines);
 }
 
+static void same_element(const struct wire_element *a, const struct wire_element *b)
+{
+    assert_int_equal(a->position, b->position);
+    assert_int_equal(a->deliveries, b->deliveries);
+    assert_int_equal(a->place, b->place);
+    assert_string_equal(a->node, b->node);
+    assert_int_equal(a->age_ms, b->age_ms);
+    assert_int_equal(a->due_ms, b->due_ms);
+    assert_int_equal(a->flags, b->flags);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->offset, b->offset);
+    assert_int_equal(a->len, b->len);
+    if (a->len > 0)
+        assert_memory_equal(a->bytes, b->bytes, a->len);
+}
+
 static void same_control(const struct wire_control *a, const struct wire_control *b)
 {
     assert_int_equal(a->what, b->what);
@@ -535,6 +586,17 @@ static void same_control(const struct wire_control *a, const struct wire_control
             same_node(&a->answer.nodes[i], &b->answer.nodes[i]);
         assert_int_equal(a->answer.code, b->answer.code);
         assert_string_equal(a->answer.sentence, b->answer.sentence);
+        assert_int_equal(a->answer.n_elements, b->answer.n_elements);
+        for (uint32_t i = 0; i < a->answer.n_elements; i++)
+            same_element(&a->answer.elements[i], &b->answer.elements[i]);
+        assert_int_equal(a->answer.more, b->answer.more);
+        assert_int_equal(a->answer.incarnation, b->answer.incarnation);
+        break;
+    case WIRE_PEEK:
+        assert_string_equal(a->peek.name, b->peek.name);
+        assert_int_equal(a->peek.from, b->peek.from);
+        assert_int_equal(a->peek.offset, b->peek.offset);
+        assert_int_equal(a->peek.count, b->peek.count);
         break;
     case WIRE_UNBIND:
         assert_int_equal(a->unbind.abandoned, b->unbind.abandoned);
@@ -1507,7 +1569,7 @@ static void unknown_controls_and_fields_are_skipped(void **state)
 {
     static const uint8_t raw[] = {
         34,   0, 0,    0, 0x09, 1, 0,    0,    0, 0,    0,
-        0,    0, 0x10, 1, 0x2a, 5, 0xc2, 0x02, 2, 0x08, 7, /* control 40 */
+        0,    0, 0x10, 1, 0x2a, 5, 0xe2, 0x03, 2, 0x08, 7, /* control 60 */
         0x2a, 4, 0x12, 2, 0x08, 5,                         /* Unbind 5 */
         0x2a, 0,                                           /* an empty control */
         0x2a, 6, 0x12, 4, 0x08, 6, 0x78, 1,                /* Unbind 6 with a field 15 */
