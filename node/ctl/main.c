@@ -15,7 +15,7 @@ struct verb {
 static const struct verb verbs[] = {
     { "send", send_main }, { "recv", recv_main },   { "ls", ls_main },     { "info", info_main },
     { "peek", peek_main }, { "audit", audit_main }, { "why", why_main },   { "dump", dump_main },
-    { "dead", dead_main }, { "bench", bench_main }, { "call", call_main },
+    { "dead", dead_main }, { "bench", bench_main }, { "call", call_main }, { "serve", serve_main },
 };
 
 static const char doc[] =
@@ -23,6 +23,7 @@ static const char doc[] =
     "  runnel send NAME [FILE...]   send lines; waits while the channel is full\n"
     "  runnel recv NAME [-n N]      print what comes out, until it is closed\n"
     "  runnel call NAME [TEXT]      send a request, and print the reply\n"
+    "  runnel serve NAME -- COMMAND run a command for each request; what it prints is the reply\n"
     "  runnel ls                    list the channels of the broker\n"
     "  runnel info NAME             one channel: what it is, who is bound to it, what it holds\n"
     "  runnel peek NAME             show what is in a channel, and take nothing\n"

@@ -10,6 +10,7 @@
 int send_main(int argc, char **argv, struct ctl_opts *opts);
 int recv_main(int argc, char **argv, struct ctl_opts *opts);
 int call_main(int argc, char **argv, struct ctl_opts *opts);
+int serve_main(int argc, char **argv, struct ctl_opts *opts);
 int ls_main(int argc, char **argv, struct ctl_opts *opts);
 int audit_main(int argc, char **argv, struct ctl_opts *opts);
 int dead_main(int argc, char **argv, struct ctl_opts *opts);
