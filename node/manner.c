@@ -38,4 +38,5 @@ void manner_put(struct wire_section *s, const struct manner *m)
         return;
     s->ttl_ms = m->ttl_ms;
     s->delay_ms = m->at_ns > 0 ? to_ms(until(m->at_ns)) : m->delay_ms;
+    s->position = (uint64_t)m->at_ns;
 }

@@ -54,10 +54,11 @@ struct binding {
     uint64_t next_number, accepted, accepted_said;
     uint32_t grant; /* lent, but not said yet; so grant_bytes */
     uint64_t grant_bytes;
-    int64_t used_ns;    /* when it last asked for or used credit */
-    int64_t delayed_ns; /* when the last is to be had that it has sent with a delay */
-    struct hook active; /* in channel->active, by used_ns */
-    struct hook hungry; /* in channel->hungry: look whether its share should be filled up */
+    int64_t used_ns;     /* when it last asked for or used credit */
+    uint64_t together;   /* what it sends with this number is to be had at one time; ... */
+    int64_t together_ns; /* ... that one */
+    struct hook active;  /* in channel->active, by used_ns */
+    struct hook hungry;  /* in channel->hungry: look whether its share should be filled up */
     struct wire_counts counts;
 
     /* IN */

@@ -160,7 +160,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     if (fault != NULL)
         return broken(why, fault);
     bool cancelled = ch->closed && ch->code == WIRE_CANCELLED;
-    bool naps = s->delay_ms > 0 && !ch->closed;
+    bool naps = nap_is_due(b, s) && !ch->closed;
     struct run *r = cancelled ? NULL : arrival(ch, s, frame);
     struct nap *nap = r != NULL && naps ? nap_new(ch, NULL) : NULL;
     if (!cancelled && (r == NULL || (naps && nap == NULL))) {

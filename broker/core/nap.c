@@ -116,18 +116,29 @@ void nap_begin(struct nap *nap, struct run_queue *runs, uint64_t delay_ms)
     begin_at(nap, runs, expiry_after(nap->channel->core->now_ns, delay_ms));
 }
 
-/* What its sender wants to be had at the same time it has sent with delays that become shorter: by then, in milliseconds, and in
- * frames that take more or less time.  That is no reason for the second to pass the first. */
-#define TOGETHER_NS INT64_C(2000000)
+/* Behind those that are still to be had at its time it is so, too, though it may be late itself. */
+bool nap_is_due(const struct binding *sender, const struct wire_section *s)
+{
+    return s->delay_ms > 0 || (s->position != 0 && s->position == sender->together &&
+                               sender->together_ns > sender->channel->core->now_ns);
+}
+
+/* What its sender wants to be had at the same time of the day comes with delays that become shorter, in frames that take more or
+ * less time; none is due before that time.  So all are due when the first is, and keep their order. */
+static int64_t due_with(const struct run *r, uint64_t delay_ms, struct binding *sender)
+{
+    if (r->s.position == 0 || r->s.position != sender->together) {
+        sender->together = r->s.position;
+        sender->together_ns = expiry_after(sender->channel->core->now_ns, delay_ms);
+    }
+    return sender->together_ns;
+}
 
 void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms, struct binding *sender)
 {
-    int64_t at_ns = expiry_after(nap->channel->core->now_ns, delay_ms);
+    int64_t at_ns = due_with(r, delay_ms, sender);
     struct run_queue runs;
 
-    if (at_ns < sender->delayed_ns && sender->delayed_ns - at_ns < TOGETHER_NS)
-        at_ns = sender->delayed_ns;
-    sender->delayed_ns = at_ns;
     run_queue_init(&runs);
     run_queue_push(&runs, r);
     nap->is_new = true;

@@ -8,6 +8,9 @@
 
 struct nap;
 
+/* Is what has come from sender to be had later? */
+bool nap_is_due(const struct binding *sender, const struct wire_section *s);
+
 /* `owner`: who is to have it again, in a fanout; else NULL.  NULL: no memory. */
 struct nap *nap_new(struct channel *ch, struct binding *owner);
 /* The runs nap from now on for that long; *runs is empty afterwards. */

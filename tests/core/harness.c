@@ -130,11 +130,13 @@ static bool work_out(struct handle *h)
 {
     size_t n = 0, size = 0, at = 0;
     uint64_t bytes = 0, delay_ms = h->sends.n > 0 ? h->sends.at[0].delay_ms : 0,
-             ttl_ms = h->sends.n > 0 ? h->sends.at[0].ttl_ms : 0;
+             ttl_ms = h->sends.n > 0 ? h->sends.at[0].ttl_ms : 0,
+             together = h->sends.n > 0 ? h->sends.at[0].together : 0;
     uint32_t flags = h->n_sections_out % 2 == 0 ? WIRE_HEADED : 0;
 
     while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes &&
-           h->sends.at[n].delay_ms == delay_ms && h->sends.at[n].ttl_ms == ttl_ms) {
+           h->sends.at[n].delay_ms == delay_ms && h->sends.at[n].ttl_ms == ttl_ms &&
+           h->sends.at[n].together == together) {
         bytes += h->sends.at[n].size;
         size += element_size(h->sends.at[n].size);
         n++;
@@ -158,6 +160,7 @@ static bool work_out(struct handle *h)
         .bind = h->number,
         .count = (uint32_t)n,
         .number = h->sent + 1,
+        .position = together,
         .incarnation = h->incarnation,
         .epoch = h->epoch,
         .bytes = bytes,
@@ -906,6 +909,18 @@ void sends_timed(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms, u
                                           .size = size,
                                           .delay_ms = delay_ms,
                                           .ttl_ms = ttl_ms });
+        row_add(&h->node->world->elements, (struct element){ 0 });
+    }
+    work(h);
+}
+
+void sends_together(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms, uint64_t together)
+{
+    for (; n > 0; n--) {
+        row_add(&h->sends, (struct send){ .id = h->node->world->elements.n,
+                                          .size = size,
+                                          .delay_ms = delay_ms,
+                                          .together = together });
         row_add(&h->node->world->elements, (struct element){ 0 });
     }
     work(h);

@@ -29,7 +29,7 @@ struct stored {
 struct send {
     uint64_t id;
     size_t size;
-    uint64_t delay_ms, ttl_ms;
+    uint64_t delay_ms, ttl_ms, together;
 };
 
 /* One direction of a handle at a node. */
@@ -152,6 +152,8 @@ void handle_close(struct handle *h, int32_t reason);
 void sends(struct handle *h, uint32_t n,
            size_t size); /* n more sends wait, of elements of that size (>= 8) */
 void sends_timed(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms, uint64_t ttl_ms);
+void sends_together(struct handle *h, uint32_t n, size_t size, uint64_t delay_ms,
+                    uint64_t together);
 void receives(struct handle *h, uint32_t n); /* n more receives wait */
 void give_up(struct handle *h);              /* all that waits is withdrawn */
 /* Of what is in its hands, from the i-th on: one Settle.  What is acknowledged is in `got` from then on. */

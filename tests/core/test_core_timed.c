@@ -357,28 +357,39 @@ static void those_of_one_time_keep_their_order(void **state)
     world_free(w);
 }
 
-/* For one time, the later the shorter: in milliseconds, and by frames that took more or less time. */
-static void what_is_for_about_one_time_keeps_its_order(void **state)
+/* For one time of the day, the later the shorter, by frames that took more or less time. */
+static void what_is_for_one_time_is_had_together_in_its_order(void **state)
 {
     (void)state;
     struct world *w = world_new(1);
     struct handle *out = sender(w, 100, 0);
-    int64_t begun = w->now;
     for (uint64_t i = 0; i < 40; i++) {
-        w->now = begun + (int64_t)(i * 1000000 + world_random(w, 1000000));
-        sends_timed(out, 1, 8, 500 - i, 0);
+        sends_together(out, 1, 8, 500 - world_random(w, 40), 7);
         world_pump(w);
+        w->now += (int64_t)world_random(w, 1000000);
     }
-    sends_timed(out, 1, 8, 400, 0); /* that is another time */
+    sends_together(out, 1, 8, 100, 8);
     world_pump(w);
-    world_later(w, 600);
+    sends_together(out, 1, 8, 0, 8); /* as if it were late, but not for that */
+    sends_timed(out, 1, 8, 120, 0);
+    world_pump(w);
+    w->mortal = true;
+    assert_int_equal(info(w).delayed, 43);
+    world_later(w, 120);
+    assert_int_equal(info(w).buffered, 3);
+    world_later(w, 380);
+    assert_int_equal(info(w).delayed, 0);
+    sends_together(out, 1, 8, 50, 8); /* too late for that time, so at once */
+    world_pump(w);
+    world_later(w, 50);
     struct handle *in = receiver(w);
-    receives(in, 41);
+    receives(in, 44);
     world_pump(w);
-    assert_int_equal(got(in), 41);
-    assert_int_equal(in->got.at[0].id, 40);
+    assert_int_equal(got(in), 44);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(in->got.at[i].id, 40 + i);
     for (size_t i = 0; i < 40; i++)
-        assert_int_equal(in->got.at[i + 1].id, i);
+        assert_int_equal(in->got.at[i + 3].id, i);
     world_free(w);
 }
 
@@ -681,7 +692,7 @@ int main(void)
         cmocka_unit_test(what_is_delayed_is_accepted_and_holds_its_slot),
         cmocka_unit_test(who_wakes_goes_behind_what_is_there),
         cmocka_unit_test(those_of_one_time_keep_their_order),
-        cmocka_unit_test(what_is_for_about_one_time_keeps_its_order),
+        cmocka_unit_test(what_is_for_one_time_is_had_together_in_its_order),
         cmocka_unit_test(a_time_to_live_begins_when_the_delay_is_over),
         cmocka_unit_test(a_broker_that_was_held_up_gives_nobody_more_time),
         cmocka_unit_test(a_close_ends_delays_and_the_time_to_live_begins_then),
