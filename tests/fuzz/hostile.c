@@ -489,6 +489,7 @@ void hostile_section(struct hostile *h, struct input *in, struct wire_section *s
         s->flags = WIRE_TIMED;
         s->delay_ms = take(in);
         s->ttl_ms = take(in);
+        s->position = take(in) % 4;
     }
     if (how % 4 == 1)
         s->flags |= WIRE_HEADED; /* the broker does not look */
