@@ -31,6 +31,13 @@ void node_broken(struct rn_node *n)
     uplink_broken(&n->uplink, rn__boottime());
 }
 
+/* May it be asked again, under the next session?  What only looks may, unless an answer has begun. */
+static bool query_goes_on(const struct rn_node *n, const struct query *q)
+{
+    bool looks = q->question.what == WIRE_QUERY || q->question.what == WIRE_PEEK;
+    return n->stage != NODE_ENDED && q->frames == NULL && (looks || !q->said);
+}
+
 static void query_end(struct rn_node *n, struct query *q, int rc)
 {
     HASH_DEL(n->queries, q);
@@ -81,7 +88,7 @@ void node_session_over(struct rn_node *n, int rc)
     }
     struct query *q, *more;
     HASH_ITER(hh, n->queries, q, more)
-        if (q->frames != NULL || n->stage == NODE_ENDED)
+        if (!query_goes_on(n, q))
             query_end(n, q, rc);
     inspections_end(n);
     frame_writer_fini(&n->writer);

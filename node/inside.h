@@ -45,6 +45,8 @@ struct answer_frame {
 struct query {
     atomic_uint refs;
     struct wire_control question; /* its strings are in name and node */
+    bool
+        said; /* owned by the link goroutine: in a session; what changes something is not said in another */
     char name[WIRE_NAME_MAX + 1];
     char node[WIRE_TEXT_MAX + 1];
     rn_chan *done;    /* one int: 0 or why it ended */

@@ -520,8 +520,10 @@ void traffic_bind(struct rn_node *n, struct side *side)
 void traffic_query(struct rn_node *n, struct query *q)
 {
     q->question.bind = q->id;
-    if (n->session != NULL)
-        tell(n, &q->question);
+    if (n->session == NULL)
+        return;
+    q->said = true;
+    tell(n, &q->question);
 }
 
 /* ---- what goes out: data ---- */

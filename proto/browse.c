@@ -7,27 +7,47 @@
 
 /* ---- questions ---------------------------------------------------------------------------------------------------- */
 
+static int peek_read(struct wire_control *c, const Runnel__Peek *pb)
+{
+    c->bind = pb->id;
+    c->peek.from = pb->from;
+    c->peek.offset = pb->offset;
+    c->peek.count = pb->count;
+    return text_read(&c->peek.name, pb->name, WIRE_NAME_MAX);
+}
+
+static int purge_read(struct wire_control *c, const Runnel__Purge *pb)
+{
+    c->bind = pb->id;
+    return text_read(&c->peek.name, pb->name, WIRE_NAME_MAX);
+}
+
 int browse_read(struct wire_control *c, const Runnel__Control *pb)
 {
-    c->bind = pb->peek->id;
-    c->peek.from = pb->peek->from;
-    c->peek.offset = pb->peek->offset;
-    c->peek.count = pb->peek->count;
-    return text_read(&c->peek.name, pb->peek->name, WIRE_NAME_MAX);
+    return c->what == WIRE_PEEK ? peek_read(c, pb->peek) : purge_read(c, pb->purge);
 }
 
 int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
 {
-    Runnel__Peek m = RUNNEL__PEEK__INIT;
-    int rc = text_write(&m.name, c->peek.name, WIRE_NAME_MAX);
+    Runnel__Peek peek = RUNNEL__PEEK__INIT;
+    Runnel__Purge purge = RUNNEL__PURGE__INIT;
+    char *name;
+    int rc = text_write(&name, c->peek.name, WIRE_NAME_MAX);
 
     if (rc < 0)
         return rc;
-    m.id = c->bind;
-    m.from = c->peek.from;
-    m.offset = c->peek.offset;
-    m.count = c->peek.count;
-    pb->peek = &m;
+    if (c->what == WIRE_PEEK) {
+        peek.id = c->bind;
+        peek.name = name;
+        peek.from = c->peek.from;
+        peek.offset = c->peek.offset;
+        peek.count = c->peek.count;
+        pb->peek = &peek;
+    } else {
+        purge.id = c->bind;
+        purge.name = name;
+        pb->purge = &purge;
+    }
     return control_pack(b, pb);
 }
 
@@ -61,6 +81,8 @@ int elements_read(struct wire_control *c, const Runnel__Answer *pb, struct arena
 
     c->answer.more = pb->more;
     c->answer.incarnation = pb->incarnation;
+    c->answer.dropped = pb->dropped;
+    c->answer.dropped_bytes = pb->dropped_bytes;
     if (pb->n_element == 0)
         return 0;
     elements = arena_alloc(a, pb->n_element * sizeof *elements);
@@ -105,6 +127,8 @@ int elements_write(Runnel__Answer *pb, const struct wire_control *c, struct aren
 
     pb->more = c->answer.more;
     pb->incarnation = c->answer.incarnation;
+    pb->dropped = c->answer.dropped;
+    pb->dropped_bytes = c->answer.dropped_bytes;
     if (n == 0)
         return 0;
     pb->element = arena_alloc(a, n * sizeof *pb->element);

@@ -18,7 +18,7 @@ _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto ag
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SLOW == (int)RUNNEL__CODE__SLOW, "wire.h and runnel.proto agree");
-_Static_assert(WIRE_PEEK == (int)RUNNEL__CONTROL__WHAT_PEEK, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_PURGE == (int)RUNNEL__CONTROL__WHAT_PURGE, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DYING == (int)RUNNEL__PLACE__DYING, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
@@ -390,6 +390,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
     case WIRE_WITHDRAW:
         return number_read(c, pb->withdraw->bind, pb->withdraw->number);
     case WIRE_PEEK:
+    case WIRE_PURGE:
         return browse_read(c, pb);
     }
     return -EPROTO;

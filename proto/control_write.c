@@ -555,6 +555,7 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
     case WIRE_WITHDRAW:
         return meet_append(b, c, &pb);
     case WIRE_PEEK:
+    case WIRE_PURGE:
         return browse_append(b, c, &pb);
     default:
         return numbers_append(b, c, &pb);

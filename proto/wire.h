@@ -84,6 +84,7 @@ enum wire_what {
     WIRE_ABORT,
     WIRE_WITHDRAW,
     WIRE_PEEK = 40,
+    WIRE_PURGE,
 };
 
 /* Flags of a section. */
@@ -215,7 +216,7 @@ struct wire_node_info {
 /* One control.  Which members mean something depends on what; see the .proto. */
 struct wire_control {
     enum wire_what what;
-    uint32_t bind; /* Query, Answer, Inspect, Report, Peek: their id */
+    uint32_t bind; /* Query, Answer, Inspect, Report, Peek, Purge: their id */
     union {
         struct {
             const char *name;
@@ -298,12 +299,13 @@ struct wire_control {
             uint32_t n_elements;
             bool more;
             uint64_t incarnation;
+            uint64_t dropped, dropped_bytes;
         } answer;
         struct {
             const char *name;
             uint64_t from, offset;
             uint32_t count; /* 0: as many as fit */
-        } peek;
+        } peek;             /* Peek; Purge uses the name only */
         struct {
             const char *channel; /* "": all goroutines */
             bool end;

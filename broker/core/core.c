@@ -11,6 +11,7 @@
 #include "broker/core/meet.h"
 #include "broker/core/nap.h"
 #include "broker/core/peek.h"
+#include "broker/core/purge.h"
 #include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "runtime/assert.h"
@@ -293,6 +294,10 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
     case WIRE_PEEK:
         rc = peek_answer(core, s, c);
         break;
+    case WIRE_PURGE:
+        purge_answer(core, s, c);
+        rc = 0;
+        break;
     default:
         rc = is_known(c->what) ? dispatch(s, c, why) : 0;
     }
@@ -480,8 +485,9 @@ void core_totals(const struct core *core, struct core_totals *out)
         .accepted = core->totals.accepted,
         .taken = core->totals.taken,
         .copied = core->totals.copied,
-        .dropped = core->totals.dropped_cancelled + core->totals.dropped_slow +
-                   core->totals.dropped_nobody + core->totals.left,
+        .dropped = core->totals.dropped_cancelled + core->totals.dropped_purged +
+                   core->totals.dropped_slow + core->totals.dropped_nobody + core->totals.left,
+        .purged = core->totals.dropped_purged,
         .redelivered = core->totals.redelivered,
         .expired = core->totals.expired,
         .dead = core->totals.dead,

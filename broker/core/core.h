@@ -100,9 +100,11 @@ uint64_t core_used(const struct core *core, const char *name);
 /* For tests: bytes of memory that the channel's elements take here, at most; 0: no such channel. */
 uint64_t core_memory(const struct core *core, const char *name);
 
-/* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time. */
+/* Ends of channels that were forgotten, so that a run can be balanced at its end: accepted and taken of all time.
+ * What was purged is part of what was dropped. */
 struct core_totals {
-    uint64_t channels, accepted, copied, taken, dropped, redelivered, returned, expired, dead;
+    uint64_t channels, accepted, copied, taken, dropped, purged, redelivered, returned, expired,
+        dead;
 };
 void core_totals(const struct core *core, struct core_totals *out);
 

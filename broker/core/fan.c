@@ -386,6 +386,26 @@ void fan_ease(struct channel *ch)
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------- */
 
+uint64_t fan_purge(struct channel *ch)
+{
+    uint64_t n = 0;
+
+    fan_accept(ch);
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        uint64_t m = (b->window.open ? skip(b, ch->next_position) : 0) + nap_drop_of(b);
+        b->window.dropped += m;
+        n += m;
+        fan_place(b);
+    }
+    if (ch->fan.come.count > 0 && ch->fan.n_windows == 0) {
+        accept_for_nobody(ch, &n);
+        unpark(ch);
+    }
+    return n;
+}
+
 uint64_t fan_cancel(struct channel *ch)
 {
     uint64_t n = 0;

@@ -51,7 +51,7 @@ struct window {
     bool cut_said;
     uint64_t dead; /* dying, and buried */
     uint64_t napping;
-    uint64_t dropped; /* out of its naps, for another reason */
+    uint64_t dropped; /* purged, or out of its naps for another reason */
 };
 
 void fan_init(struct channel *ch);
@@ -88,6 +88,9 @@ struct run *fan_next(struct binding *b, uint64_t max_bytes);
 /* What comes again to b, out of its hands or out of a nap. */
 void fan_again(struct binding *b, struct run_queue *back);
 
+/* All that nobody was handed yet is dropped, and what naps; also what has come and was not accepted.  Gives how many
+ * elements that were, of all windows together. */
+uint64_t fan_purge(struct channel *ch);
 /* The channel is cancelled: gives how many elements were dropped from the log, and what had come is dropped, too. */
 uint64_t fan_cancel(struct channel *ch);
 /* All that b was to have it has had. */

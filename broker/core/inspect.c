@@ -66,6 +66,7 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .dropped_nobody = ch->ledger.dropped_nobody,
         .dropped_left = ch->ledger.left,
         .parked = ch->fan.come.count,
+        .dropped_purged = ch->ledger.dropped_purged,
         .dead = ch->ledger.dead,
         .redelivered = ch->ledger.redelivered,
         .lent = ch->out.held,

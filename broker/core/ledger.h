@@ -12,7 +12,7 @@ struct ledger {
     uint64_t accepted;
     uint64_t copied; /* fanout: for more windows than one */
     uint64_t taken;
-    uint64_t dropped_cancelled;
+    uint64_t dropped_cancelled, dropped_purged;
     uint64_t expired;
     uint64_t dropped_slow, dropped_nobody; /* fanout */
     uint64_t left; /* fanout: with receivers that have gone and had not taken it */

@@ -116,7 +116,10 @@ static void audit_window(struct audit *a, const struct wire_channel_info *c,
     print_class("lost(slow)", b->lost, &sum, &joint);
     print_class("dead letters", b->dead, &sum, &joint);
     if (b->accepted > sum && b->accepted - sum <= c->dropped_cancelled + c->dropped_purged)
-        print_class("dropped", b->accepted - sum, &sum, &joint);
+        print_class(c->dropped_purged == 0      ? "dropped(cancelled)"
+                    : c->dropped_cancelled == 0 ? "dropped(purged)"
+                                                : "dropped(cancelled, purged)",
+                    b->accepted - sum, &sum, &joint);
     print_verdict(a, sum == b->accepted, b->accepted - sum);
 }
 

@@ -13,9 +13,11 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    { "send", send_main }, { "recv", recv_main },   { "ls", ls_main },     { "info", info_main },
-    { "peek", peek_main }, { "audit", audit_main }, { "why", why_main },   { "dump", dump_main },
-    { "dead", dead_main }, { "bench", bench_main }, { "call", call_main }, { "serve", serve_main },
+    { "send", send_main },   { "recv", recv_main },   { "ls", ls_main },
+    { "info", info_main },   { "peek", peek_main },   { "purge", purge_main },
+    { "audit", audit_main }, { "why", why_main },     { "dump", dump_main },
+    { "dead", dead_main },   { "bench", bench_main }, { "call", call_main },
+    { "serve", serve_main },
 };
 
 static const char doc[] =
@@ -27,6 +29,7 @@ static const char doc[] =
     "  runnel ls                    list the channels of the broker\n"
     "  runnel info NAME             one channel: what it is, who is bound to it, what it holds\n"
     "  runnel peek NAME             show what is in a channel, and take nothing\n"
+    "  runnel purge NAME            drop what is in a channel and with no receiver\n"
     "  runnel audit [NAME]          check that every element is accounted for\n"
     "  runnel dead ls               list the channels that have dead letters; also show, replay, purge\n"
     "  runnel why NAME              who waits in a channel, for whom, and what those do\n"
@@ -59,8 +62,9 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         state->next = state->argc; /* the rest belongs to the verb */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state,
-                   "which verb? send, recv, call, ls, info, peek, audit, dead, why, dump or bench");
+        argp_error(
+            state,
+            "which verb? send, recv, call, ls, info, peek, purge, audit, dead, why, dump or bench");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -80,7 +84,7 @@ static int run_verb(struct top *top, int argc, char **argv)
     }
     fprintf(
         stderr,
-        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, audit, dead, why, dump and bench\n"
+        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, purge, audit, dead, why, dump and bench\n"
         "Try `%s --help' for more information.\n",
         program_invocation_short_name, argv[0], program_invocation_short_name);
     return CTL_USAGE;

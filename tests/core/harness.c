@@ -78,7 +78,7 @@ static struct message *message_of(const struct wire_control *c)
         m->control.refused.sentence = keep_text(m->text, sizeof m->text, c->refused.sentence);
     } else if (c->what == WIRE_QUERY) {
         m->control.query_name = keep_text(m->text, sizeof m->text, c->query_name);
-    } else if (c->what == WIRE_PEEK) {
+    } else if (c->what == WIRE_PEEK || c->what == WIRE_PURGE) {
         m->control.peek.name = keep_text(m->text, sizeof m->text, c->peek.name);
     } else if (c->what == WIRE_ANSWER && c->answer.n_channels > 0) {
         m->info = c->answer.channels[0];
@@ -100,6 +100,8 @@ static int out_control(void *owner, const struct wire_control *c)
 {
     struct node *n = owner;
 
+    if (c->what == WIRE_ANSWER)
+        n->world->purged += c->answer.dropped;
     row_add(&n->down, message_of(c));
     return 0;
 }
@@ -1012,15 +1014,22 @@ static bool was_cancelled(const struct world *w, uint64_t incarnation)
 
 const char *world_fault(const struct world *w)
 {
+    uint64_t lost = 0;
+    bool reported = w->cancelled.n == 0;
+
     for (size_t i = 0; i < w->elements.n; i++) {
         const struct element *e = &w->elements.at[i];
         if (e->taken > 0 && !e->accepted)
             return "an element was taken that was never accepted";
-        if (e->accepted && e->taken == 0 && e->until_ns == INT64_MAX &&
-            !was_cancelled(w, e->incarnation))
-            return "an element was accepted and never taken";
+        lost += e->accepted && e->taken == 0 && e->until_ns == INT64_MAX &&
+                !was_cancelled(w, e->incarnation);
+        reported &= !e->lost_report && e->until_ns == INT64_MAX;
         if (e->taken > 1 && !e->lost_report)
             return "an element was taken twice although every session lived";
     }
+    if (lost > w->purged)
+        return "an element was accepted and never taken, nor purged";
+    if (reported && lost < w->purged)
+        return "more was purged than was lost by that";
     return NULL;
 }

@@ -121,8 +121,9 @@ struct world {
     int rc;          /* the last result of the core */
     bool overtake;   /* controls may pass sections in the pipes */
     uint64_t max_pull;
-    bool mortal; /* elements may die: so nobody knows what was drained */
-    bool fans;   /* there are fanouts: so it is not taken once what is sent once */
+    bool mortal;     /* elements may die: so nobody knows what was drained */
+    bool fans;       /* there are fanouts: so it is not taken once what is sent once */
+    uint64_t purged; /* elements, as the core has said */
 };
 
 struct world *world_new(uint64_t seed);

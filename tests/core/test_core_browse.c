@@ -201,6 +201,133 @@ static void large_element_is_shown_in_pieces(void **state)
     world_free(w);
 }
 
+/* ---- purge -------------------------------------------------------------------------------------------------------- */
+
+/* The Answer, good until the next. */
+static const struct wire_control *purges(struct world *w, const char *name)
+{
+    struct node *n = w->nodes.at[0];
+
+    say(n, &(struct wire_control){ .what = WIRE_PURGE, .bind = 8, .peek = { .name = name } });
+    world_pump(w);
+    assert_int_equal(n->answer->bind, 8);
+    assert_true(n->answer->control.answer.last);
+    return &n->answer->control;
+}
+
+static void purge_drops_what_is_buffered_and_senders_go_on(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = bind_out(node_new(w, "s"), "x", 3);
+    sends(out, 5, 8);
+    world_pump(w);
+    assert_int_equal(out->sends.n, 2); /* it waits */
+    const struct wire_control *c = purges(w, "x");
+    assert_int_equal(c->answer.code, WIRE_OK);
+    assert_int_equal(c->answer.dropped, 3);
+    assert_int_equal(c->answer.dropped_bytes, 24);
+    assert_int_equal(out->sends.n, 0);
+    assert_int_equal(info(w, "x").accepted, 5);
+    assert_int_equal(info(w, "x").dropped_purged, 3);
+    assert_int_equal(info(w, "x").buffered, 2);
+    receives(bind_in(node_new(w, "r"), "x", 0), 5);
+    world_pump(w);
+    assert_int_equal(info(w, "x").taken, 2);
+    assert_null(world_fault(w));
+    assert_int_equal(purges(w, "x")->answer.dropped, 0);
+    world_free(w);
+}
+
+static void purge_leaves_what_receivers_have(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    w->mortal = true;
+    holds(w, 9, 8);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 5);
+    receives(in, 4);
+    world_pump(w);
+    settles(in, WIRE_AGAIN, 0, 1, 60000);
+    world_pump(w);
+    sees(w, 0, 3, "1 delayed x1; 2 in hand r x1; 3 in hand r x1 +");
+    assert_int_equal(purges(w, "x")->answer.dropped, 4); /* a delayed one, and 7 to 9 */
+    sees(w, 0, 0,
+         "2 in hand r x1; 3 in hand r x1; 4 in hand r x1; 5 delivered r x1; 6 delivered r x1");
+    receives(in, 5);
+    world_pump(w);
+    settles(in, WIRE_DONE, 0, 5, 0);
+    world_later(w, 61000);
+    assert_int_equal(info(w, "x").taken, 5);
+    assert_int_equal(info(w, "x").dropped_purged, 4);
+    assert_int_equal(core_used(w->core, "x") - info(w, "x").lent, 0);
+    assert_null(world_fault(w));
+    world_free(w);
+}
+
+static void purge_is_the_end_of_what_was_closed(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = holds(w, 3, 8);
+    handle_close(out, 0);
+    handle_unbind(out);
+    world_pump(w);
+    assert_int_equal(info(w, "x").buffered, 3);
+    assert_int_equal(purges(w, "x")->answer.dropped, 3);
+    assert_int_equal(core_used(w->core, "x"), -1); /* forgotten */
+    assert_int_equal(purges(w, "x")->answer.code, WIRE_NOT_FOUND);
+    world_free(w);
+}
+
+static void purge_of_a_closed_channel_ends_its_receivers(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    w->mortal = true;
+    struct handle *out = holds(w, 9, 8);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 2);
+    receives(in, 2);
+    world_pump(w);
+    handle_close(out, 0);
+    world_pump(w);
+    assert_int_equal(purges(w, "x")->answer.dropped, 7);
+    assert_false(in->closed);
+    settles(in, WIRE_DONE, 0, 2, 0);
+    world_pump(w);
+    assert_true(in->closed);
+    assert_int_equal(in->code, WIRE_CLOSED);
+    assert_null(world_fault(w));
+    world_free(w);
+}
+
+/* The dead letters are full, so what is dying waits in its channel. */
+static void purge_drops_what_is_dying(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20, FULL = 64 };
+    struct world *w = world_new(1);
+    w->mortal = true;
+    struct handle *out = bind_with(
+        node_new(w, "s"), "x", WIRE_OUT,
+        &(struct wire_attributes){ .capacity = 100, .capacity_bytes = 100 * LARGE, .type = "" }, 0);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 100);
+    world_pump(w);
+    sends(out, FULL + 6, LARGE);
+    receives(in, FULL + 6);
+    world_pump(w);
+    settles(in, WIRE_REJECTED, 0, FULL + 6, 0);
+    world_pump(w);
+    uint64_t left = info(w, "x").buffered;
+    assert_true(left > 0);
+    assert_int_equal(peeks(w, "x", 0, 1, 0)->answer.elements[0].place, WIRE_DYING);
+    assert_int_equal(purges(w, "x")->answer.dropped, left);
+    assert_int_equal(info(w, "x").dead, FULL + 6 - left);
+    assert_int_equal(purges(w, "x.dead")->answer.dropped, FULL + 6 - left);
+    assert_int_equal(info(w, "x.dead").buffered, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +337,11 @@ int main(void)
         cmocka_unit_test(peek_of_a_channel_that_is_not_there_is_refused),
         cmocka_unit_test(peek_of_many_comes_in_pages_that_are_bounded),
         cmocka_unit_test(large_element_is_shown_in_pieces),
+        cmocka_unit_test(purge_drops_what_is_buffered_and_senders_go_on),
+        cmocka_unit_test(purge_leaves_what_receivers_have),
+        cmocka_unit_test(purge_is_the_end_of_what_was_closed),
+        cmocka_unit_test(purge_of_a_closed_channel_ends_its_receivers),
+        cmocka_unit_test(purge_drops_what_is_dying),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct run {
     uint64_t bytes[NAMES];
     bool closes, cancels, ends; /* may this run do that? */
     bool autocloses;            /* do senders ask for it? */
+    bool purges;                /* does somebody purge? */
     bool by_hand;               /* do receivers acknowledge by hand? */
     bool timed;                 /* do elements have times? */
     int64_t ttl_ms[NAMES];
@@ -176,6 +177,12 @@ static void weak_ask(struct run *r)
     say(h->node, &c);
 }
 
+static void purge(struct run *r)
+{
+    say(some_node(r),
+        &(struct wire_control){ .what = WIRE_PURGE, .peek = { .name = names[below(r, NAMES)] } });
+}
+
 static void step(struct run *r)
 {
     struct world *w = r->w;
@@ -206,6 +213,8 @@ static void step(struct run *r)
         add_node(r);
     } else if (what < 999 && w->nodes.n < 40) {
         add_node(r);
+    } else if (r->purges) {
+        purge(r);
     }
     check_state(r);
 }
@@ -356,8 +365,9 @@ static void finish(struct run *r)
     assert_int_equal(t.accepted, t.taken + t.dropped + t.dead + t.expired);
     if (!r->timed)
         assert_int_equal(t.expired, 0);
+    assert_int_equal(t.purged, w->purged);
     if (!r->cancels)
-        assert_int_equal(t.dropped, 0);
+        assert_int_equal(t.dropped, w->purged);
 }
 
 static uint64_t seed_now;
@@ -376,7 +386,8 @@ static void run_seed(uint64_t seed)
     r.by_hand = below(&r, 2) == 0;
     r.max_deliveries = below(&r, 2) == 0 ? 1 + (uint32_t)below(&r, 3) : 0;
     r.timed = below(&r, 2) == 0;
-    r.w->mortal = r.by_hand || r.timed;
+    r.purges = below(&r, 3) == 0;
+    r.w->mortal = r.by_hand || r.timed || r.purges;
     r.single = !r.ends && below(&r, 2) == 0;
     for (size_t i = 0; i < NAMES; i++) {
         r.capacity[i] = below(&r, 3) == 0 ? 1 + (int64_t)below(&r, 3) : 1 + (int64_t)below(&r, 60);

@@ -75,4 +75,31 @@ says 2 "NAME is missing" runnel peek
 says 2 "positive whole number" runnel peek orders --from 0
 runnel peek many -n 30000 | head -n 1 >/dev/null || true # who stops reading is no news
 
+# purge
+[[ $(runnel purge many --yes) == "20001 elements dropped, 388894 bytes" ]] || fail "purge does not say how much it was"
+runnel peek many | cmp - /dev/null || fail "purge has left something"
+shows '^  accepted 20001 = taken 0 \+ dropped\(purged\) 20001: balanced$' runnel audit many
+[[ $(runnel purge many --yes) == "0 elements dropped, 0 bytes" ]] || fail "purge of nothing"
+says 1 'no channel "nobody"' runnel purge nobody --yes
+says 2 "say --yes" runnel purge orders
+says 2 "NAME is missing" runnel purge --yes
+channel_is orders BUFFERED 5 || fail "a purge that was refused has dropped something"
+
+# A sender that waits for a full channel goes on, and so does a receiver with what it has.
+seq 300 >"$work/300"
+start waits runnel send full --capacity 100 "$work/300"
+waits=$pid
+eventually "the channel is full" channel_is full ACCEPTED 100
+[[ $(runnel purge full --yes) == "100 elements dropped, 192 bytes" ]] || fail "purge of a full channel"
+eventually "the sender goes on" channel_is full ACCEPTED 200
+start holder runnel recv full --ack >"$work/fifo"
+holder=$pid
+eventually "all is with a receiver" channel_is full BUFFERED 0
+runnel purge full --yes >/dev/null
+runnel peek full -n 1 | cmp - <(echo 101) || fail "purge has taken away what a receiver has"
+kill_hard "$holder"
+eventually "what it had is back" channel_is full BUFFERED 100
+runnel purge full --yes >/dev/null
+ends_with 0 "$waits" "who sends 300"
+
 balanced

@@ -59,6 +59,8 @@ gives 2 "frobnicate"                 runnel info a --frobnicate
 gives 2 "not also 'b'"               runnel peek a b
 gives 2 "positive whole number"      runnel peek a -n 0
 gives 2 "frobnicate"                 runnel peek a --frobnicate
+gives 2 "say --yes"                  runnel purge a
+gives 2 "frobnicate"                 runnel purge a -y --frobnicate
 gives 2 "requires an argument"       runnel ls --broker
 gives 2 "--name is missing"          runnel-node --module x.so
 gives 2 "--module is missing"        runnel-node --name n
@@ -78,6 +80,7 @@ says "channels of the broker"        runnel ls --help
 says "accounted for"                 runnel audit --help
 says "each sender and"                runnel info --help
 says "nothing is taken"               runnel peek --help
+says "with no receiver"               runnel purge --help
 says "runnel_module"                 runnel-node --help
 says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
@@ -100,11 +103,12 @@ unset RUNNEL_URL
 gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 --name n --module "$RUNNEL_BIN/wordcount_worker.so"
 
 # Names, URLs and files that are none, told before anything else is tried.
-for verb in send recv audit info peek; do
-  gives 1 "a name"                   runnel "$verb" "a name" --broker "$absent"
-  gives 1 "name \"\" "               runnel "$verb" "" --broker "$absent"
-  gives 1 "a\.\.b"                   runnel "$verb" "a..b" --broker "$absent"
-  gives 1 "actor:x"                  runnel "$verb" "actor:x" --broker "$absent"
+# shellcheck disable=SC2086 # the words of a verb
+for verb in send recv audit info peek "purge -y"; do
+  gives 1 "a name"                   runnel $verb "a name" --broker "$absent"
+  gives 1 "name \"\" "               runnel $verb "" --broker "$absent"
+  gives 1 "a\.\.b"                   runnel $verb "a..b" --broker "$absent"
+  gives 1 "actor:x"                  runnel $verb "actor:x" --broker "$absent"
 done
 gives 1 "x\.dead"                    runnel send "x.dead" --broker "$absent"
 gives 1 "nonsense"                   runnel ls --broker nonsense

@@ -113,7 +113,8 @@ static void sound_ranges(const struct wire_range *r, uint32_t n)
 void control_must_be_sound(const struct wire_control *c)
 {
     must((c->what >= WIRE_BIND && c->what <= WIRE_LOST_) ||
-         (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW) || c->what == WIRE_PEEK);
+         (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW) ||
+         (c->what >= WIRE_PEEK && c->what <= WIRE_PURGE));
     switch (c->what) {
     case WIRE_BIND:
         sound_text(c->bind_.name, WIRE_NAME_MAX);
@@ -160,6 +161,7 @@ void control_must_be_sound(const struct wire_control *c)
         sound_ranges(c->settle.ranges, c->settle.n_ranges);
         break;
     case WIRE_PEEK:
+    case WIRE_PURGE:
         sound_text(c->peek.name, WIRE_NAME_MAX);
         break;
     default: /* any number is one */
@@ -249,7 +251,8 @@ static bool same_answer(const struct wire_control *a, const struct wire_control 
 {
     bool same = alike(answer.n_channels) && alike(answer.n_nodes) && alike(answer.last) &&
                 alike(answer.code) && same_text(a->answer.sentence, b->answer.sentence) &&
-                alike(answer.n_elements) && alike(answer.more) && alike(answer.incarnation);
+                alike(answer.n_elements) && alike(answer.more) && alike(answer.incarnation) &&
+                alike(answer.dropped) && alike(answer.dropped_bytes);
 
     for (uint32_t i = 0; same && i < a->answer.n_channels; i++)
         same = same_channel(&a->answer.channels[i], &b->answer.channels[i]);
@@ -330,6 +333,7 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
         return alike(meet.claim) && alike(meet.number) &&
                same_operation(&a->meet.offer, &b->meet.offer) && alike(meet.asks);
     case WIRE_PEEK:
+    case WIRE_PURGE:
         return same_text(a->peek.name, b->peek.name) && alike(peek.from) && alike(peek.offset) &&
                alike(peek.count);
     case WIRE_UNBIND:

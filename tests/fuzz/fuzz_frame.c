@@ -112,13 +112,11 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 7);
-        struct wire_control c = { .what = (enum wire_what)(what <= WIRE_REPORT ? what
-                                                           : what == WIRE_REPORT + 7
-                                                               ? WIRE_PEEK
-                                                               : what - WIRE_REPORT + WIRE_CLAIM -
-                                                                     1),
-                                  .bind = 1 };
+        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 8);
+        unsigned gap = what <= WIRE_REPORT       ? 0
+                       : what <= WIRE_REPORT + 6 ? WIRE_CLAIM - WIRE_REPORT - 1
+                                                 : WIRE_PEEK - WIRE_REPORT - 7;
+        struct wire_control c = { .what = (enum wire_what)(what + gap), .bind = 1 };
         if (c.what == WIRE_ANSWER) {
             c.answer.channels = &channel;
             c.answer.n_channels = 1;

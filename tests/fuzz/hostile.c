@@ -297,9 +297,11 @@ static void say_browse(struct input *in, struct wire_control *c)
 {
     uint8_t how = take(in);
 
-    c->what = WIRE_PEEK;
+    c->what = how < 200 ? WIRE_PEEK : WIRE_PURGE;
     c->bind = how;
     c->peek.name = some_name(in);
+    if (c->what != WIRE_PEEK)
+        return;
     c->peek.from = nearly(in, how % 8);
     c->peek.count = how % 3;
     c->peek.offset = nearly(in, how % 4 * 8);

@@ -172,6 +172,7 @@ static const enum wire_what whats[] = {
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
     WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,   WIRE_PEEK,
+    WIRE_PURGE,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -219,6 +220,8 @@ static void random_elements(struct sample *s)
         s->elements[i].size = s->elements[i].offset + s->elements[i].len + random_below(1000);
     }
     c->answer.more = random_chance(50);
+    c->answer.dropped = random_number();
+    c->answer.dropped_bytes = random_number();
     c->answer.incarnation = random_number();
 }
 
@@ -323,6 +326,9 @@ static void random_control(struct sample *s, enum wire_what what)
         c->peek.from = random_number();
         c->peek.offset = random_number();
         c->peek.count = (uint32_t)random_number();
+        break;
+    case WIRE_PURGE:
+        c->peek.name = random_text(s, WIRE_NAME_MAX);
         break;
     case WIRE_CLAIM:
         c->meet.claim = random_number();
@@ -591,8 +597,11 @@ static void same_control(const struct wire_control *a, const struct wire_control
             same_element(&a->answer.elements[i], &b->answer.elements[i]);
         assert_int_equal(a->answer.more, b->answer.more);
         assert_int_equal(a->answer.incarnation, b->answer.incarnation);
+        assert_int_equal(a->answer.dropped, b->answer.dropped);
+        assert_int_equal(a->answer.dropped_bytes, b->answer.dropped_bytes);
         break;
     case WIRE_PEEK:
+    case WIRE_PURGE:
         assert_string_equal(a->peek.name, b->peek.name);
         assert_int_equal(a->peek.from, b->peek.from);
         assert_int_equal(a->peek.offset, b->peek.offset);
