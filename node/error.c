@@ -28,6 +28,7 @@ int node_error(enum wire_code code, int reason)
     case WIRE_DENIED:
         return RN_EDENIED;
     case WIRE_HOME_LOST:
+    case WIRE_REMOVED: /* the channel is gone, and what it held, as with its broker */
         return RN_EHOMELOST;
     case WIRE_NO_MEMORY:
         return -ENOMEM;
@@ -37,6 +38,8 @@ int node_error(enum wire_code code, int reason)
         return RN_ESLOW;
     case WIRE_SHUTDOWN:
         return -ESHUTDOWN;
+    case WIRE_BUSY:
+        return -EBUSY;
     case WIRE_CANCELLED:
     case WIRE_FAILED:
         return reason < 0 ? reason : RN_ECLOSED;

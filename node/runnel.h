@@ -21,7 +21,8 @@ extern "C" {
 #define RN_EUNKNOWN   (-4110)       /* this one operation is in doubt: perhaps sent, taken from you */
 #define RN_EDENIED    (-4111)       /* the broker's access rules forbid it (no broker has any yet) */
 #define RN_EMISMATCH  (-4112)       /* what the bind states differs from how the channel is */
-#define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it */
+#define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it; or
+                                       somebody has removed the channel (runnel rm --force) */
 #define RN_ESTALE     (-4114)       /* this delivery is not yours any more: its session is over */
 #define RN_ESLOW      (-4115)       /* cut off a fanout channel for being slow, as it was declared */
 #define RN_ESESSION   (-4116)       /* the session is over; nothing happened; bind a fresh channel */

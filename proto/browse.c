@@ -22,15 +22,25 @@ static int purge_read(struct wire_control *c, const Runnel__Purge *pb)
     return text_read(&c->peek.name, pb->name, WIRE_NAME_MAX);
 }
 
+static int remove_read(struct wire_control *c, const Runnel__Remove *pb)
+{
+    c->bind = pb->id;
+    c->peek.force = pb->force;
+    return text_read(&c->peek.name, pb->name, WIRE_NAME_MAX);
+}
+
 int browse_read(struct wire_control *c, const Runnel__Control *pb)
 {
-    return c->what == WIRE_PEEK ? peek_read(c, pb->peek) : purge_read(c, pb->purge);
+    return c->what == WIRE_PEEK    ? peek_read(c, pb->peek)
+           : c->what == WIRE_PURGE ? purge_read(c, pb->purge)
+                                   : remove_read(c, pb->remove);
 }
 
 int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
 {
     Runnel__Peek peek = RUNNEL__PEEK__INIT;
     Runnel__Purge purge = RUNNEL__PURGE__INIT;
+    Runnel__Remove remove = RUNNEL__REMOVE__INIT;
     char *name;
     int rc = text_write(&name, c->peek.name, WIRE_NAME_MAX);
 
@@ -43,10 +53,15 @@ int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel
         peek.offset = c->peek.offset;
         peek.count = c->peek.count;
         pb->peek = &peek;
-    } else {
+    } else if (c->what == WIRE_PURGE) {
         purge.id = c->bind;
         purge.name = name;
         pb->purge = &purge;
+    } else {
+        remove.id = c->bind;
+        remove.name = name;
+        remove.force = c->peek.force;
+        pb->remove = &remove;
     }
     return control_pack(b, pb);
 }

@@ -50,7 +50,7 @@ int nodes_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *
 
 /* ---- browse.c ---- */
 
-/* Peek, Purge. */
+/* Peek, Purge, Remove. */
 int browse_read(struct wire_control *c, const Runnel__Control *pb);
 int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb);
 /* The elements of an Answer, and what is said with them. */

@@ -18,7 +18,8 @@ _Static_assert(WIRE_DUMP == (int)RUNNEL__WANT__DUMP, "wire.h and runnel.proto ag
 _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SLOW == (int)RUNNEL__CODE__SLOW, "wire.h and runnel.proto agree");
-_Static_assert(WIRE_PURGE == (int)RUNNEL__CONTROL__WHAT_PURGE, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_BUSY == (int)RUNNEL__CODE__BUSY, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_REMOVE == (int)RUNNEL__CONTROL__WHAT_REMOVE, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DYING == (int)RUNNEL__PLACE__DYING, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
@@ -41,7 +42,7 @@ int text_read(const char **to, const char *pb, size_t max)
 
 bool code_valid(int code)
 {
-    return code >= WIRE_OK && code <= WIRE_SLOW;
+    return code >= WIRE_OK && code <= WIRE_CODE_LAST;
 }
 
 bool direction_valid(int direction)
@@ -391,6 +392,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
         return number_read(c, pb->withdraw->bind, pb->withdraw->number);
     case WIRE_PEEK:
     case WIRE_PURGE:
+    case WIRE_REMOVE:
         return browse_read(c, pb);
     }
     return -EPROTO;

@@ -556,6 +556,7 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
         return meet_append(b, c, &pb);
     case WIRE_PEEK:
     case WIRE_PURGE:
+    case WIRE_REMOVE:
         return browse_append(b, c, &pb);
     default:
         return numbers_append(b, c, &pb);

@@ -31,6 +31,9 @@ enum wire_code {
     WIRE_SHUTDOWN,
     WIRE_FAILED,
     WIRE_SLOW,
+    WIRE_REMOVED = 18,
+    WIRE_BUSY,
+    WIRE_CODE_LAST = WIRE_BUSY
 };
 
 enum wire_direction { WIRE_IN, WIRE_OUT };
@@ -85,6 +88,7 @@ enum wire_what {
     WIRE_WITHDRAW,
     WIRE_PEEK = 40,
     WIRE_PURGE,
+    WIRE_REMOVE,
 };
 
 /* Flags of a section. */
@@ -216,7 +220,7 @@ struct wire_node_info {
 /* One control.  Which members mean something depends on what; see the .proto. */
 struct wire_control {
     enum wire_what what;
-    uint32_t bind; /* Query, Answer, Inspect, Report, Peek, Purge: their id */
+    uint32_t bind; /* Query, Answer, Inspect, Report, Peek, Purge, Remove: their id */
     union {
         struct {
             const char *name;
@@ -305,7 +309,8 @@ struct wire_control {
             const char *name;
             uint64_t from, offset;
             uint32_t count; /* 0: as many as fit */
-        } peek;             /* Peek; Purge uses the name only */
+            bool force;     /* Remove */
+        } peek;             /* Peek; Purge and Remove use the name */
         struct {
             const char *channel; /* "": all goroutines */
             bool end;

@@ -298,6 +298,10 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
         purge_answer(core, s, c);
         rc = 0;
         break;
+    case WIRE_REMOVE:
+        remove_answer(core, s, c);
+        rc = 0;
+        break;
     default:
         rc = is_known(c->what) ? dispatch(s, c, why) : 0;
     }
@@ -311,6 +315,10 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
     struct binding *b = binding_find(s, section->bind);
 
     core_heard(core, s, now_ns);
+    if (b == NULL && s->bereft && section->bind <= s->last_bind) {
+        rn_reached("core: a section crosses the end of its channel");
+        return 0;
+    }
     if (b == NULL)
         return broken(why, "a section for a binding that is not there");
     int rc = channel_meets(b->channel) ? meet_offer(b, section, frame, why)

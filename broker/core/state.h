@@ -40,6 +40,7 @@ struct core_session {
     struct hook of_core;      /* in core->sessions */
     struct hook eager;        /* in core->eager */
     struct binding *bindings; /* uthash, by number */
+    bool bereft;              /* a binding of it has gone that the node may not know of yet */
     uint32_t last_bind;       /* the largest number that was used; numbers only grow */
     struct hook turn;         /* bindings with a filled outbox, in turn */
 };

@@ -23,6 +23,12 @@ int ctl_ask(rn_node *node, const struct wire_control *question,
         return ctl_say("the broker at %s did not answer (waited %.3g s)", opts->broker,
                        (double)opts->wait_ns / (double)RN_SEC);
     rn__node_why(NULL, why, sizeof why);
+    if (rc == -EBUSY)
+        return ctl_say("%s; --force would %s it all the same", why, verb);
+    if (rc == RN_ESESSION)
+        return ctl_say(
+            "the session with the broker at %s ended before it had answered; perhaps it did %s channel \"%s\"",
+            opts->broker, verb, name);
     if (strstr(why, name))
         return ctl_say("%s", why);
     return ctl_say("cannot %s channel \"%s\": %s", verb, name, rn_strerror(rc));

@@ -17,7 +17,7 @@ static const struct verb verbs[] = {
     { "info", info_main },   { "peek", peek_main },   { "purge", purge_main },
     { "audit", audit_main }, { "why", why_main },     { "dump", dump_main },
     { "dead", dead_main },   { "bench", bench_main }, { "call", call_main },
-    { "serve", serve_main },
+    { "serve", serve_main }, { "rm", rm_main },
 };
 
 static const char doc[] =
@@ -30,6 +30,7 @@ static const char doc[] =
     "  runnel info NAME             one channel: what it is, who is bound to it, what it holds\n"
     "  runnel peek NAME             show what is in a channel, and take nothing\n"
     "  runnel purge NAME            drop what is in a channel and with no receiver\n"
+    "  runnel rm NAME               remove a channel, with what is in it\n"
     "  runnel audit [NAME]          check that every element is accounted for\n"
     "  runnel dead ls               list the channels that have dead letters; also show, replay, purge\n"
     "  runnel why NAME              who waits in a channel, for whom, and what those do\n"
@@ -64,7 +65,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_error(
             state,
-            "which verb? send, recv, call, ls, info, peek, purge, audit, dead, why, dump or bench");
+            "which verb? send, recv, call, ls, info, peek, purge, rm, audit, dead, why, dump or bench");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -84,7 +85,7 @@ static int run_verb(struct top *top, int argc, char **argv)
     }
     fprintf(
         stderr,
-        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, purge, audit, dead, why, dump and bench\n"
+        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, purge, rm, audit, dead, why, dump and bench\n"
         "Try `%s --help' for more information.\n",
         program_invocation_short_name, argv[0], program_invocation_short_name);
     return CTL_USAGE;

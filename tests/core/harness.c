@@ -60,6 +60,15 @@ static void keep_elements(struct message *m)
     m->control.answer.elements = m->elements;
 }
 
+static struct handle *handle_of(struct node *n, uint32_t number)
+{
+    for (size_t i = 0; i < n->handles.n; i++) {
+        if (n->handles.at[i]->number == number)
+            return n->handles.at[i];
+    }
+    return NULL;
+}
+
 static struct message *message_of(const struct wire_control *c)
 {
     struct message *m = calloc(1, sizeof *m);
@@ -78,7 +87,7 @@ static struct message *message_of(const struct wire_control *c)
         m->control.refused.sentence = keep_text(m->text, sizeof m->text, c->refused.sentence);
     } else if (c->what == WIRE_QUERY) {
         m->control.query_name = keep_text(m->text, sizeof m->text, c->query_name);
-    } else if (c->what == WIRE_PEEK || c->what == WIRE_PURGE) {
+    } else if (c->what >= WIRE_PEEK && c->what <= WIRE_REMOVE) {
         m->control.peek.name = keep_text(m->text, sizeof m->text, c->peek.name);
     } else if (c->what == WIRE_ANSWER && c->answer.n_channels > 0) {
         m->info = c->answer.channels[0];
@@ -102,6 +111,10 @@ static int out_control(void *owner, const struct wire_control *c)
 
     if (c->what == WIRE_ANSWER)
         n->world->purged += c->answer.dropped;
+    if (c->what == WIRE_FAILED_) {
+        rn_assert(c->refused.code == WIRE_REMOVED);
+        n->world->removals = handle_of(n, c->bind)->removed = true;
+    }
     row_add(&n->down, message_of(c));
     return 0;
 }
@@ -117,15 +130,6 @@ void say(struct node *n, const struct wire_control *c)
 }
 
 /* ---- the model node ------------------------------------------------------------------------------------------------ */
-
-static struct handle *handle_of(struct node *n, uint32_t number)
-{
-    for (size_t i = 0; i < n->handles.n; i++) {
-        if (n->handles.at[i]->number == number)
-            return n->handles.at[i];
-    }
-    return NULL;
-}
 
 /* Sends what credit allows, as far as the times are the same, as one section.  false: nothing. */
 static bool work_out(struct handle *h)
@@ -400,6 +404,13 @@ static void hear(struct node *n, struct message *m)
         h->code = c->refused.code;
         keep_text(h->sentence, sizeof h->sentence, c->refused.sentence);
         break;
+    case WIRE_FAILED_:
+        rn_assert(h->bound && h->removed);
+        h->code = c->refused.code;
+        keep_text(h->sentence, sizeof h->sentence, c->refused.sentence);
+        h->unbinding = h->unbound = true; /* nothing more is said, here or there */
+        h->store.n = h->hand.n = 0;
+        break;
     case WIRE_UNBOUND:
         rn_assert(h->unbinding);
         h->unbound = true;
@@ -579,12 +590,13 @@ bool move_up(struct node *n)
     else
         w->rc = core_control(w->core, n->session, &m->control, w->now, &w->why);
     if (w->rc == 0) {
-        if (m->data)
-            handle_of(n, m->bind)->arrived += m->section.count;
-        if (m->data)
-            note_accepted(handle_of(n, m->bind), &m->section);
-        else
+        struct handle *h = handle_of(n, m->bind);
+        if (m->data && !h->removed) {
+            h->arrived += m->section.count;
+            note_accepted(h, &m->section);
+        } else if (!m->data) {
             note_control(n, &m->control);
+        }
     }
     message_free(m);
     core_check(w->core);
@@ -1015,7 +1027,7 @@ static bool was_cancelled(const struct world *w, uint64_t incarnation)
 const char *world_fault(const struct world *w)
 {
     uint64_t lost = 0;
-    bool reported = w->cancelled.n == 0;
+    bool reported = w->cancelled.n == 0 && !w->removals;
 
     for (size_t i = 0; i < w->elements.n; i++) {
         const struct element *e = &w->elements.at[i];

@@ -39,6 +39,7 @@ struct handle {
     enum wire_direction direction;
     char name[64];
     bool bound, opened, refused, closed, failing, unbinding, unbound;
+    bool removed;        /* with its channel, be that known here or not */
     enum wire_code code; /* of Refused, Closed or a closing Recall */
     int32_t reason;
     char sentence[1100];
@@ -121,6 +122,7 @@ struct world {
     int rc;          /* the last result of the core */
     bool overtake;   /* controls may pass sections in the pipes */
     uint64_t max_pull;
+    bool removals;   /* a channel was removed while it was bound */
     bool mortal;     /* elements may die: so nobody knows what was drained */
     bool fans;       /* there are fanouts: so it is not taken once what is sent once */
     uint64_t purged; /* elements, as the core has said */

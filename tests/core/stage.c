@@ -117,6 +117,12 @@ static int out_control(void *owner, const struct wire_control *c)
     case WIRE_CLOSED_:
         note_closed(e, c);
         break;
+    case WIRE_FAILED_:
+        note(e, "removed");
+        break;
+    case WIRE_ANSWER:
+        note(e, "%llu dropped", ull(c->answer.dropped));
+        break;
     default:
         note(e, "control %d", (int)c->what);
     }
@@ -392,6 +398,17 @@ void takes(struct end *e, uint64_t number)
 void closes(struct end *e, int32_t reason)
 {
     surely(e, (struct wire_control){ .what = WIRE_CLOSE, .recall = { .reason = reason } });
+}
+
+void purges(struct end *e)
+{
+    rn_assert(tells(e, (struct wire_control){ .what = WIRE_PURGE, .peek = { .name = "x" } }) == 0);
+}
+
+void removes(struct end *e)
+{
+    rn_assert(tells(e, (struct wire_control){ .what = WIRE_REMOVE,
+                                              .peek = { .name = "x", .force = true } }) == 0);
 }
 
 void unbinds(struct end *e)

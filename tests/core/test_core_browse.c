@@ -1,6 +1,7 @@
 /* test_core_browse.c - looking into live channels.   SPDX-License-Identifier: MIT */
 #include "tests/core/harness.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -328,6 +329,162 @@ static void purge_drops_what_is_dying(void **state)
     world_free(w);
 }
 
+/* ---- remove ------------------------------------------------------------------------------------------------------- */
+
+static const struct wire_control *removes(struct world *w, const char *name, bool force)
+{
+    struct node *n = w->nodes.at[0];
+
+    say(n, &(struct wire_control){
+               .what = WIRE_REMOVE, .bind = 9, .peek = { .name = name, .force = force } });
+    world_pump(w);
+    assert_int_equal(n->answer->bind, 9);
+    assert_true(n->answer->control.answer.last);
+    return &n->answer->control;
+}
+
+static void channel_that_nobody_uses_is_removed(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = holds(w, 3, 8);
+    handle_unbind(out);
+    world_pump(w);
+    assert_int_equal(removes(w, "y", false)->answer.code, WIRE_NOT_FOUND);
+    const struct wire_control *c = removes(w, "x", false);
+    assert_int_equal(c->answer.code, WIRE_OK);
+    assert_int_equal(c->answer.dropped, 3);
+    assert_int_equal(c->answer.dropped_bytes, 24);
+    assert_int_equal(core_used(w->core, "x"), -1);
+    struct core_totals t;
+    core_totals(w->core, &t);
+    assert_int_equal(t.accepted, 3);
+    assert_int_equal(t.purged, 3);
+    struct handle *again = bind_out(node_new(w, "t"), "x", 7); /* with a capacity of its own */
+    world_pump(w);
+    assert_true(again->bound);
+    assert_int_not_equal(again->incarnation, out->incarnation);
+    assert_null(world_fault(w));
+    world_free(w);
+}
+
+static void channel_in_use_is_not_removed_unless_by_force(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = bind_out(node_new(w, "s"), "x", 5);
+    struct handle *in = bind_in(node_new(w, "r"), "x", 0);
+    in->hoards = true;
+    sends(out, 9, 8);
+    world_pump(w);
+    const struct wire_control *c = removes(w, "x", false);
+    assert_int_equal(c->answer.code, WIRE_BUSY);
+    assert_string_equal(c->answer.sentence,
+                        "channel \"x\": it is in use, by 1 sender and 1 receiver");
+    assert_int_equal(info(w, "x").accepted, 5);
+    c = removes(w, "x", true);
+    assert_int_equal(c->answer.code, WIRE_OK);
+    assert_int_equal(c->answer.dropped, 5); /* also what the receiver had */
+    assert_true(out->unbound && in->unbound);
+    assert_int_equal(out->code, WIRE_REMOVED);
+    assert_int_equal(in->code, WIRE_REMOVED);
+    assert_string_equal(in->sentence, "channel \"x\": it was removed, with what was in it");
+    assert_int_equal(core_used(w->core, "x"), -1);
+    assert_null(world_fault(w));
+    world_free(w);
+}
+
+/* What its nodes say before they know of it is no fault of theirs, and comes to nothing. */
+static void what_crosses_a_removal_is_ignored(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct node *s = node_new(w, "s"), *other = node_new(w, "other");
+    struct handle *out = bind_out(s, "x", 5);
+    struct handle *in = bind_in(node_new(w, "r"), "x", 0);
+    world_pump(w);
+    sends(out, 2, 8);
+    receives(in, 1);
+    world_pump(w); /* it has credit, and one element is taken */
+    s->frozen = in->node->frozen = true;
+    sends(out, 3, 8); /* on their way */
+    receives(in, 1);  /* takes the other */
+    say(other, &(struct wire_control){
+                   .what = WIRE_REMOVE, .bind = 9, .peek = { .name = "x", .force = true } });
+    world_pump(w);
+    assert_int_equal(core_used(w->core, "x"), -1);
+    s->frozen = in->node->frozen = false;
+    world_pump(w);
+    assert_int_equal(w->rc, 0);
+    assert_true(out->unbound && in->unbound);
+    assert_int_equal(out->accepted, 2); /* it was told of what was accepted */
+    struct core_totals t;
+    core_totals(w->core, &t);
+    assert_int_equal(t.accepted, 2);
+    assert_int_equal(t.purged + t.taken, 2);
+    assert_int_equal(core_used(w->core, "x"), -1);
+    world_free(w);
+}
+
+static void section_of_a_binding_that_never_was_is_refused_after_a_removal_too(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = bind_out(node_new(w, "s"), "x", 5);
+    const char *why = NULL;
+    world_pump(w);
+    (void)removes(w, "x", true);
+    struct frame *f = frame_new(1);
+    f->data[0] = 0;
+    struct wire_section s = {
+        .bind = out->number, .count = 1, .number = 1, .size = 1, .body = f->data
+    };
+    assert_int_equal(core_section(w->core, out->node->session, &s, f, w->now, &why), 0);
+    s.bind = out->number + 1;
+    assert_int_equal(core_section(w->core, out->node->session, &s, f, w->now, &why), -EPROTO);
+    frame_unref(f);
+    world_free(w);
+}
+
+static void removal_takes_the_delayed_and_what_is_in_hand_with_it(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    w->mortal = true;
+    holds(w, 6, 8);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 4);
+    receives(in, 3);
+    world_pump(w);
+    settles(in, WIRE_AGAIN, 0, 1, 60000);
+    settles(in, WIRE_DONE, 0, 1, 0);
+    world_pump(w);
+    assert_int_equal(removes(w, "x", true)->answer.dropped, 5);
+    world_later(w, 61000);
+    assert_int_equal(core_used(w->core, "x"), -1);
+    assert_null(world_fault(w));
+    world_free(w);
+}
+
+static void removal_of_dead_letters_lets_others_die(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    w->mortal = true;
+    holds(w, 2, 8);
+    struct handle *in = bind_by_hand(node_new(w, "r"), "x", 0, 0);
+    receives(in, 2);
+    world_pump(w);
+    settles(in, WIRE_REJECTED, 0, 1, 0);
+    world_pump(w);
+    assert_int_equal(removes(w, "x.dead", false)->answer.dropped, 1);
+    assert_int_equal(core_used(w->core, "x.dead"), -1);
+    settles(in, WIRE_REJECTED, 0, 1, 0);
+    world_pump(w);
+    assert_int_equal(core_used(w->core, "x.dead"), 1);
+    assert_int_equal(info(w, "x").dead, 2);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +499,12 @@ int main(void)
         cmocka_unit_test(purge_is_the_end_of_what_was_closed),
         cmocka_unit_test(purge_of_a_closed_channel_ends_its_receivers),
         cmocka_unit_test(purge_drops_what_is_dying),
+        cmocka_unit_test(channel_that_nobody_uses_is_removed),
+        cmocka_unit_test(channel_in_use_is_not_removed_unless_by_force),
+        cmocka_unit_test(what_crosses_a_removal_is_ignored),
+        cmocka_unit_test(section_of_a_binding_that_never_was_is_refused_after_a_removal_too),
+        cmocka_unit_test(removal_takes_the_delayed_and_what_is_in_hand_with_it),
+        cmocka_unit_test(removal_of_dead_letters_lets_others_die),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,6 +344,69 @@ static void cancel_drops_what_was_given_back(void **state)
     assert_int_equal(totals.dropped, 2);
 }
 
+/* ---- somebody purges or removes the channel --------------------------------------------------------------------------------- */
+
+static void purge_drops_what_was_given_back_and_no_offer(void **state)
+{
+    struct stage *t = *state;
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    asks(q, 0);
+    purges(s);
+    hears(s, "commit 1; 0 dropped"); /* a receiver has it */
+    leaves(r->peer);
+    offers(s, 2, "y");
+    purges(s);
+    hears(s, "1 dropped");
+    asks(q, 1);
+    hears(q, "claim 1 of s2");
+    accepts(q, 1);
+    hears(q, "commit claim 1 as 1; element 1 'y' at 2");
+}
+
+static void purge_leaves_what_a_receiver_is_being_given(void **state)
+{
+    struct stage *t = *state;
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    leaves(r->peer);
+    hears(q, "claim 1 of nobody");
+    purges(q);
+    accepts(q, 1);
+    hears(q, "0 dropped; commit claim 1 as 1; element 1 'x' at 1 deliveries 2");
+}
+
+static void removal_is_the_verdict_on_all_that_is_tentative(void **state)
+{
+    struct stage *t = *state;
+    struct end *s, *q, *r;
+    hold(t, &s, &q, &r);
+    offers(s, 2, "y");
+    offers(s, 3, "z");
+    hears(q, "claim 1 of s2");
+    removes(r);
+    hears(r, "removed; 1 dropped");
+    hears(s, "commit 1; removed");
+    hears(q, "removed");
+    accepts(q, 1); /* crosses it */
+    withdraws(s, 3);
+    asks(q, 1);
+    takes(r, 1);
+    hears(s, "");
+    hears(q, "");
+    hears(r, "");
+}
+
+static void offer_that_crosses_a_removal_is_ignored(void **state)
+{
+    struct stage *t = *state;
+    struct end *s = sender(t, 's'), *r = receiver(t, 'r');
+    hears(s, "");
+    removes(r);
+    offers(s, 1, "x");
+    hears(s, "removed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +430,10 @@ int main(void)
         on_stage(offer_of_one_that_was_bound_after_the_close_is_answered),
         on_stage(cancel_ends_offers_claims_and_what_was_not_taken),
         on_stage(cancel_drops_what_was_given_back),
+        on_stage(purge_drops_what_was_given_back_and_no_offer),
+        on_stage(purge_leaves_what_a_receiver_is_being_given),
+        on_stage(removal_is_the_verdict_on_all_that_is_tentative),
+        on_stage(offer_that_crosses_a_removal_is_ignored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ struct run {
     uint64_t bytes[NAMES];
     bool closes, cancels, ends; /* may this run do that? */
     bool autocloses;            /* do senders ask for it? */
-    bool purges;                /* does somebody purge? */
+    bool purges, removes;       /* does somebody purge, or remove channels? */
     bool by_hand;               /* do receivers acknowledge by hand? */
     bool timed;                 /* do elements have times? */
     int64_t ttl_ms[NAMES];
@@ -179,8 +179,11 @@ static void weak_ask(struct run *r)
 
 static void purge(struct run *r)
 {
-    say(some_node(r),
-        &(struct wire_control){ .what = WIRE_PURGE, .peek = { .name = names[below(r, NAMES)] } });
+    bool remove = r->removes && below(r, 2) == 0;
+
+    say(some_node(r), &(struct wire_control){
+                          .what = remove ? WIRE_REMOVE : WIRE_PURGE,
+                          .peek = { .name = names[below(r, NAMES)], .force = below(r, 4) > 0 } });
 }
 
 static void step(struct run *r)
@@ -321,7 +324,7 @@ static void check_handles(const struct run *r)
         const struct node *n = w->nodes.at[i];
         for (size_t k = 0; k < n->handles.n && n->session != NULL; k++) {
             const struct handle *h = n->handles.at[k];
-            if (h->bound && h->direction == WIRE_OUT)
+            if (h->bound && h->direction == WIRE_OUT && !h->removed)
                 assert_int_equal(h->accepted, h->sent);
             if (r->single && !w->overtake && !h->by_hand && strcmp(n->name, "last") != 0)
                 assert_true(h->in_order);
@@ -387,6 +390,7 @@ static void run_seed(uint64_t seed)
     r.max_deliveries = below(&r, 2) == 0 ? 1 + (uint32_t)below(&r, 3) : 0;
     r.timed = below(&r, 2) == 0;
     r.purges = below(&r, 3) == 0;
+    r.removes = r.purges && below(&r, 2) == 0;
     r.w->mortal = r.by_hand || r.timed || r.purges;
     r.single = !r.ends && below(&r, 2) == 0;
     for (size_t i = 0; i < NAMES; i++) {

@@ -102,4 +102,31 @@ eventually "what it had is back" channel_is full BUFFERED 100
 runnel purge full --yes >/dev/null
 ends_with 0 "$waits" "who sends 300"
 
+# rm
+says 1 'in use, by 1 sender and 0 receivers; --force' runnel rm orders
+says 1 'no channel "nobody"' runnel rm nobody
+says 2 "NAME is missing" runnel rm
+[[ $(runnel rm full) == "100 elements dropped, 300 bytes" ]] || fail "rm of a channel that nobody is bound to"
+[[ $(runnel rm many) == "" ]] || fail "rm of an empty channel says something"
+runnel ls | grep -q '^full ' && fail "what was removed is listed"
+seq 7 | runnel send left
+before=$(runnel info left --json)
+[[ $(runnel rm left) == "7 elements dropped, 7 bytes" ]] || fail "rm does not say how much was in it"
+seq 3 | runnel send left --capacity 50
+after=$(runnel info left --json)
+[[ ${before#*incarnation} != "${after#*incarnation}" && $after == *'"capacity": 50'* ]] || fail "the next bind made no new channel"
+
+# By force: who sends and who receives are told, and go on with a new one.
+start reader runnel recv orders >"$work/read"
+reader=$pid
+eventually "it reads" channel_is orders TAKEN 5
+runnel rm orders --force >"$work/shown"
+eventually "the receiver is told" grep -q 'has lost channel "orders"' "$work/reader.err"
+echo again >&4
+eventually "the sender is told when it sends" grep -q 'lost' "$work/sender.err"
+eventually "the new one is used" grep -q again "$work/read"
+eventually "it is another" channel_is orders ACCEPTED 1
+kill -TERM "$reader"
+wait "$reader" || true
+
 balanced

@@ -78,7 +78,7 @@ static void sound_element(const struct wire_element *e)
 
 static void sound_answer(const struct wire_control *c)
 {
-    must((unsigned)c->answer.code <= WIRE_SLOW);
+    must((unsigned)c->answer.code <= WIRE_CODE_LAST);
     sound_text(c->answer.sentence, WIRE_TEXT_MAX);
     must((c->answer.n_channels == 0) == (c->answer.channels == NULL));
     must((c->answer.n_nodes == 0) == (c->answer.nodes == NULL));
@@ -114,7 +114,7 @@ void control_must_be_sound(const struct wire_control *c)
 {
     must((c->what >= WIRE_BIND && c->what <= WIRE_LOST_) ||
          (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW) ||
-         (c->what >= WIRE_PEEK && c->what <= WIRE_PURGE));
+         (c->what >= WIRE_PEEK && c->what <= WIRE_REMOVE));
     switch (c->what) {
     case WIRE_BIND:
         sound_text(c->bind_.name, WIRE_NAME_MAX);
@@ -127,11 +127,11 @@ void control_must_be_sound(const struct wire_control *c)
         break;
     case WIRE_REFUSED:
     case WIRE_FAILED_:
-        must((unsigned)c->refused.code <= WIRE_SLOW);
+        must((unsigned)c->refused.code <= WIRE_CODE_LAST);
         sound_text(c->refused.sentence, WIRE_TEXT_MAX);
         break;
     case WIRE_RECALL:
-        must((unsigned)c->recall.code <= WIRE_SLOW);
+        must((unsigned)c->recall.code <= WIRE_CODE_LAST);
         must(!c->recall.closing || is_ending(c->recall.code));
         break;
     case WIRE_CLOSED_:
@@ -162,6 +162,7 @@ void control_must_be_sound(const struct wire_control *c)
         break;
     case WIRE_PEEK:
     case WIRE_PURGE:
+    case WIRE_REMOVE:
         sound_text(c->peek.name, WIRE_NAME_MAX);
         break;
     default: /* any number is one */
@@ -334,8 +335,9 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
                same_operation(&a->meet.offer, &b->meet.offer) && alike(meet.asks);
     case WIRE_PEEK:
     case WIRE_PURGE:
+    case WIRE_REMOVE:
         return same_text(a->peek.name, b->peek.name) && alike(peek.from) && alike(peek.offset) &&
-               alike(peek.count);
+               alike(peek.count) && alike(peek.force);
     case WIRE_UNBIND:
     case WIRE_UNBOUND:
     case WIRE_GOODBYE:

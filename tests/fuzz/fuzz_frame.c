@@ -112,7 +112,7 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 8);
+        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 9);
         unsigned gap = what <= WIRE_REPORT       ? 0
                        : what <= WIRE_REPORT + 6 ? WIRE_CLAIM - WIRE_REPORT - 1
                                                  : WIRE_PEEK - WIRE_REPORT - 7;

@@ -297,9 +297,10 @@ static void say_browse(struct input *in, struct wire_control *c)
 {
     uint8_t how = take(in);
 
-    c->what = how < 200 ? WIRE_PEEK : WIRE_PURGE;
+    c->what = how < 200 ? WIRE_PEEK : how < 240 ? WIRE_PURGE : WIRE_REMOVE;
     c->bind = how;
     c->peek.name = some_name(in);
+    c->peek.force = c->what == WIRE_REMOVE && how & 1;
     if (c->what != WIRE_PEEK)
         return;
     c->peek.from = nearly(in, how % 8);

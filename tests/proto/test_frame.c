@@ -172,7 +172,7 @@ static const enum wire_what whats[] = {
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
     WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,   WIRE_PEEK,
-    WIRE_PURGE,
+    WIRE_PURGE,    WIRE_REMOVE,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -255,7 +255,7 @@ static void random_control(struct sample *s, enum wire_what what)
         break;
     case WIRE_REFUSED:
     case WIRE_FAILED_:
-        c->refused.code = (enum wire_code)random_below(WIRE_SLOW + 1);
+        c->refused.code = (enum wire_code)random_below(WIRE_CODE_LAST + 1);
         c->refused.sentence = random_text(s, WIRE_TEXT_MAX);
         break;
     case WIRE_ASK:
@@ -317,7 +317,7 @@ static void random_control(struct sample *s, enum wire_what what)
         c->answer.n_nodes = (uint32_t)random_below(INFOS + 1);
         for (uint32_t i = 0; i < c->answer.n_nodes; i++)
             random_node(s, i);
-        c->answer.code = (enum wire_code)random_below(WIRE_SLOW + 1);
+        c->answer.code = (enum wire_code)random_below(WIRE_CODE_LAST + 1);
         c->answer.sentence = random_text(s, WIRE_TEXT_MAX);
         random_elements(s);
         break;
@@ -327,6 +327,9 @@ static void random_control(struct sample *s, enum wire_what what)
         c->peek.offset = random_number();
         c->peek.count = (uint32_t)random_number();
         break;
+    case WIRE_REMOVE:
+        c->peek.force = random_chance(50);
+        /* fall through */
     case WIRE_PURGE:
         c->peek.name = random_text(s, WIRE_NAME_MAX);
         break;
@@ -602,6 +605,8 @@ static void same_control(const struct wire_control *a, const struct wire_control
         break;
     case WIRE_PEEK:
     case WIRE_PURGE:
+    case WIRE_REMOVE:
+        assert_int_equal(a->peek.force, b->peek.force);
         assert_string_equal(a->peek.name, b->peek.name);
         assert_int_equal(a->peek.from, b->peek.from);
         assert_int_equal(a->peek.offset, b->peek.offset);
@@ -1321,7 +1326,8 @@ static void values_out_of_range_are_refused(void **state)
     c.bind_.attributes.keep = WIRE_KEEP_ANY;
     c.bind_.attributes.slow = (enum wire_slow)4;
     stranger_is_refused(&c);
-    c = (struct wire_control){ .what = WIRE_REFUSED, .refused = { (enum wire_code)99, "x" } };
+    c = (struct wire_control){ .what = WIRE_REFUSED,
+                               .refused = { (enum wire_code)(WIRE_CODE_LAST + 1), "x" } };
     stranger_is_refused(&c);
     c = (struct wire_control){ .what = WIRE_FAILED_, .refused = { (enum wire_code) - 1, "x" } };
     stranger_is_refused(&c);
@@ -1337,7 +1343,8 @@ static void values_out_of_range_are_refused(void **state)
     c = (struct wire_control){ .what = WIRE_ANSWER,
                                .answer = { .channels = &channel, .n_channels = 1, .last = true } };
     stranger_is_refused(&c);
-    c = (struct wire_control){ .what = WIRE_ANSWER, .answer = { .code = (enum wire_code)99 } };
+    c = (struct wire_control){ .what = WIRE_ANSWER,
+                               .answer = { .code = (enum wire_code)(WIRE_CODE_LAST + 1) } };
     stranger_is_refused(&c);
     c = (struct wire_control){ .what = WIRE_QUERY, .query_want = (enum wire_want)3 };
     stranger_is_refused(&c);
