@@ -35,9 +35,10 @@ int rn__node_inspect(rn_node *node, enum wire_want want, const char *name,
                      void (*each)(void *arg, const struct wire_node_info *info), void *arg,
                      int64_t patience_ns);
 
-/* Asks what is answered by one Answer - Peek, Purge, Remove - about the channel that the question names, and calls `answer` with that, on the
- * caller's stack; it is borrowed for the call.  Parks at most until deadline.  The same results - after RN_ESESSION what changes something may have been
- * done or not -; a refusal's code is an error, as -ENOENT, and rn__node_why(NULL) says it in a sentence. */
+/* Asks what is answered by one Answer - Peek, Purge, Remove, Tap - about the channel that the question names, and calls
+ * `answer` with that, on the caller's stack; it is borrowed for the call.  Parks at most until deadline; the page of a tap that
+ * comes later is lost.  The same results: after RN_ESESSION what changes something may have been done or not; a refusal's code
+ * is an error, as -ENOENT (`answer` is called all the same), and rn__node_why(NULL) says it in a sentence. */
 int rn__node_ask(rn_node *node, const struct wire_control *question,
                  void (*answer)(void *arg, const struct wire_control *answer), void *arg,
                  rn_time deadline);

@@ -37,6 +37,9 @@ int text_write(char **to, const char *s, size_t max);
  * Gives s itself or a copy in `room`. */
 char *text_clip(const char *s, char room[]);
 
+/* The same; where it must be cut, a copy in the arena.  0 or -ENOMEM. */
+int text_clip_in(char **to, const char *s, struct arena *a);
+
 /* Appends a packed control, as it stands in an envelope.  0, -ENOMEM or -EMSGSIZE. */
 int control_pack(struct control_buffer *b, const Runnel__Control *pb);
 
@@ -50,9 +53,12 @@ int nodes_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *
 
 /* ---- browse.c ---- */
 
-/* Peek, Purge, Remove. */
+/* Peek, Purge, Remove, Tap. */
 int browse_read(struct wire_control *c, const Runnel__Control *pb);
 int browse_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb);
+/* The taps of a channel. */
+int taps_read(struct wire_channel_info *to, const Runnel__ChannelInfo *pb, struct arena *a);
+int taps_write(Runnel__ChannelInfo *pb, const struct wire_channel_info *from, struct arena *a);
 /* The elements of an Answer, and what is said with them. */
 int elements_read(struct wire_control *c, const Runnel__Answer *pb, struct arena *a);
 int elements_write(Runnel__Answer *pb, const struct wire_control *c, struct arena *a);

@@ -19,7 +19,7 @@ _Static_assert(WIRE_WITHDRAW == (int)RUNNEL__CONTROL__WHAT_WITHDRAW,
                "wire.h and runnel.proto agree");
 _Static_assert(WIRE_SLOW == (int)RUNNEL__CODE__SLOW, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_BUSY == (int)RUNNEL__CODE__BUSY, "wire.h and runnel.proto agree");
-_Static_assert(WIRE_REMOVE == (int)RUNNEL__CONTROL__WHAT_REMOVE, "wire.h and runnel.proto agree");
+_Static_assert(WIRE_TAP == (int)RUNNEL__CONTROL__WHAT_TAP, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_DYING == (int)RUNNEL__PLACE__DYING, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_OUT == (int)RUNNEL__DIRECTION__OUT, "wire.h and runnel.proto agree");
 _Static_assert(WIRE_FANOUT == (int)RUNNEL__KIND__FANOUT, "wire.h and runnel.proto agree");
@@ -137,6 +137,8 @@ static int channel_info_read(struct wire_channel_info *to, const Runnel__Channel
     rc = text_read(&to->name, pb->name, WIRE_NAME_MAX);
     if (rc == 0)
         rc = attributes_read(&to->attributes, pb->attributes);
+    if (rc == 0)
+        rc = taps_read(to, pb, a);
     if (rc < 0 || pb->n_binding == 0)
         return rc;
 
@@ -393,6 +395,7 @@ static int what_read(struct wire_control *c, const Runnel__Control *pb, struct a
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
+    case WIRE_TAP:
         return browse_read(c, pb);
     }
     return -EPROTO;

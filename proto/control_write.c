@@ -29,6 +29,19 @@ char *text_clip(const char *s, char room[])
     return room;
 }
 
+int text_clip_in(char **to, const char *s, struct arena *a)
+{
+    char *room = NULL;
+
+    if (s != NULL && strnlen(s, WIRE_TEXT_MAX + 1) > WIRE_TEXT_MAX) {
+        room = arena_alloc(a, WIRE_TEXT_MAX + 1);
+        if (room == NULL)
+            return -ENOMEM;
+    }
+    *to = text_clip(s, room);
+    return 0;
+}
+
 int text_write(char **to, const char *s, size_t max)
 {
     if (s == NULL)
@@ -64,8 +77,6 @@ static void counts_write(Runnel__Counts *pb, const struct wire_counts *from)
 static int binding_info_write(Runnel__BindingInfo *pb, const struct wire_binding_info *from,
                               struct arena *a)
 {
-    char *room = NULL;
-
     runnel__binding_info__init(pb);
     pb->direction = (Runnel__Direction)from->direction;
     pb->accepted = from->accepted;
@@ -81,13 +92,7 @@ static int binding_info_write(Runnel__BindingInfo *pb, const struct wire_binding
     if (pb->counts == NULL)
         return -ENOMEM;
     counts_write(pb->counts, &from->counts);
-    if (from->node != NULL && strnlen(from->node, WIRE_TEXT_MAX + 1) > WIRE_TEXT_MAX) {
-        room = arena_alloc(a, WIRE_TEXT_MAX + 1);
-        if (room == NULL)
-            return -ENOMEM;
-    }
-    pb->node = text_clip(from->node, room);
-    return 0;
+    return text_clip_in(&pb->node, from->node, a);
 }
 
 static int bindings_write(Runnel__ChannelInfo *pb, const struct wire_channel_info *from,
@@ -146,6 +151,8 @@ static int channel_info_write(Runnel__ChannelInfo *pb, const struct wire_channel
     if (pb->attributes == NULL)
         return -ENOMEM;
     rc = attributes_write(pb->attributes, &from->attributes);
+    if (rc == 0)
+        rc = taps_write(pb, from, a);
     return rc < 0 ? rc : bindings_write(pb, from, a);
 }
 
@@ -557,6 +564,7 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
+    case WIRE_TAP:
         return browse_append(b, c, &pb);
     default:
         return numbers_append(b, c, &pb);

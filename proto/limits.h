@@ -24,8 +24,11 @@
 #define WIRE_DEAD_MAX        2048 /* bytes that a dead letter has before its element */
 #define WIRE_HEADER_MAX      1024 /* bytes of the Header of an element */
 #define WIRE_TRACEPARENT_MAX 55
-#define WIRE_RANGES_MAX      256                 /* of a Settle */
-#define WIRE_INQUIRIES_MAX   4                   /* unanswered WHYs and DUMPs of a node */
+#define WIRE_RANGES_MAX      256  /* of a Settle */
+#define WIRE_INQUIRIES_MAX   4    /* unanswered WHYs and DUMPs of a node */
+#define WIRE_TAPS_MAX        4    /* of a node */
+#define WIRE_TAP_RATE        1000 /* elements in a second, unless stated */
+#define WIRE_TAP_RATE_MAX    100000
 #define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes, or one larger frame */
 

@@ -89,6 +89,7 @@ enum wire_what {
     WIRE_PEEK = 40,
     WIRE_PURGE,
     WIRE_REMOVE,
+    WIRE_TAP,
 };
 
 /* Flags of a section. */
@@ -142,6 +143,12 @@ struct wire_binding_info {
     uint64_t buffered, delayed, lost, dead; /* IN, of a fanout */
 };
 
+struct wire_tap_info {
+    const char *node;
+    uint32_t rate;
+    uint64_t tapped, skipped;
+};
+
 struct wire_channel_info {
     const char *name;
     uint64_t incarnation;
@@ -154,6 +161,8 @@ struct wire_channel_info {
     uint64_t redelivered, lent, bytes;
     uint64_t copied, dropped_left, parked; /* of a fanout */
     uint64_t age_ms;
+    const struct wire_tap_info *taps;
+    uint32_t n_taps;
     const struct wire_binding_info *bindings;
     uint32_t n_bindings;
 };
@@ -176,6 +185,7 @@ struct wire_element {
     uint64_t age_ms, due_ms;
     uint32_t flags;
     uint64_t size, offset;
+    uint64_t skipped;
     const uint8_t *bytes; /* len of them, from offset on */
     size_t len;
 };
@@ -220,7 +230,7 @@ struct wire_node_info {
 /* One control.  Which members mean something depends on what; see the .proto. */
 struct wire_control {
     enum wire_what what;
-    uint32_t bind; /* Query, Answer, Inspect, Report, Peek, Purge, Remove: their id */
+    uint32_t bind; /* Query, Answer, Inspect, Report, Peek to Tap: their id */
     union {
         struct {
             const char *name;
@@ -304,13 +314,17 @@ struct wire_control {
             bool more;
             uint64_t incarnation;
             uint64_t dropped, dropped_bytes;
+            uint32_t tap;
+            uint64_t skipped;
         } answer;
         struct {
             const char *name;
             uint64_t from, offset;
-            uint32_t count; /* 0: as many as fit */
-            bool force;     /* Remove */
-        } peek;             /* Peek; Purge and Remove use the name */
+            uint32_t count;     /* 0: as many as fit */
+            bool force;         /* Remove */
+            uint32_t tap, rate; /* Tap: 0, 0: one begins, as fast as usual */
+            bool end;
+        } peek; /* Peek; Purge, Remove and Tap use the name */
         struct {
             const char *channel; /* "": all goroutines */
             bool end;

@@ -9,6 +9,7 @@
 #include "broker/core/nap.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
+#include "broker/core/tap.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -67,6 +68,7 @@ struct channel *channel_new(struct core *core, const char *name)
     fan_init(ch);
     run_queue_init(&ch->dying);
     hook_init(&ch->naps);
+    hook_init(&ch->taps);
     hook_init(&ch->active);
     hook_init(&ch->hungry);
     hook_init(&ch->ready);
@@ -88,6 +90,7 @@ void channel_free(struct channel *ch)
 {
     rn_assert(ch->in.n_bindings == 0);
     rn_assert(ch->out.n_bindings == 0);
+    rn_assert(list_empty(&ch->taps));
     run_queue_free(&ch->queue);
     run_queue_free(&ch->dying);
     run_queue_free(&ch->fan.come);
@@ -139,6 +142,8 @@ void channel_buffer(struct channel *ch, struct run *r, int64_t now_ns)
     r->s.position = ch->next_position;
     ch->next_position += r->s.count;
     expiry_begin(r, now_ns);
+    if (!list_empty(&ch->taps))
+        tap_see(ch, r);
     run_queue_push(&ch->queue, r);
 }
 
@@ -210,6 +215,7 @@ void channel_forget(struct channel *ch)
     ledger_check(&ch->ledger, 0);
     ledger_add(&core->totals, &ch->ledger);
     core->n_forgotten++;
+    tap_end_all(ch, WIRE_NOT_FOUND);
     if (ch->is_dead)
         dead_wake(ch);
     channel_free(ch);
@@ -224,6 +230,7 @@ void channel_after(struct channel *ch)
     if (!ch->closed && autoclose_due(ch))
         autoclose_close(ch);
     if (ch->closed && drained(ch)) {
+        tap_end_all(ch, ch->code);
         if (unbound) {
             channel_forget(ch);
             return;
@@ -351,6 +358,7 @@ void channel_check(const struct channel *ch)
         check_order(ch);
     list_each(&ch->in.bindings, at) check_receiver(list_entry(at, struct binding, of_side));
     nap_check(ch);
+    tap_check(ch);
     ledger_check(&ch->ledger, channel_buffered(ch) + ch->in.held + ch->delayed);
     if (channel_meets(ch)) {
         meet_check(ch);

@@ -43,6 +43,7 @@ struct channel {
     uint64_t next_position;
     struct ledger ledger;
 
+    struct hook taps;
     struct hook active; /* senders that used credit lately, the latest last */
     uint32_t n_active;
     struct hook hungry;

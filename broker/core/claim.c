@@ -7,6 +7,7 @@
 #include "broker/core/call.h"
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
+#include "broker/core/tap.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -183,6 +184,7 @@ static struct run *accept(struct channel *ch, struct offer *o)
     r->s.position = ch->next_position++;
     r->s.deliveries = 1;
     r->accepted_ns = ch->core->now_ns;
+    tap_see(ch, r);
     ch->ledger.accepted++;
     sender->accepted_said = ++sender->accepted; /* Commit says it */
     say_commit(sender, 0, o->number);

@@ -14,6 +14,7 @@
 #include "broker/core/purge.h"
 #include "broker/core/reply.h"
 #include "broker/core/settle.h"
+#include "broker/core/tap.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -38,6 +39,7 @@ struct core *core_new(const struct core_opts *opts)
     hook_init(&core->dirty);
     hook_init(&core->later);
     hook_init(&core->speakers);
+    hook_init(&core->telling);
     hook_init(&core->eager);
     hook_init(&core->idle);
     hook_init(&core->doubtful);
@@ -79,6 +81,7 @@ struct core_session *core_session_new(struct core *core, const char *node,
     s->heard_ns = core->now_ns;
     memcpy(s->instance, instance, sizeof s->instance);
     hook_init(&s->mute);
+    hook_init(&s->taps);
     hook_init(&s->turn);
     hook_init(&s->eager);
     hook_init(&s->of_core);
@@ -125,6 +128,7 @@ static struct channel *leave(struct binding *b, enum match_end how, enum parting
 
 static void session_free(struct core_session *s)
 {
+    tap_leave(s);
     hook_take(&s->eager);
     hook_take(&s->of_core);
     free(s->node);
@@ -302,6 +306,9 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
         remove_answer(core, s, c);
         rc = 0;
         break;
+    case WIRE_TAP:
+        rc = tap_answer(core, s, c);
+        break;
     default:
         rc = is_known(c->what) ? dispatch(s, c, why) : 0;
     }
@@ -341,6 +348,7 @@ void core_flush(struct core *core)
         channel_settle(ch);
     while ((b = list_first(&core->speakers, struct binding, speaking)) != NULL)
         binding_speak(b);
+    tap_tell_all(core);
     while ((s = list_first(&core->eager, struct core_session, eager)) != NULL) {
         hook_take(&s->eager);
         if (!list_empty(&s->turn))

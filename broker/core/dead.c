@@ -4,6 +4,7 @@
 #include "broker/core/attributes.h"
 #include "broker/core/batch.h"
 #include "broker/core/state.h"
+#include "broker/core/tap.h"
 #include "proto/dead.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
@@ -158,6 +159,7 @@ static enum burial bury_one(struct channel *ch, struct channel *dead)
         return NO_MEMORY;
     letter->s.position = dead->next_position++;
     letter->accepted_ns = ch->core->now_ns;
+    tap_see(dead, letter);
     run_queue_push(&dead->queue, letter);
     dead->ledger.accepted++;
     ch->ledger.dead++;

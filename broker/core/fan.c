@@ -9,6 +9,7 @@
 #include "broker/core/match.h"
 #include "broker/core/nap.h"
 #include "broker/core/state.h"
+#include "broker/core/tap.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -141,6 +142,8 @@ static void append(struct channel *ch, struct batch *batch)
     struct binding *b;
 
     batch->round = ch->core->round;
+    if (!list_empty(&ch->taps))
+        tap_see(ch, batch->run);
     ch->next_position += batch->count;
     ch->ledger.accepted += batch->count;
     ch->ledger.copied += (uint64_t)batch->count * (fan->n_windows - 1);

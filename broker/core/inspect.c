@@ -1,6 +1,8 @@
 /* inspect.c - looking inside: the answers to Query, and who is bound to what.   SPDX-License-Identifier: MIT */
 #include "broker/core/inspect.h"
 
+#include "broker/core/tap.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #define ANSWER_BYTES  (WIRE_ENVELOPE_MAX / 2)
 #define CHANNEL_BYTES 400
 #define BINDING_BYTES 176
+#define TAP_BYTES     48
 #define MS_NS         INT64_C(1000000)
 #define CHANNELS_MAX  (ANSWER_BYTES / CHANNEL_BYTES + 1)
 #define BINDINGS_MAX  (ANSWER_BYTES / BINDING_BYTES + 1)
@@ -19,7 +22,8 @@ struct answer {
     uint32_t id;
     struct wire_channel_info *channels;
     struct wire_binding_info *bindings;
-    uint32_t n_channels, n_bindings;
+    struct wire_tap_info *taps;
+    uint32_t n_channels, n_bindings, n_taps;
     size_t bytes;
 };
 
@@ -32,7 +36,7 @@ static void say(struct answer *a, bool last)
     };
 
     (void)a->to->core->opts.out.control(a->to->owner, &c);
-    a->n_channels = a->n_bindings = 0;
+    a->n_channels = a->n_bindings = a->n_taps = 0;
     a->bytes = 0;
 }
 
@@ -72,6 +76,7 @@ static void add_channel(struct answer *a, const struct channel *ch)
         .lent = ch->out.held,
         .bytes = channel_used_bytes(ch) - ch->out.held_bytes + ch->line.bytes + ch->line.back_bytes,
         .age_ms = (uint64_t)(ch->core->now_ns - ch->made_ns) / MS_NS,
+        .taps = a->taps + a->n_taps,
         .bindings = a->bindings + a->n_bindings,
     };
 }
@@ -112,9 +117,38 @@ static void add_bindings(struct answer *a, const struct channel *ch, const struc
     }
 }
 
+/* They always fit: a channel has few. */
+static void add_taps(struct answer *a, const struct channel *ch)
+{
+    list_each(&ch->taps, at)
+    {
+        const struct tap *tap = list_entry(at, struct tap, of_channel);
+        a->taps[a->n_taps++] = (struct wire_tap_info){ .node = tap->session->node,
+                                                       .rate = tap->rate,
+                                                       .tapped = tap->tapped,
+                                                       .skipped = tap->skipped };
+        a->channels[a->n_channels - 1].n_taps++;
+    }
+}
+
+static size_t taps_bytes(const struct channel *ch)
+{
+    size_t bytes = 0;
+
+    list_each(&ch->taps, at)
+        bytes += TAP_BYTES + strlen(list_entry(at, struct tap, of_channel)->session->node);
+    return bytes;
+}
+
 static void add(struct answer *a, const struct channel *ch)
 {
+    size_t bytes = taps_bytes(ch);
+
+    if (bytes > 0 && a->n_channels > 0 && a->bytes + bytes > ANSWER_BYTES / 2)
+        say(a, false);
     add_channel(a, ch);
+    add_taps(a, ch);
+    a->bytes += bytes;
     add_bindings(a, ch, &ch->out);
     add_bindings(a, ch, &ch->in);
 }
@@ -126,7 +160,8 @@ int inspect_answer(struct core *core, struct core_session *s, const struct wire_
 
     a.channels = malloc(CHANNELS_MAX * sizeof *a.channels);
     a.bindings = malloc(BINDINGS_MAX * sizeof *a.bindings);
-    if (a.channels == NULL || a.bindings == NULL)
+    a.taps = malloc(CHANNELS_MAX * TAPS_MAX * sizeof *a.taps);
+    if (a.channels == NULL || a.bindings == NULL || a.taps == NULL)
         goto free;
     if (query->query_name[0] == '\0') {
         for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
@@ -142,6 +177,7 @@ int inspect_answer(struct core *core, struct core_session *s, const struct wire_
 free:
     free(a.channels);
     free(a.bindings);
+    free(a.taps);
     return rc;
 }
 

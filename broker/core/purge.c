@@ -6,6 +6,7 @@
 #include "broker/core/meet.h"
 #include "broker/core/nap.h"
 #include "broker/core/page.h"
+#include "broker/core/tap.h"
 #include "proto/limits.h"
 #include "runtime/reach.h"
 
@@ -143,5 +144,6 @@ void remove_answer(struct core *core, struct core_session *s, const struct wire_
         return;
     }
     say_dropped(s, c->bind, ch, drop_all(ch));
+    tap_end_all(ch, WIRE_REMOVED);
     channel_forget(ch);
 }

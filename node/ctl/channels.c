@@ -15,6 +15,9 @@ static void info_free(struct wire_channel_info *info)
     for (uint32_t i = 0; i < info->n_bindings; i++)
         free((void *)(uintptr_t)info->bindings[i].node);
     free((void *)(uintptr_t)info->bindings);
+    for (uint32_t i = 0; i < info->n_taps; i++)
+        free((void *)(uintptr_t)info->taps[i].node);
+    free((void *)(uintptr_t)info->taps);
     free((void *)(uintptr_t)info->attributes.type);
     free((void *)(uintptr_t)info->name);
 }
@@ -29,15 +32,25 @@ static char *copy(const char *text)
 static int info_copy(struct wire_channel_info *out, const struct wire_channel_info *in)
 {
     struct wire_binding_info *bindings;
+    struct wire_tap_info *taps;
 
     *out = *in;
-    out->n_bindings = 0;
+    out->n_bindings = out->n_taps = 0;
     out->name = copy(in->name);
     out->attributes.type = copy(in->attributes.type ? in->attributes.type : "");
     bindings = calloc(in->n_bindings + 1, sizeof *bindings);
     out->bindings = bindings;
-    if (!out->name || !out->attributes.type || !bindings)
+    taps = calloc(in->n_taps + 1, sizeof *taps);
+    out->taps = taps;
+    if (!out->name || !out->attributes.type || !bindings || !taps)
         goto fail;
+    for (uint32_t i = 0; i < in->n_taps; i++) {
+        taps[i] = in->taps[i];
+        taps[i].node = copy(in->taps[i].node);
+        if (!taps[i].node)
+            goto fail;
+        out->n_taps++;
+    }
     for (uint32_t i = 0; i < in->n_bindings; i++) {
         bindings[i] = in->bindings[i];
         bindings[i].node = copy(in->bindings[i].node);

@@ -104,12 +104,21 @@ static void print_side(const struct wire_channel_info *c, enum wire_direction di
     }
 }
 
+static void print_taps(const struct wire_channel_info *c)
+{
+    for (uint32_t i = 0; i < c->n_taps; i++)
+        printf("  tapped by %s: %" PRIu64 " elements, %" PRIu64 " skipped; at most %" PRIu32
+               " a second\n",
+               c->taps[i].node, c->taps[i].tapped, c->taps[i].skipped, c->taps[i].rate);
+}
+
 static void print_info(const struct wire_channel_info *c)
 {
     print_attributes(c);
     print_contents(c);
     print_side(c, WIRE_OUT);
     print_side(c, WIRE_IN);
+    print_taps(c);
 }
 
 /* ---- for programs ---- */
@@ -194,6 +203,19 @@ static void json_side(const struct wire_channel_info *c, enum wire_direction dir
     printf("]");
 }
 
+static void json_taps(const struct wire_channel_info *c)
+{
+    printf("\"taps\": [");
+    for (uint32_t i = 0; i < c->n_taps; i++) {
+        printf("%s{", i > 0 ? ", " : "");
+        json_text("node", c->taps[i].node);
+        json_number("tapped", c->taps[i].tapped);
+        json_number("skipped", c->taps[i].skipped);
+        printf("\"rate\": %" PRIu32 "}", c->taps[i].rate);
+    }
+    printf("]");
+}
+
 static void json_info(const struct wire_channel_info *c)
 {
     printf("{");
@@ -202,6 +224,8 @@ static void json_info(const struct wire_channel_info *c)
     json_side(c, WIRE_OUT);
     printf(", ");
     json_side(c, WIRE_IN);
+    printf(", ");
+    json_taps(c);
     printf("}\n");
 }
 

@@ -17,7 +17,7 @@ static const struct verb verbs[] = {
     { "info", info_main },   { "peek", peek_main },   { "purge", purge_main },
     { "audit", audit_main }, { "why", why_main },     { "dump", dump_main },
     { "dead", dead_main },   { "bench", bench_main }, { "call", call_main },
-    { "serve", serve_main }, { "rm", rm_main },
+    { "serve", serve_main }, { "rm", rm_main },       { "tap", tap_main },
 };
 
 static const char doc[] =
@@ -29,6 +29,7 @@ static const char doc[] =
     "  runnel ls                    list the channels of the broker\n"
     "  runnel info NAME             one channel: what it is, who is bound to it, what it holds\n"
     "  runnel peek NAME             show what is in a channel, and take nothing\n"
+    "  runnel tap NAME              print a copy of what is sent to a channel from now on\n"
     "  runnel purge NAME            drop what is in a channel and with no receiver\n"
     "  runnel rm NAME               remove a channel, with what is in it\n"
     "  runnel audit [NAME]          check that every element is accounted for\n"
@@ -65,7 +66,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_error(
             state,
-            "which verb? send, recv, call, ls, info, peek, purge, rm, audit, dead, why, dump or bench");
+            "which verb? send, recv, call, ls, info, peek, tap, purge, rm, audit, dead, why, dump or bench");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -85,7 +86,7 @@ static int run_verb(struct top *top, int argc, char **argv)
     }
     fprintf(
         stderr,
-        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, purge, rm, audit, dead, why, dump and bench\n"
+        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, tap, purge, rm, audit, dead, why, dump and bench\n"
         "Try `%s --help' for more information.\n",
         program_invocation_short_name, argv[0], program_invocation_short_name);
     return CTL_USAGE;

@@ -18,6 +18,7 @@ int info_main(int argc, char **argv, struct ctl_opts *opts);
 int peek_main(int argc, char **argv, struct ctl_opts *opts);
 int purge_main(int argc, char **argv, struct ctl_opts *opts);
 int rm_main(int argc, char **argv, struct ctl_opts *opts);
+int tap_main(int argc, char **argv, struct ctl_opts *opts);
 int why_main(int argc, char **argv, struct ctl_opts *opts);
 int dump_main(int argc, char **argv, struct ctl_opts *opts);
 int bench_main(int argc, char **argv, struct ctl_opts *opts);

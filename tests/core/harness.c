@@ -87,12 +87,15 @@ static struct message *message_of(const struct wire_control *c)
         m->control.refused.sentence = keep_text(m->text, sizeof m->text, c->refused.sentence);
     } else if (c->what == WIRE_QUERY) {
         m->control.query_name = keep_text(m->text, sizeof m->text, c->query_name);
-    } else if (c->what >= WIRE_PEEK && c->what <= WIRE_REMOVE) {
+    } else if (c->what >= WIRE_PEEK && c->what <= WIRE_TAP) {
         m->control.peek.name = keep_text(m->text, sizeof m->text, c->peek.name);
     } else if (c->what == WIRE_ANSWER && c->answer.n_channels > 0) {
         m->info = c->answer.channels[0];
         m->info.name = keep_text(m->text, sizeof m->text, m->info.name);
         m->info.bindings = NULL;
+        if (m->info.n_taps > 0)
+            m->tap = m->info.taps[0];
+        m->info.taps = NULL;
     } else if (c->what == WIRE_ANSWER) {
         m->control.answer.sentence = keep_text(m->text, sizeof m->text, c->answer.sentence);
         keep_elements(m);

@@ -85,7 +85,8 @@ struct message {
     struct frame *frame;
     char text[1100], type[256];
     struct wire_range ranges[RANGES_MAX];
-    struct wire_channel_info info; /* the first of an Answer */
+    struct wire_channel_info info; /* the first of an Answer, ... */
+    struct wire_tap_info tap;      /* ... and its first tap */
     struct wire_element *elements; /* of an Answer: ours, with their bytes behind them */
 };
 

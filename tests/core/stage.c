@@ -121,7 +121,11 @@ static int out_control(void *owner, const struct wire_control *c)
         note(e, "removed");
         break;
     case WIRE_ANSWER:
-        note(e, "%llu dropped", ull(c->answer.dropped));
+        if (c->answer.n_elements > 0)
+            note(e, "shown %u at %llu", (unsigned)c->answer.n_elements,
+                 ull(c->answer.elements[0].position));
+        else
+            note(e, "%llu dropped", ull(c->answer.dropped));
         break;
     default:
         note(e, "control %d", (int)c->what);

@@ -6,7 +6,7 @@
  *
  *     OUT   call 1 [but 7] | commit 1 | abort 1 | abort 1 asks | recall closing
  *     IN    claim 1 of a7 | commit claim 1 as 1 | abort claim 1 [asks] | element 1 'x' at 1 [headed] [deliveries 2] | opened
- *     both  closed | failed -5 | cancelled -7 | unbound | refused | removed | 3 dropped
+ *     both  closed | failed -5 | cancelled -7 | unbound | refused | removed | 3 dropped | shown 1 at 1
  *
  * with "; " between.  "a7" is operation 7 of the process a; what was given back is "of nobody".  What the core changes an
  * end's count of those who wait by is summed up here, so that an Ask has seen all that was said before it - unless the

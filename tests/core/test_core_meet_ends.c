@@ -397,6 +397,23 @@ static void removal_is_the_verdict_on_all_that_is_tentative(void **state)
     hears(r, "");
 }
 
+static void tap_sees_what_is_committed(void **state)
+{
+    struct stage *t = *state;
+    struct end *s = sender(t, 's'), *r = receiver(t, 'r');
+    struct wire_control c = { .what = WIRE_TAP, .peek = { .name = "x" } };
+    assert_int_equal(tells(s, c), 0);
+    c.peek.tap = 1;
+    assert_int_equal(tells(s, c), 0);
+    hears(s, "0 dropped"); /* the answer to the first */
+    offers(s, 1, "x");
+    asks(r, 1);
+    hears(r, "claim 1 of s1");
+    hears(s, ""); /* an offer is not in the channel */
+    accepts(r, 1);
+    hears(s, "commit 1; shown 1 at 1");
+}
+
 static void offer_that_crosses_a_removal_is_ignored(void **state)
 {
     struct stage *t = *state;
@@ -434,6 +451,7 @@ int main(void)
         on_stage(purge_leaves_what_a_receiver_is_being_given),
         on_stage(removal_is_the_verdict_on_all_that_is_tentative),
         on_stage(offer_that_crosses_a_removal_is_ignored),
+        on_stage(tap_sees_what_is_committed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,4 +129,61 @@ eventually "it is another" channel_is orders ACCEPTED 1
 kill -TERM "$reader"
 wait "$reader" || true
 
+# tap
+mkfifo "$work/source"
+exec 5<>"$work/source"
+start source runnel send live --capacity 100000 <&5
+eventually "it is there" channel_is live SENDERS 1
+tapped() { runnel info live | grep -q '^  tapped by '; }
+start tap runnel tap live >"$work/tapped"
+tap=$pid
+eventually "it is tapped" tapped
+start short runnel tap live -n 3 --rate 100/s >"$work/three"
+short=$pid
+two() { [[ $(runnel info live | grep -c '^  tapped by ') -eq 2 ]]; }
+eventually "it is tapped twice" two
+seq 10 >&5
+eventually "ten are shown" cmp -s "$work/tapped" <(seq 10)
+ends_with 0 "$short" "who wants three"
+cmp "$work/three" <(seq 3) || fail "tap -n 3 shows $(<"$work/three")"
+channel_is live BUFFERED 10 || fail "a tap has taken something"
+channel_is live RECEIVERS 0 || fail "a tap counts as a receiver"
+shows '"taps": \[\{"node": ".*", "tapped": 10, "skipped": 0, "rate": 1000\}\]' runnel info live --json
+
+# Nobody reads what this one prints: it skips, and the channel does not wait.  What it has skipped is told.
+mkfifo "$work/stuck"
+exec 6<>"$work/stuck"
+start slow runnel tap live --rate 100000/s >"$work/stuck"
+slow=$pid
+eventually "it is tapped again" two
+seq 11 50000 >&5
+eventually "all are accepted" channel_is live ACCEPTED 50000
+skipping() { grep -q 'skipped$' "$work/tap.err"; }
+eventually "the first is told that it has missed some" skipping
+cat <&6 >"$work/read" &
+started+=("$!")
+eventually "the slow one is told when it reads on" grep -Eq '^\.\.\. [0-9]+(,[0-9]{3})+ skipped$' "$work/slow.err"
+runnel info live >"$work/shown"
+[[ $(awk '/tapped by/ { sub(",", ""); n++; if ($4 + $6 != 50000 && $4 + $6 != 49990) bad++ } END { print n, bad + 0 }' "$work/shown") == "2 0" ]] ||
+  fail "what was tapped and skipped is not all: $(<"$work/shown")"
+
+# It ends with the channel.
+kill_hard "$slow"
+runnel recv live -n 50000 >"$work/live"
+cmp "$work/live" <(seq 50000) || fail "what was tapped did not come as it was sent"
+close_channel live
+ends_with 0 "$tap" "who taps"
+start end runnel send brief --capacity 5 <&5
+eventually "brief is there" channel_is brief SENDERS 1
+start tap runnel tap brief
+tap=$pid
+brief() { runnel info brief | grep -q '^  tapped by '; }
+eventually "brief is tapped" brief
+runnel rm brief --force >/dev/null
+ends_with 1 "$tap" "who taps what is removed"
+grep -q 'it was removed' "$work/tap.err" || fail "who taps is not told of the removal: $(<"$work/tap.err")"
+says 1 'no channel "nobody"' runnel tap nobody
+says 2 "positive whole number" runnel tap orders --rate fast
+says 2 "at most 100000" runnel tap orders --rate 1000000/s
+
 balanced

@@ -63,6 +63,9 @@ gives 2 "say --yes"                  runnel purge a
 gives 2 "frobnicate"                 runnel purge a -y --frobnicate
 gives 2 "not also 'b'"               runnel rm a b
 gives 2 "frobnicate"                 runnel rm a --frobnicate
+gives 2 "not also 'b'"               runnel tap a b
+gives 2 "positive whole number"      runnel tap a --rate 0
+gives 2 "frobnicate"                 runnel tap a --frobnicate
 gives 2 "requires an argument"       runnel ls --broker
 gives 2 "--name is missing"          runnel-node --module x.so
 gives 2 "--module is missing"        runnel-node --name n
@@ -84,6 +87,7 @@ says "each sender and"                runnel info --help
 says "nothing is taken"               runnel peek --help
 says "with no receiver"               runnel purge --help
 says "is only removed with"           runnel rm --help
+says "never slows the channel"        runnel tap --help
 says "runnel_module"                 runnel-node --help
 says "latency"                       runnel bench --help
 says "listen"                        runnel-broker --help
@@ -107,7 +111,7 @@ gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 -
 
 # Names, URLs and files that are none, told before anything else is tried.
 # shellcheck disable=SC2086 # the words of a verb
-for verb in send recv audit info peek "purge -y" rm "rm -f"; do
+for verb in send recv audit info peek "purge -y" rm "rm -f" tap; do
   gives 1 "a name"                   runnel $verb "a name" --broker "$absent"
   gives 1 "name \"\" "               runnel $verb "" --broker "$absent"
   gives 1 "a\.\.b"                   runnel $verb "a..b" --broker "$absent"

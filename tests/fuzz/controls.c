@@ -31,6 +31,9 @@ static void sound_channel(const struct wire_channel_info *c)
 {
     sound_text(c->name, WIRE_NAME_MAX);
     sound_attributes(&c->attributes);
+    must((c->n_taps == 0) == (c->taps == NULL));
+    for (uint32_t i = 0; i < c->n_taps; i++)
+        sound_text(c->taps[i].node, WIRE_TEXT_MAX);
     must((c->n_bindings == 0) == (c->bindings == NULL));
     for (uint32_t i = 0; i < c->n_bindings; i++) {
         sound_text(c->bindings[i].node, WIRE_TEXT_MAX);
@@ -114,7 +117,7 @@ void control_must_be_sound(const struct wire_control *c)
 {
     must((c->what >= WIRE_BIND && c->what <= WIRE_LOST_) ||
          (c->what >= WIRE_CLAIM && c->what <= WIRE_WITHDRAW) ||
-         (c->what >= WIRE_PEEK && c->what <= WIRE_REMOVE));
+         (c->what >= WIRE_PEEK && c->what <= WIRE_TAP));
     switch (c->what) {
     case WIRE_BIND:
         sound_text(c->bind_.name, WIRE_NAME_MAX);
@@ -163,6 +166,7 @@ void control_must_be_sound(const struct wire_control *c)
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
+    case WIRE_TAP:
         sound_text(c->peek.name, WIRE_NAME_MAX);
         break;
     default: /* any number is one */
@@ -195,6 +199,11 @@ static bool same_binding(const struct wire_binding_info *a, const struct wire_bi
            alike(waiting) && alike(buffered) && alike(delayed) && alike(lost) && alike(dead);
 }
 
+static bool same_tap(const struct wire_tap_info *a, const struct wire_tap_info *b)
+{
+    return same_text(a->node, b->node) && alike(rate) && alike(tapped) && alike(skipped);
+}
+
 static bool same_channel(const struct wire_channel_info *a, const struct wire_channel_info *b)
 {
     bool same = same_text(a->name, b->name) && alike(incarnation) && alike(epoch) &&
@@ -204,8 +213,10 @@ static bool same_channel(const struct wire_channel_info *a, const struct wire_ch
                 alike(dropped_cancelled) && alike(dropped_purged) && alike(dropped_slow) &&
                 alike(dropped_nobody) && alike(dead) && alike(redelivered) && alike(lent) &&
                 alike(bytes) && alike(copied) && alike(dropped_left) && alike(parked) &&
-                alike(age_ms) && alike(n_bindings);
+                alike(age_ms) && alike(n_taps) && alike(n_bindings);
 
+    for (uint32_t i = 0; same && i < a->n_taps; i++)
+        same = same_tap(&a->taps[i], &b->taps[i]);
     for (uint32_t i = 0; same && i < a->n_bindings; i++)
         same = same_binding(&a->bindings[i], &b->bindings[i]);
     return same;
@@ -245,7 +256,7 @@ static bool same_element(const struct wire_element *a, const struct wire_element
 {
     return alike(position) && alike(deliveries) && alike(place) && same_text(a->node, b->node) &&
            alike(age_ms) && alike(due_ms) && alike(flags) && alike(size) && alike(offset) &&
-           alike(len) && (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
+           alike(skipped) && alike(len) && (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
 }
 
 static bool same_answer(const struct wire_control *a, const struct wire_control *b)
@@ -253,7 +264,8 @@ static bool same_answer(const struct wire_control *a, const struct wire_control 
     bool same = alike(answer.n_channels) && alike(answer.n_nodes) && alike(answer.last) &&
                 alike(answer.code) && same_text(a->answer.sentence, b->answer.sentence) &&
                 alike(answer.n_elements) && alike(answer.more) && alike(answer.incarnation) &&
-                alike(answer.dropped) && alike(answer.dropped_bytes);
+                alike(answer.dropped) && alike(answer.dropped_bytes) && alike(answer.tap) &&
+                alike(answer.skipped);
 
     for (uint32_t i = 0; same && i < a->answer.n_channels; i++)
         same = same_channel(&a->answer.channels[i], &b->answer.channels[i]);
@@ -336,8 +348,10 @@ static bool same_rest(const struct wire_control *a, const struct wire_control *b
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
+    case WIRE_TAP:
         return same_text(a->peek.name, b->peek.name) && alike(peek.from) && alike(peek.offset) &&
-               alike(peek.count) && alike(peek.force);
+               alike(peek.count) && alike(peek.force) && alike(peek.tap) && alike(peek.rate) &&
+               alike(peek.end);
     case WIRE_UNBIND:
     case WIRE_UNBOUND:
     case WIRE_GOODBYE:

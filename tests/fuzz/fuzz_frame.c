@@ -93,7 +93,10 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
     static const uint8_t body[] = { 3, 'a', 'b', 'c', 0, 1, 'd', 0x80, 0x01 };
     static uint8_t long_body[sizeof body + 128];
     struct wire_binding_info binding = { .node = "n", .direction = WIRE_OUT };
-    struct wire_channel_info channel = { .name = "c", .bindings = &binding, .n_bindings = 1 };
+    struct wire_tap_info tap = { .node = "n", .rate = 9 };
+    struct wire_channel_info channel = {
+        .taps = &tap, .n_taps = 1, .name = "c", .bindings = &binding, .n_bindings = 1
+    };
     struct wire_wait wait = { "c", WIRE_OUT };
     struct wire_goroutine goroutine = { .id = 1, .name = "g", .doing = WIRE_WAITING };
     struct wire_node_info node = { .name = "n", .goroutines = &goroutine, .n_goroutines = 1 };
@@ -112,7 +115,7 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
 
     memcpy(long_body, body, sizeof body);
     for (unsigned i = 0; i < seed % 4; i++) {
-        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 9);
+        unsigned what = 1 + (seed >> 3) % (WIRE_REPORT + 10);
         unsigned gap = what <= WIRE_REPORT       ? 0
                        : what <= WIRE_REPORT + 6 ? WIRE_CLAIM - WIRE_REPORT - 1
                                                  : WIRE_PEEK - WIRE_REPORT - 7;

@@ -297,10 +297,13 @@ static void say_browse(struct input *in, struct wire_control *c)
 {
     uint8_t how = take(in);
 
-    c->what = how < 200 ? WIRE_PEEK : how < 240 ? WIRE_PURGE : WIRE_REMOVE;
+    c->what = how < 80 ? WIRE_PEEK : how < 200 ? WIRE_TAP : how < 240 ? WIRE_PURGE : WIRE_REMOVE;
     c->bind = how;
     c->peek.name = some_name(in);
     c->peek.force = c->what == WIRE_REMOVE && how & 1;
+    c->peek.tap = c->what != WIRE_TAP || how & 1 ? 0 : (uint32_t)nearly(in, how / 16 % 8);
+    c->peek.rate = c->peek.tap == 0 ? how / 4 % 4 * 3 : 0;
+    c->peek.end = how % 16 == 0;
     if (c->what != WIRE_PEEK)
         return;
     c->peek.from = nearly(in, how % 8);

@@ -38,7 +38,8 @@ struct told {
     int answers;
     uint32_t elements;
     uint64_t first, last; /* positions */
-    uint64_t dropped;
+    uint64_t dropped, skipped;
+    uint32_t tap;
 };
 
 static void hear(void *arg, const struct wire_control *c)
@@ -48,6 +49,10 @@ static void hear(void *arg, const struct wire_control *c)
     t->answers++;
     t->elements = c->answer.n_elements;
     t->dropped = c->answer.dropped;
+    t->skipped = c->answer.skipped;
+    t->tap = c->answer.tap;
+    for (uint32_t i = 0; i < t->elements; i++)
+        t->skipped += c->answer.elements[i].skipped;
     if (t->elements == 0)
         return;
     t->first = c->answer.elements[0].position;
@@ -72,6 +77,15 @@ static void ends_with(rn_chan *c, int end)
     while (rc > 0)
         rc = receive_thing(c, SOON);
     check_rc(rc, end);
+}
+
+/* The next page of a tap. */
+static int ask_tap(uint32_t tap, struct told *t, rn_time deadline)
+{
+    struct wire_control c = { .what = WIRE_TAP, .peek = { .name = "", .tap = tap } };
+
+    *t = (struct told){ 0 };
+    return rn__node_ask(asks, &c, hear, t, deadline);
 }
 
 /* ---- facts ------------------------------------------------------------------------------------------------------------- */
@@ -236,6 +250,58 @@ static int handle_of_both_directions_ends_with_its_channel(void *arg)
     return 0;
 }
 
+/* Many more than a tap holds pass, and nobody asks for any; then all is told, or told to be skipped. */
+static int channel_does_not_wait_for_its_taps(void *arg)
+{
+    enum { ALL = 10000 };
+    struct told t;
+    uint64_t shown = 0, skipped = 0;
+
+    (void)arg;
+    begin(50);
+    check_rc(ask(WIRE_TAP, "x", false, &t), 0);
+    uint32_t tap = t.tap;
+    for (int i = 0; i < ALL; i++) {
+        check_rc(send_thing(out, SOON), 0);
+        check(receive_thing(in, SOON) == i + 1);
+    }
+    while (shown + skipped < ALL) {
+        check_rc(ask_tap(tap, &t, SOON), 0);
+        shown += t.elements;
+        skipped += t.skipped;
+    }
+    check(shown > 0 && skipped > 0 && shown + skipped == ALL);
+    check_rc(ask_tap(tap, &t, rn_after(5 * RN_SEC)), RN_ETIMEDOUT);
+    check_rc(ask_tap(tap, &t, rn_after(5 * RN_SEC)), RN_ETIMEDOUT); /* who gave up may ask again */
+    check_rc(rn_unbind(out, SOON), 0);
+    check_rc(rn_unbind(in, SOON), 0);
+    check_rc(ask_tap(tap, &t, rn_after(120 * RN_SEC)), -ENOENT); /* it is forgotten */
+    finish();
+    return 0;
+}
+
+static int tap_ends_with_the_session_of_who_asks(void *arg)
+{
+    struct told t;
+
+    (void)arg;
+    begin(50);
+    check_rc(ask(WIRE_TAP, "x", false, &t), 0);
+    uint32_t tap = t.tap;
+    cable("asks", true);
+    check_rc(ask_tap(tap, &t, SOON), RN_ESESSION);
+    cable("asks", false);
+    check_rc(ask_tap(tap, &t, SOON), -ENOENT); /* under the next session */
+    rn_sleep(rn_after(20 * LEASE));
+    check(channel_info(asks, "x").n_taps == 0);
+    check_rc(ask(WIRE_TAP, "x", false, &t), 0);
+    check(channel_info(asks, "x").n_taps == 1);
+    check_rc(rn_unbind(out, SOON), 0);
+    check_rc(rn_unbind(in, SOON), 0);
+    finish();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct fact facts[] = {
@@ -250,6 +316,9 @@ int main(int argc, char **argv)
           SEEDS },
         { "handle_of_both_directions_ends_with_its_channel",
           handle_of_both_directions_ends_with_its_channel, 1, SEEDS },
+        { "channel_does_not_wait_for_its_taps", channel_does_not_wait_for_its_taps, 1, 2 },
+        { "tap_ends_with_the_session_of_who_asks", tap_ends_with_the_session_of_who_asks, 1,
+          SEEDS },
     };
     return facts_main(argc, argv, facts, RN_LEN(facts));
 }

@@ -32,6 +32,7 @@ struct sample {
     struct wire_wait waits[INFOS][INFOS][INFOS];
     struct wire_range ranges[RANGES];
     struct wire_element elements[INFOS];
+    struct wire_tap_info taps[INFOS][INFOS];
 };
 
 static const char *random_text(struct sample *s, size_t max)
@@ -103,6 +104,12 @@ static void random_channel(struct sample *s, uint32_t at)
         .n_bindings = (uint32_t)random_below(INFOS + 1),
     };
     random_attributes(s, &c->attributes);
+    c->taps = s->taps[at];
+    c->n_taps = (uint32_t)random_below(INFOS + 1);
+    for (uint32_t i = 0; i < c->n_taps; i++)
+        s->taps[at][i] = (struct wire_tap_info){ random_text(s, WIRE_TEXT_MAX),
+                                                 (uint32_t)random_number(), random_number(),
+                                                 random_number() };
     for (uint32_t i = 0; i < c->n_bindings; i++)
         s->bindings[at][i] = (struct wire_binding_info){
             .node = random_text(s, WIRE_TEXT_MAX),
@@ -172,7 +179,7 @@ static const enum wire_what whats[] = {
     WIRE_CLOSED_,  WIRE_FAILED_, WIRE_COUNTS,   WIRE_QUERY,    WIRE_ANSWER,  WIRE_OPENED,
     WIRE_GOODBYE,  WIRE_CLAIM,   WIRE_CLAIMED,  WIRE_REFUSE,   WIRE_COMMIT,  WIRE_ABORT,
     WIRE_WITHDRAW, WIRE_INSPECT, WIRE_REPORT,   WIRE_SETTLE,   WIRE_LOST_,   WIRE_PEEK,
-    WIRE_PURGE,    WIRE_REMOVE,
+    WIRE_PURGE,    WIRE_REMOVE,  WIRE_TAP,
 };
 #define WHATS (sizeof whats / sizeof *whats)
 
@@ -214,6 +221,7 @@ static void random_elements(struct sample *s)
             .due_ms = random_number(),
             .flags = (uint32_t)random_number(),
             .offset = random_below(1000),
+            .skipped = random_number(),
             .bytes = (const uint8_t *)bytes,
             .len = strlen(bytes),
         };
@@ -222,6 +230,8 @@ static void random_elements(struct sample *s)
     c->answer.more = random_chance(50);
     c->answer.dropped = random_number();
     c->answer.dropped_bytes = random_number();
+    c->answer.tap = (uint32_t)random_number();
+    c->answer.skipped = random_number();
     c->answer.incarnation = random_number();
 }
 
@@ -330,6 +340,13 @@ static void random_control(struct sample *s, enum wire_what what)
     case WIRE_REMOVE:
         c->peek.force = random_chance(50);
         /* fall through */
+    case WIRE_TAP:
+        if (what == WIRE_TAP) {
+            c->peek.tap = (uint32_t)random_number();
+            c->peek.rate = (uint32_t)random_number();
+            c->peek.end = random_chance(50);
+        }
+        /* fall through */
     case WIRE_PURGE:
         c->peek.name = random_text(s, WIRE_NAME_MAX);
         break;
@@ -431,6 +448,13 @@ static void same_channel(const struct wire_channel_info *a, const struct wire_ch
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->age_ms, b->age_ms);
     assert_int_equal(a->n_bindings, b->n_bindings);
+    assert_int_equal(a->n_taps, b->n_taps);
+    for (uint32_t i = 0; i < a->n_taps; i++) {
+        assert_string_equal(a->taps[i].node, b->taps[i].node);
+        assert_int_equal(a->taps[i].rate, b->taps[i].rate);
+        assert_int_equal(a->taps[i].tapped, b->taps[i].tapped);
+        assert_int_equal(a->taps[i].skipped, b->taps[i].skipped);
+    }
     for (uint32_t i = 0; i < a->n_bindings; i++)
         same_binding(&a->bindings[i], &b->bindings[i]);
 }
@@ -483,6 +507,7 @@ static void same_element(const struct wire_element *a, const struct wire_element
     assert_int_equal(a->flags, b->flags);
     assert_int_equal(a->size, b->size);
     assert_int_equal(a->offset, b->offset);
+    assert_int_equal(a->skipped, b->skipped);
     assert_int_equal(a->len, b->len);
     if (a->len > 0)
         assert_memory_equal(a->bytes, b->bytes, a->len);
@@ -602,10 +627,16 @@ static void same_control(const struct wire_control *a, const struct wire_control
         assert_int_equal(a->answer.incarnation, b->answer.incarnation);
         assert_int_equal(a->answer.dropped, b->answer.dropped);
         assert_int_equal(a->answer.dropped_bytes, b->answer.dropped_bytes);
+        assert_int_equal(a->answer.tap, b->answer.tap);
+        assert_int_equal(a->answer.skipped, b->answer.skipped);
         break;
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
+    case WIRE_TAP:
+        assert_int_equal(a->peek.tap, b->peek.tap);
+        assert_int_equal(a->peek.rate, b->peek.rate);
+        assert_int_equal(a->peek.end, b->peek.end);
         assert_int_equal(a->peek.force, b->peek.force);
         assert_string_equal(a->peek.name, b->peek.name);
         assert_int_equal(a->peek.from, b->peek.from);
