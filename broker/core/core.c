@@ -322,10 +322,8 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
     struct binding *b = binding_find(s, section->bind);
 
     core_heard(core, s, now_ns);
-    if (b == NULL && s->bereft && section->bind <= s->last_bind) {
-        rn_reached("core: a section crosses the end of its channel");
-        return 0;
-    }
+    if (b == NULL && s->bereft && section->bind <= s->last_bind)
+        return 0; /* it crosses the removal of its channel */
     if (b == NULL)
         return broken(why, "a section for a binding that is not there");
     int rc = channel_meets(b->channel) ? meet_offer(b, section, frame, why)

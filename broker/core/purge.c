@@ -115,8 +115,6 @@ static struct dropped drop_all(struct channel *ch)
     struct dropped d = { 0 }, rest;
     struct binding *b;
 
-    rn_reached_if(ch->in.held > 0, "purge: what receivers have is dropped with the channel");
-    rn_reached_if(ch->out.held > 0, "purge: a channel goes whose credit is out");
     each_binding(ch, say_removed); /* all of them first: nothing else is said to any */
     while ((b = list_first(&ch->out.bindings, struct binding, of_side)) != NULL)
         drop_binding(&d, b);

@@ -79,6 +79,14 @@ struct mourner_job {
 };
 void mourner_run(const struct mourner_job *j);
 
+/* Looks into a channel, and purges it, until `over`. */
+struct browser_job {
+    struct world *w;
+    int channel;
+    bool (*over)(const struct world *w, int channel);
+};
+void browser_run(const struct browser_job *j);
+
 /* One end that several goroutines use; the last one closes it. */
 struct sharing {
     struct end end;

@@ -24,7 +24,7 @@ struct element {
     uint32_t nacks;
     int64_t begun_ns, delay_ns, ttl_ns; /* ttl_ns 0: for ever */
     int64_t accepted_ns;                /* not later than that; 0: nobody knows */
-    bool rejected, refused, dying, dead;
+    bool rejected, refused, dying, dead, shown;
 };
 
 /* An element came to a handle while another had it. */
@@ -69,6 +69,9 @@ struct channel {
     bool expires;      /* some of its elements do */
     bool closed;       /* a receiver was told so, ... */
     bool shut, reason; /* a sender has closed it; ... and a receiver was told a reason */
+    uint64_t purged;   /* elements, as was answered */
+    bool purging,
+        purges; /* a purge is on its way; it may have been done, and nobody knows how much it was */
 };
 
 struct vector {
@@ -223,6 +226,8 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate)
 {
     struct element *e = element_at(o, element);
 
+    if (fate == FATE_NOT_SENT && e->shown)
+        sim_fail("element %u was shown, though its send said that nothing was sent", element);
     if (fate == FATE_NOT_SENT && e->receipts > 0)
         sim_fail("element %u was received, though its send said that nothing was sent", element);
     channel_of(o, e)->sent += fate == FATE_SENT;
@@ -257,6 +262,41 @@ bool oracle_is_sent(const struct oracle *o, uint32_t element)
 uint64_t oracle_sessions_ended(const struct oracle *o)
 {
     return o->ended;
+}
+
+void oracle_shown(struct oracle *o, int channel, unsigned home, uint32_t element, int *sender,
+                  uint32_t *order)
+{
+    struct element *e = element_at(o, element);
+
+    if (e->channel != channel || e->home != home)
+        sim_fail("element %u was shown in channel %d of home %u, and was sent to another", element,
+                 channel, home);
+    if (e->fate == FATE_NOT_SENT)
+        sim_fail("element %u was shown, though its send said that nothing was sent", element);
+    e->shown = true;
+    *sender = e->sender;
+    *order = e->order;
+}
+
+void oracle_purging(struct oracle *o, int channel, unsigned home)
+{
+    channel_at(o, channel, home)->purging = true;
+}
+
+void oracle_purged(struct oracle *o, int channel, unsigned home, int64_t elements)
+{
+    struct channel *ch = channel_at(o, channel, home);
+
+    ch->purging = false;
+    ch->purges |= elements < 0;
+    ch->purged += elements > 0 ? (uint64_t)elements : 0;
+}
+
+/* So many of those that were sent and have not come may have been purged. */
+static uint64_t purged(const struct channel *ch)
+{
+    return ch->purging || ch->purges ? UINT64_MAX - ch->calls : ch->purged;
 }
 
 void oracle_cancelled(struct oracle *o, int channel, unsigned home)
@@ -543,7 +583,8 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason)
 
     ch->closed = true;
     ch->reason |= reason != 0;
-    if (!o->fans[h->channel] && !ch->cancelled && !ch->expires && ch->outstanding > ch->calls)
+    if (!o->fans[h->channel] && !ch->cancelled && !ch->expires &&
+        ch->outstanding > ch->calls + purged(ch))
         suspect(o,
                 "channel %d is closed and drained, but %llu elements have not come (%llu in hand)",
                 h->channel, (unsigned long long)ch->outstanding, (unsigned long long)ch->calls);
@@ -567,7 +608,7 @@ void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capaci
         return;
     if (ch->expires)
         return;
-    if (ch->outstanding > capacity + ch->calls)
+    if (purged(ch) < UINT64_MAX / 2 && ch->outstanding > capacity + ch->calls + purged(ch))
         suspect(o, "channel %d holds %llu elements, its capacity is %zu (%llu in hand)", channel,
                 (unsigned long long)ch->outstanding, capacity, (unsigned long long)ch->calls);
 }
@@ -619,7 +660,8 @@ static void check_order(struct oracle *o)
  * was lost then are not there under the next. */
 static bool may_be_gone(const struct oracle *o, const struct element *e)
 {
-    return e->home < o->home || channel_of(o, e)->cancelled || !channel_of(o, e)->closed;
+    return e->home < o->home || channel_of(o, e)->cancelled || !channel_of(o, e)->closed ||
+           purged(channel_of(o, e)) > 0; /* how many is counted by check_purged() */
 }
 
 /* Not before it has lived so long, at least; a close may have ended its delay. */
@@ -643,7 +685,7 @@ static void check_deaths(struct oracle *o)
         if (s->gone == GONE_DEAD)
             sim_fail("channel %d was closed as if sender %d, who died, had gone in order",
                      e->channel, e->sender);
-        if (e->receipts == 0 && !e->dead && e->ttl_ns == 0 &&
+        if (e->receipts == 0 && !e->dead && e->ttl_ns == 0 && purged(channel_of(o, e)) == 0 &&
             e->home == o->home) /* else it may have died with its home */
             sim_fail("channel %d was closed as if element %u, which stayed behind, had come",
                      e->channel, i);
@@ -689,7 +731,7 @@ static void check_expired(const struct oracle *o)
     for (uint32_t i = 0; i < o->elements.len; i++) {
         const struct element *e = element_at(o, i);
 
-        if (channel_of(o, e)->cancelled)
+        if (channel_of(o, e)->cancelled || purged(channel_of(o, e)) > 0)
             return;
         if (e->ttl_ns == 0 || e->receipts > 0 || e->dead)
             continue;
@@ -700,6 +742,28 @@ static void check_expired(const struct oracle *o)
         sim_fail("the home has counted %llu elements as expired, but %llu to %llu did not come",
                  (unsigned long long)o->expired, (unsigned long long)least,
                  (unsigned long long)most);
+}
+
+/* As many are gone as were purged: no more, and if every send is known and no session has ended, no fewer. */
+static void check_purged(const struct oracle *o, int channel)
+{
+    const struct channel *ch = channel_at(o, channel, o->home);
+    uint64_t gone = 0, doubt = 0;
+
+    if (ch->cancelled || ch->expires || !ch->closed || ch->purges || o->fans[channel])
+        return;
+    for (uint32_t i = 0; i < o->elements.len; i++) {
+        const struct element *e = element_at(o, i);
+
+        if (e->channel != channel || e->home != o->home || e->receipts > 0 || e->dead)
+            continue;
+        gone += e->fate == FATE_SENT;
+        doubt += e->fate == FATE_DOUBT;
+    }
+    if (gone > ch->purged || (o->ended == 0 && gone + doubt < ch->purged))
+        sim_fail("%llu elements were purged from channel %d, and %llu have not come, %llu in doubt",
+                 (unsigned long long)ch->purged, channel, (unsigned long long)gone,
+                 (unsigned long long)doubt);
 }
 
 void oracle_expired(struct oracle *o, uint64_t expired)
@@ -729,6 +793,8 @@ void oracle_finish(struct oracle *o)
         if (e->receipts > 1 && e->receipts == e->live_receipts)
             sim_fail("element %u is doubled", i);
     }
+    for (int i = 0; i < o->n_channels; i++)
+        check_purged(o, i);
     check_deaths(o);
     check_conflicts(o);
     if (o->ended == 0 && o->suspicion[0] != '\0')
@@ -756,9 +822,11 @@ void oracle_counts(const struct oracle *o, struct oracle_counts *out)
         out->doubled += e->receipts > 1 ? e->receipts - 1 : 0;
         if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead) {
             bool gone = e->home < o->home, dropped = !gone && channel_of(o, e)->cancelled;
+            bool away = !gone && !dropped && e->ttl_ns == 0;
             out->gone += gone;
             out->dropped += dropped;
-            out->expired += !gone && !dropped;
+            out->purged += away;
+            out->expired += !gone && !dropped && !away;
         }
     }
 }

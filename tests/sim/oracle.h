@@ -118,11 +118,19 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason);
  * receives were called. */
 void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capacity, bool yields);
 
+/* ---- looking into a channel ----
+ * It was shown there; gives whose it is, and its place among what that one sends. */
+void oracle_shown(struct oracle *o, int channel, unsigned home, uint32_t element, int *sender,
+                  uint32_t *order);
+/* It is about to be purged; so many were; < 0: nobody knows whether, and how many. */
+void oracle_purging(struct oracle *o, int channel, unsigned home);
+void oracle_purged(struct oracle *o, int channel, unsigned home, int64_t elements);
+
 /* So many have expired, as the home has counted; to be told before the end, if no home was lost: then it can be no fewer than those
  * that have not come, and no more than may not have. */
 void oracle_expired(struct oracle *o, uint64_t expired);
 
-/* The end: nothing lost but what has expired, nothing doubled but what a session's end allows - and then the older session had the element
+/* The end: nothing lost but what has expired or was purged, and as much as was purged; nothing doubled but what a session's end allows - and then the older session had the element
  * first -; nothing given to another while somebody has it to acknowledge, or has done so, or has rejected it, but by a session's end; the number of
  * deliveries exact where no session ended; per-sender order where no session ended, and the reason of a failure has come to somebody. */
 void oracle_finish(struct oracle *o);
@@ -132,6 +140,7 @@ struct oracle_counts {
     uint64_t gone;    /* sent, and lost with their home */
     uint64_t dropped; /* sent, and not received because the channel was cancelled */
     uint64_t expired; /* ... or because its time was over */
+    uint64_t purged;  /* ... or dropped by who purges */
 };
 void oracle_counts(const struct oracle *o, struct oracle_counts *out);
 

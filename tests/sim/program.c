@@ -93,6 +93,13 @@ static void mourner(void *arg)
     mourner_run(arg);
 }
 
+/* ---- who looks into it ---- */
+
+static void browser(void *arg)
+{
+    browser_run(arg);
+}
+
 /* ---- the others ---- */
 
 static void come_late(struct world *w)
@@ -198,6 +205,9 @@ void program_run(struct world *w)
         struct mourner_job mourns = { .w = w, .channel = i, .over = over };
         if (!w->config.local && (w->config.by_hand || w->config.refusals))
             start(program, mourner, &mourns, sizeof mourns);
+        struct browser_job browses = { .w = w, .channel = i, .over = over };
+        if (w->config.browses)
+            start(program, browser, &browses, sizeof browses);
     }
     for (int i = 0; i < w->config.channels; i++) {
         start_receivers(w, program, i);

@@ -60,6 +60,7 @@ static void add_counts(const struct world *w)
     total.counts.gone += c.gone;
     total.counts.dropped += c.dropped;
     total.counts.expired += c.expired;
+    total.counts.purged += c.purged;
     for (int i = 0; i < FAULT_KINDS; i++)
         total.faults[i] += w->faults[i];
 }
@@ -105,9 +106,9 @@ static void report(double seconds)
     printf("sim: %" PRIu64 " seeds in %.1f s: %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
            " in doubt, %" PRIu64 " not sent, %" PRIu64 " came again after a session's end, %" PRIu64
            " gone with their broker, %" PRIu64 " dropped by a cancellation, %" PRIu64
-           " expired, %" PRIu64 " calls answered\n",
+           " expired, %" PRIu64 " calls answered, %" PRIu64 " purged\n",
            total.runs, seconds, c->sent, c->received, c->doubt, c->not_sent, c->doubled, c->gone,
-           c->dropped, c->expired, total.calls);
+           c->dropped, c->expired, total.calls, c->purged);
     printf("sim: faults: ");
     for (int i = 0; i < FAULT_KINDS; i++)
         printf("%" PRIu64 " %s, ", total.faults[i], sim_fault_names[i]);

@@ -31,6 +31,9 @@ const char *const sim_fault_names[FAULT_KINDS] = {
     "dead letters",
     "lost for being slow",
     "cut for being slow",
+    "looks",
+    "pages of taps",
+    "purges",
 };
 
 /* ---- chance ---- */
@@ -183,6 +186,8 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
                                                       RN_SLOW_DROP_OLDEST, RN_SLOW_CUT);
             c->channel[i].ttl_ns = 0; /* what a fanout has does not expire yet */
         }
+    c->browses = one_in(&rng, 3);
+    c->purges = c->browses && one_in(&rng, 2);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -217,6 +222,8 @@ static void describe_traits(const struct sim_config *c)
         { c->only_some, "of some" },
         { c->senders_min, "senders_min" },
         { c->by_hand, "acknowledged by hand" },
+        { c->browses, "browsed" },
+        { c->purges, "purged" },
         { c->headers, "headers" },
         { c->timed, "expiry" },
         { c->delays, "delays" },

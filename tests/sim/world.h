@@ -34,6 +34,9 @@ enum sim_fault {
     FAULT_DEATH,      /* one goes to the dead letters */
     FAULT_LOST,       /* a receiver of a fanout loses an element, because it is slow */
     FAULT_CUT,        /* one is cut off */
+    FAULT_PEEK,       /* somebody looks at a page of what is in a channel */
+    FAULT_TAP,        /* ... or of what passes */
+    FAULT_PURGE,      /* ... or drops what is in it */
     FAULT_KINDS
 };
 extern const char *const sim_fault_names[FAULT_KINDS];
@@ -77,6 +80,8 @@ struct sim_config {
     bool only_some;          /* ... those of them that ask for it, which are not all */
     bool senders_min;        /* ... and as many as the run begins with have gone in order */
     bool by_hand;            /* receivers acknowledge by hand */
+    bool browses;            /* somebody peeks into channels and taps them */
+    bool purges;             /* ... and purges them */
     uint32_t max_deliveries; /* 0: the default */
     bool headers;            /* elements carry trace contexts, but for every third */
     bool timed;              /* elements expire */
