@@ -53,6 +53,11 @@ static void print_attributes(const struct wire_channel_info *c)
     if (c->attributes.capacity_bytes)
         printf(", %" PRIu64 " bytes", c->attributes.capacity_bytes);
     printf("\n  type: %s\n", c->attributes.type[0] ? c->attributes.type : "raw");
+    if (c->attributes.ttl_ms > 0) {
+        printf("  time to live: ");
+        print_duration((uint64_t)c->attributes.ttl_ms);
+        printf("\n");
+    }
     if (c->attributes.max_deliveries)
         printf("  delivered by hand: at most %" PRIu32 " times\n", c->attributes.max_deliveries);
 }
@@ -151,6 +156,10 @@ static void json_attributes(const struct wire_channel_info *c)
         json_number("capacity", c->attributes.capacity < 0 ? 0 : (uint64_t)c->attributes.capacity);
     json_number("capacity_bytes", c->attributes.capacity_bytes);
     json_number("max_deliveries", c->attributes.max_deliveries);
+    if (c->attributes.ttl_ms > 0)
+        json_number("ttl_ms", (uint64_t)c->attributes.ttl_ms);
+    else
+        printf("\"ttl_ms\": null, ");
     json_text("type", c->attributes.type);
 }
 

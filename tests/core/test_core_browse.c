@@ -485,6 +485,27 @@ static void removal_of_dead_letters_lets_others_die(void **state)
     world_free(w);
 }
 
+static void reply_channel_is_removed_as_any_other(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_attributes nothing = { .type = "" };
+    struct handle *made = bind_reply(node_new(w, "a"), "reply:1", WIRE_IN, &nothing);
+    world_pump(w);
+    struct handle *out = bind_out(node_new(w, "b"), "reply:1", 0);
+    world_pump(w);
+    made->hoards = true;
+    sends(out, 2, 8);
+    world_pump(w);
+    assert_int_equal(removes(w, "reply:1", true)->answer.dropped, 2);
+    assert_true(made->unbound && out->unbound);
+    assert_int_equal(core_used(w->core, "reply:1"), -1);
+    handle_unbind(out); /* crosses it */
+    world_pump(w);
+    assert_int_equal(w->rc, 0);
+    world_free(w);
+}
+
 /* ---- tap ---------------------------------------------------------------------------------------------------------- */
 
 /* A node that has a tap on x; the Answer to its last question. */
@@ -761,6 +782,55 @@ static void taps_are_few(void **state)
     world_free(w);
 }
 
+static void what_is_sent_with_a_delay_is_shown_last_and_tapped_when_it_is_to_be_had(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = holds(w, 1, 8);
+    struct watcher t = taps(w, "x", 0);
+    next_page(&t);
+    sends_timed(out, 2, 8, 500, 0);
+    sends(out, 1, 8);
+    world_pump(w);
+    assert_string_equal(tapped(&t), "2"); /* the one without a delay */
+    sees(w, 0, 0, "1 buffered; 2 buffered; 0 delayed; 0 delayed");
+    sees(w, 0, 3,
+         "1 buffered; 2 buffered; 0 delayed"); /* what has no position cannot be asked for */
+    sees(w, 0, 1, "1 buffered +");
+    assert_int_equal(peeks(w, "x", 3, 1, 0)->answer.elements[0].due_ms, 500);
+    next_page(&t);
+    world_later(w, 500);
+    assert_string_equal(tapped(&t), "3 4");
+    sees(w, 0, 0, "1 buffered; 2 buffered; 3 buffered; 4 buffered");
+    sends_timed(out, 2, 8, 500, 0);
+    world_pump(w);
+    assert_int_equal(purges(w, "x")->answer.dropped, 6);
+    world_later(w, 1000);
+    assert_int_equal(info(w, "x").buffered, 0);
+    assert_int_equal(info(w, "x").dropped_purged, 6);
+    world_free(w);
+}
+
+static void what_has_expired_is_not_shown_nor_purged(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct handle *out = holds(w, 0, 8);
+    sends_timed(out, 2, 8, 0, 500);
+    sends(out, 1, 8);
+    world_pump(w);
+    world_later(w, 600);
+    sees(w, 0, 0, "3 buffered");
+    assert_int_equal(purges(w, "x")->answer.dropped, 1);
+    assert_int_equal(info(w, "x").expired, 2);
+    sends_timed(out, 2, 8, 0, 500);
+    world_pump(w);
+    assert_int_equal(purges(w, "x")->answer.dropped, 2); /* their time does not come any more */
+    world_later(w, 600);
+    assert_int_equal(info(w, "x").expired, 2);
+    world_free(w);
+}
+
 static void newer_question_has_the_older_one_answered(void **state)
 {
     (void)state;
@@ -801,6 +871,7 @@ int main(void)
         cmocka_unit_test(section_of_a_binding_that_never_was_is_refused_after_a_removal_too),
         cmocka_unit_test(removal_takes_the_delayed_and_what_is_in_hand_with_it),
         cmocka_unit_test(removal_of_dead_letters_lets_others_die),
+        cmocka_unit_test(reply_channel_is_removed_as_any_other),
         cmocka_unit_test(tap_gets_what_is_accepted_from_then_on),
         cmocka_unit_test(tap_holds_so_much_and_skips_the_rest),
         cmocka_unit_test(tap_is_bounded_in_bytes_too),
@@ -809,6 +880,8 @@ int main(void)
         cmocka_unit_test(tap_is_told_how_its_channel_ended),
         cmocka_unit_test(taps_are_few),
         cmocka_unit_test(newer_question_has_the_older_one_answered),
+        cmocka_unit_test(what_is_sent_with_a_delay_is_shown_last_and_tapped_when_it_is_to_be_had),
+        cmocka_unit_test(what_has_expired_is_not_shown_nor_purged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
