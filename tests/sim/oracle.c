@@ -467,6 +467,12 @@ static __attribute__((format(printf, 2, 3))) void suspect(struct oracle *o, cons
     va_end(args);
 }
 
+void oracle_out_of_order(struct oracle *o, int channel, int sender, uint32_t order, int64_t after)
+{
+    suspect(o, "channel %d, sender %d: a tap has shown order %u after %lld", channel, sender, order,
+            (long long)after);
+}
+
 void oracle_delivered(struct oracle *o, uint32_t handle, uint32_t element, uint32_t deliveries)
 {
     struct element *e = element_at(o, element);

@@ -122,6 +122,8 @@ void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capaci
  * It was shown there; gives whose it is, and its place among what that one sends. */
 void oracle_shown(struct oracle *o, int channel, unsigned home, uint32_t element, int *sender,
                   uint32_t *order);
+/* A tap has shown a sender's elements like that: what a session that has ended had sent may come late. */
+void oracle_out_of_order(struct oracle *o, int channel, int sender, uint32_t order, int64_t after);
 /* It is about to be purged; so many were; < 0: nobody knows whether, and how many. */
 void oracle_purging(struct oracle *o, int channel, unsigned home);
 void oracle_purged(struct oracle *o, int channel, unsigned home, int64_t elements);
