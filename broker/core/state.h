@@ -20,6 +20,7 @@ struct core {
     uint64_t round;             /* flushes */
     struct hook speakers;       /* bindings with something to say */
     struct hook telling;        /* taps that have something to say */
+    uint32_t n_taps;            /* that have ever begun */
     struct hook eager;          /* sessions to be told that they are ready */
     struct due_heap dues;       /* what falls due */
     struct hook idle, doubtful; /* channels, and ... */
@@ -44,8 +45,7 @@ struct core_session {
     bool bereft;              /* a binding of it has gone that the node may not know of yet */
     uint32_t last_bind;       /* the largest number that was used; numbers only grow */
     struct hook taps;
-    uint32_t last_tap; /* the largest number that was given */
-    struct hook turn;  /* bindings with a filled outbox, in turn */
+    struct hook turn; /* bindings with a filled outbox, in turn */
 };
 
 /* To be called while ch is settled: it is to be settled once more, when sessions have been pulled from. */

@@ -62,6 +62,15 @@ static unsigned count(const struct hook *list)
     return n;
 }
 
+/* Another one than it was in another session, or at a broker before this: who asks on with an old number must not get what
+ * another tap of his shows. */
+static uint32_t number_of(struct core *core, const struct channel *ch)
+{
+    uint32_t number = (uint32_t)ch->incarnation + ++core->n_taps;
+
+    return number != 0 ? number : 1;
+}
+
 /* NULL: no memory. */
 static struct tap *tap_new(struct core_session *s, struct channel *ch, uint32_t rate)
 {
@@ -72,7 +81,7 @@ static struct tap *tap_new(struct core_session *s, struct channel *ch, uint32_t 
     tap->session = s;
     tap->channel = ch;
     strcpy(tap->name, ch->name);
-    tap->number = ++s->last_tap;
+    tap->number = number_of(s->core, ch);
     tap->rate = rate == 0 ? WIRE_TAP_RATE : rate > WIRE_TAP_RATE_MAX ? WIRE_TAP_RATE_MAX : rate;
     tap->allowed_ns = SECOND_NS;
     tap->allowed_at_ns = s->core->now_ns;

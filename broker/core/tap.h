@@ -20,7 +20,7 @@ struct tap {
     enum wire_code end;      /* ... like that */
     char name[WIRE_NAME_MAX + 1];
     struct hook of_channel;
-    uint32_t number; /* of the session's */
+    uint32_t number; /* that its node knows it by */
 
     uint32_t rate;
     int64_t allowed_ns, allowed_at_ns; /* elements that may come now, in time; and since when */

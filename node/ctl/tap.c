@@ -115,7 +115,7 @@ static int watch(struct tap *t)
             return over(t);
         if (rc == RN_ECANCELED && ctl_signal(t->run))
             return CTL_FAILED;
-        if (!ctl_session_over(rc))
+        if (!ctl_session_over(rc) && rc != -ENOENT) /* it is another session's */
             return ctl_say("cannot tap channel \"%s\": %s", t->name, rn_strerror(rc));
         ctl_say(
             "the session with the broker ended; what was sent meanwhile was not seen; going on");

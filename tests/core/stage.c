@@ -121,6 +121,7 @@ static int out_control(void *owner, const struct wire_control *c)
         note(e, "removed");
         break;
     case WIRE_ANSWER:
+        e->tap = c->answer.tap;
         if (c->answer.n_elements > 0)
             note(e, "shown %u at %llu", (unsigned)c->answer.n_elements,
                  ull(c->answer.elements[0].position));

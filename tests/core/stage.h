@@ -30,6 +30,7 @@ struct end {
     uint32_t epoch;
     uint64_t offered; /* the number of its last offer */
     int64_t adjusted; /* by claims, calls and aborts, in all */
+    uint32_t tap;     /* that the last answer was about */
     char told[1024];
 };
 
