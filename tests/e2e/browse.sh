@@ -143,7 +143,8 @@ short=$pid
 two() { [[ $(runnel info live | grep -c '^  tapped by ') -eq 2 ]]; }
 eventually "it is tapped twice" two
 seq 10 >&5
-eventually "ten are shown" cmp -s "$work/tapped" <(seq 10)
+ten() { cmp -s "$work/tapped" <(seq 10); }
+eventually "ten are shown" ten
 ends_with 0 "$short" "who wants three"
 cmp "$work/three" <(seq 3) || fail "tap -n 3 shows $(<"$work/three")"
 channel_is live BUFFERED 10 || fail "a tap has taken something"
