@@ -16,7 +16,7 @@
 #include <utlist.h>
 
 /* A node that asks and asks and does not take the answers is cut off here. */
-#define QUEUED_BYTES_MAX ((size_t)2 * WIRE_FRAME_MAX)
+#define QUEUED_BYTES_MAX ((size_t)128 << 20)
 
 void broker_session_touch(struct broker_session *s)
 {

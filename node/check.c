@@ -12,7 +12,7 @@ static void check_outbox(const struct outbox *o)
     rn_assert(o->accepted <= o->departed);
     for (const struct chunk *c = o->head; c != NULL; c = c->next) {
         rn_assert(c->count > 0);
-        rn_assert(c->len <= c->cap);
+        rn_assert(c->large ? c->count == 1 && c->len == c->bytes : c->len <= c->cap);
         rn_assert(c->bytes <= c->len);
         rn_assert(c->first == next);
         rn_assert((c->manner.flags & ~(WIRE_MANNER | WIRE_TIMED)) == 0);
@@ -21,6 +21,7 @@ static void check_outbox(const struct outbox *o)
     }
     rn_assert(next == o->numbered + 1);
     rn_assert((o->head == NULL) == (o->tail == NULL));
+    rn_assert(o->sent == 0 || (o->head->large && o->sent < o->head->len));
 }
 
 /* Who waits for a verdict waits for one that is still to come, in order; and those that count as not sent do wait. */

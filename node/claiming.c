@@ -187,18 +187,29 @@ void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks)
     meeting_release(side, p);
 }
 
-void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+static struct parcel *find_delivery(struct handle *h, uint64_t delivery)
 {
     struct parcel *p;
-    size_t at = 0;
 
     TAILQ_FOREACH(p, &h->pairing.claims, link)
-    if (p->delivery == s->number)
-        break;
-    if (p == NULL) {
-        rn_reached("claiming: an element comes for a receive that has yielded");
-        return;
-    }
+    if (p->delivery == delivery)
+        return p;
+    return NULL;
+}
+
+bool pairing_expects(struct handle *h, uint64_t delivery)
+{
+    bool expected = find_delivery(h, delivery) != NULL;
+
+    rn_reached_if(!expected, "claiming: an element comes for a receive that has yielded");
+    return expected;
+}
+
+void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s)
+{
+    struct parcel *p = find_delivery(h, s->number);
+    size_t at = 0;
+
     if (node_fence(h->node) == RN_ESESSION)
         return; /* the home may have given it to another by now: the receive ends with the session */
     claim_ends(h, p);
@@ -231,6 +242,9 @@ void pairing_receives_over(struct handle *h)
 static void claim_yields(struct handle *h, struct parcel *p)
 {
     rn_reached("claiming: a receive does not wait for its element");
+    rn_reached_if(h->in.coming.frame != NULL, "claiming: a receive yields half way");
+    if (h->in.coming.section.number == p->delivery)
+        assembly_drop(&h->in.coming); /* nothing may come any more */
     claim_ends(h, p);
     answer(h, p->claim, WIRE_REFUSE);
     meeting_release(&h->side[RN_IN], p);

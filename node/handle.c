@@ -300,25 +300,60 @@ int handle_accepted(struct handle *h, uint64_t number)
     return rc;
 }
 
+/* Does anybody want it still?  What comes for a side that has ended stays untaken, and the home gives it to others. */
+static bool section_wanted(struct handle *h, const struct wire_section *s)
+{
+    const struct side *side = &h->side[RN_IN];
+    if (s->flags & WIRE_OFFER)
+        return !h->over && pairing_expects(h, s->number);
+    return !h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due;
+}
+
+/* Elements that are whole.  Channel locked. */
+static int section_comes(struct handle *h, struct frame *frame, const struct wire_section *s,
+                         int64_t expires_ns)
+{
+    struct side *side = &h->side[RN_IN];
+    if (s->flags & WIRE_OFFER) {
+        pairing_section(h, frame, s);
+        return 0;
+    }
+    int rc = store_push_timed(&h->in, frame, s, expires_ns);
+    side->adjusted -= s->count;
+    side_answered(side, s->count);
+    handle_serve_locked(h);
+    if (h->slow.policy > WIRE_SLOW_BLOCK)
+        slow_look(h);
+    return rc;
+}
+
+static int piece_comes(struct handle *h, const struct wire_section *s, int64_t expires_ns)
+{
+    const char *why;
+    struct wire_section whole;
+    int rc = assembly_add(&h->in.coming, s, &why);
+    if (rc <= 0)
+        return rc;
+    rn_reached("handle: an element is whole");
+    struct frame *frame = assembly_take(&h->in.coming, &whole);
+    rc = section_comes(h, frame, &whole, expires_ns);
+    frame_unref(frame);
+    return rc;
+}
+
 int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s,
                    int64_t expires_ns)
 {
-    struct side *side = &h->side[RN_IN];
     int rc = 0;
     rn__chan_lock(h->chan);
-    /* What comes for a side that has ended stays untaken, and the home gives it to others. */
-    if (s->flags & WIRE_OFFER) {
-        if (!h->over)
-            pairing_section(h, frame, s);
-    } else if (!h->over && h->fatal == 0 && side->closed == 0 && !side->unbind_due) {
-        rc = store_push_timed(&h->in, frame, s, expires_ns);
-        side->adjusted -= s->count;
-        side_answered(side, s->count);
-        handle_serve_locked(h);
-        if (h->slow.policy > WIRE_SLOW_BLOCK)
-            slow_look(h);
+    if (!section_wanted(h, s)) {
+        rn_reached_if(s->flags & WIRE_PIECE, "handle: a piece comes that nobody wants");
+        rn_reached_if(!(s->flags & (WIRE_PIECE | WIRE_OFFER)),
+                      "handle: elements come for a side that has ended");
+        assembly_drop(&h->in.coming);
     } else {
-        rn_reached("handle: elements come for a side that has ended");
+        rc = s->flags & WIRE_PIECE ? piece_comes(h, s, expires_ns)
+                                   : section_comes(h, frame, s, expires_ns);
     }
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);

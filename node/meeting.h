@@ -23,7 +23,7 @@ int64_t meeting_until(struct handle *h, struct parcel *p, int64_t now_ns);
 /* ---- offering.c ---- */
 /* Has the operation no other case?  Then nothing is lost by its being tentative, and the home may keep the offer: a small
  * one, because it is kept in the home's memory. */
-bool offer_is_patient(const struct rn__op *op);
+bool offer_is_patient(const struct handle *h, const struct rn__op *op);
 /* Unless it is tentative elsewhere, or decided.  One that is not patient uses up a call. */
 void offer_make(struct handle *h, struct rn__op *op, bool patient);
 void offers_serve(struct handle *h);

@@ -127,6 +127,11 @@ void node_doubt(struct rn_node *n, int change)
     node_poke(n);
 }
 
+void rn__node_pieces(rn_node *node, size_t bytes)
+{
+    node->chunks.piece = bytes;
+}
+
 bool rn__node_up(const rn_node *node)
 {
     return atomic_load(&node->up);

@@ -7,6 +7,7 @@
 #include "node/node.h"
 #include "node/op.h"
 #include "proto/limits.h"
+#include "proto/piece.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -21,8 +22,11 @@ static void drop_chunk(struct handle *h, struct parcel *p)
 
 void offer_ends(struct handle *h, struct parcel *p)
 {
-    if (h->pairing.unsaid == p)
+    if (h->pairing.unsaid == p) {
+        rn_reached_if(h->pairing.sent > 0, "offering: an offer ends half way");
         h->pairing.unsaid = TAILQ_NEXT(p, link);
+        h->pairing.sent = 0; /* the home forgets what came of it when another comes in its place */
+    }
     if (p->number == 0 && !p->patient)
         h->pairing.calls++; /* the call that it was made for is still there */
     TAILQ_REMOVE(&h->pairing.offers, p, link);
@@ -43,9 +47,11 @@ void pairing_take_back(struct handle *h, int rc)
 
 /* ---- making ---- */
 
-bool offer_is_patient(const struct rn__op *op)
+bool offer_is_patient(const struct handle *h, const struct rn__op *op)
 {
-    return op->wait->n_ops == 1 && op_parcel(op)->buf.len <= WIRE_FRAME_TARGET;
+    size_t len = op_parcel(op)->buf.len;
+
+    return op->wait->n_ops == 1 && len <= WIRE_FRAME_TARGET && len <= h->out.large;
 }
 
 void offer_make(struct handle *h, struct rn__op *op, bool patient)
@@ -94,7 +100,7 @@ void offers_serve(struct handle *h)
     serve_calls(h);
     for (op = rn__chan_first(h->chan, RN_SEND); op != NULL; op = next) {
         next = op->next;
-        if (op_parcel(op)->op == NULL && !op_parcel(op)->asks && offer_is_patient(op))
+        if (op_parcel(op)->op == NULL && !op_parcel(op)->asks && offer_is_patient(h, op))
             offer_make(h, op, true);
     }
 }
@@ -112,7 +118,7 @@ size_t pairing_next_size(const struct handle *h)
 {
     const struct parcel *p = h->pairing.unsaid;
 
-    return p != NULL ? WIRE_SECTION_HEADER + p->chunk->len : 0;
+    return p != NULL ? chunk_piece_size(p->chunk, h->pairing.sent, h->out.piece) : 0;
 }
 
 /* What is left of a deadline, as it crosses the wire: 0 is none, so what is over is 1. */
@@ -126,6 +132,36 @@ static uint32_t left_ms(rn_time deadline)
     return ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
+static struct wire_section section_of(const struct parcel *p, uint64_t number)
+{
+    struct wire_section s = {
+        .count = 1,
+        .number = number,
+        .position = rn__wait_id(p->op->wait),
+        .deliveries = left_ms(p->op->deadline),
+        .bytes = p->chunk->bytes,
+        .size = (uint32_t)p->chunk->len,
+        .flags = WIRE_OFFER | (p->patient ? WIRE_PATIENT : 0),
+        .body = p->chunk->data,
+    };
+
+    manner_put(&s, &p->chunk->manner);
+    return s;
+}
+
+/* The first offer that has not left gets its number, and its chunk is the caller's. */
+static struct chunk *offer_leaves(struct pairing *m)
+{
+    struct parcel *p = m->unsaid;
+    struct chunk *chunk = p->chunk;
+
+    m->unsaid = TAILQ_NEXT(p, link);
+    m->sent = 0;
+    p->number = ++m->numbered;
+    p->chunk = NULL;
+    return chunk;
+}
+
 struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct chunk **chunk)
 {
     struct pairing *m = &h->pairing;
@@ -133,22 +169,30 @@ struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct ch
 
     if (p == NULL)
         return NULL;
-    m->unsaid = TAILQ_NEXT(p, link);
-    p->number = ++m->numbered;
-    *chunk = p->chunk;
-    p->chunk = NULL;
-    *s = (struct wire_section){
-        .count = 1,
-        .number = p->number,
-        .position = rn__wait_id(p->op->wait),
-        .deliveries = left_ms(p->op->deadline),
-        .bytes = (*chunk)->bytes,
-        .size = (uint32_t)(*chunk)->len,
-        .flags = WIRE_OFFER | (p->patient ? WIRE_PATIENT : 0),
-        .body = (*chunk)->data,
-    };
-    manner_put(s, &(*chunk)->manner);
+    *s = section_of(p, m->numbered + 1);
+    *chunk = offer_leaves(m);
     return p;
+}
+
+bool pairing_next_piece(const struct handle *h, struct wire_section *s)
+{
+    const struct pairing *m = &h->pairing;
+    const struct parcel *p = m->unsaid;
+
+    if (p == NULL || !p->chunk->large)
+        return false;
+    const struct wire_section whole = section_of(p, m->numbered + 1);
+    piece_cut(s, &whole, p->chunk->data, m->sent, h->out.piece);
+    return true;
+}
+
+void pairing_piece_left(struct handle *h, const struct wire_section *s)
+{
+    struct pairing *m = &h->pairing;
+
+    m->sent += s->size;
+    if (m->sent == m->unsaid->chunk->len)
+        outbox_give(&h->out, offer_leaves(m));
 }
 
 void pairing_unleave(struct handle *h, struct parcel *p, struct chunk *chunk)

@@ -138,9 +138,13 @@ int send_perform(struct handle *h, struct rn__op *op)
     struct parcel *p = op_parcel(op);
     bool was_empty = h->out.head == NULL;
     uint64_t number = 0;
-    int rc = outbox_push(&h->out, &p->manner, p->buf.data, p->buf.len, &number);
+    bool large = p->buf.len > h->out.large;
+    int rc = large ? outbox_push_large(&h->out, &p->manner, p->buf.data, p->buf.len, &number)
+                   : outbox_push(&h->out, &p->manner, p->buf.data, p->buf.len, &number);
     if (rc < 0)
         return rc;
+    if (large)
+        p->buf = (struct rn_buf){ 0 };
     if (p->confirm) {
         rc = handle_verdict_join(h, p, number);
         rn_assert(rc == 0);

@@ -1,11 +1,13 @@
 /* outbox.c - the sending side of a handle: credit in hand, elements on their way.   SPDX-License-Identifier: MIT
  *
- * Invariants: accepted <= departed <= numbered, and the chunks hold departed + 1 ... numbered without a gap.
+ * Invariants: accepted <= departed <= numbered, and the chunks hold departed + 1 ... numbered without a gap; of the first
+ * `sent` bytes have left, and it is large if that is not 0.
  * Credit is made by outbox_credit() and by a withdrawal, and used by outbox_push() and outbox_surrender(); so
  * the home's count of what is lent and ours differ only by what is on the wire. */
 #include "node/outbox.h"
 
 #include "proto/limits.h"
+#include "proto/piece.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -23,6 +25,26 @@ static struct chunk *chunk_new(size_t cap)
     if (c == NULL)
         return NULL;
     *c = (struct chunk){ .cap = cap };
+    c->data = c->room;
+    return c;
+}
+
+/* Of one large element; own: its memory goes along. */
+static struct chunk *chunk_new_large(const struct manner *manner, uint8_t *data, size_t len,
+                                     uint8_t *own)
+{
+    struct chunk *c = malloc(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    *c = (struct chunk){
+        .count = 1,
+        .large = true,
+        .bytes = len,
+        .manner = *manner,
+        .len = len,
+        .data = data,
+        .own = own,
+    };
     return c;
 }
 
@@ -49,6 +71,7 @@ static void chunk_give(struct chunk_pool *pool, struct chunk *c)
                                                     memory_order_relaxed))
             return;
     }
+    free(c->own);
     free(c);
 }
 
@@ -60,7 +83,11 @@ void chunk_pool_fini(struct chunk_pool *pool)
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool)
 {
-    *o = (struct outbox){ .pool = pool };
+    *o = (struct outbox){ .pool = pool, .large = WIRE_WHOLE_MAX, .piece = WIRE_PIECE_BYTES };
+    if (pool->piece > 0) {
+        o->piece = pool->piece;
+        o->large = 4 * pool->piece;
+    }
 }
 
 void outbox_fini(struct outbox *o)
@@ -102,6 +129,16 @@ static struct chunk *outbox_chunk(struct outbox *o, size_t need)
     return c != NULL ? c : chunk_new(CHUNK_SMALL);
 }
 
+static void outbox_append(struct outbox *o, struct chunk *c)
+{
+    if (o->tail != NULL)
+        o->tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+    c->first = o->numbered + 1;
+}
+
 /* Gives the chunk that the next element goes to, with room for it. */
 static struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
 {
@@ -118,13 +155,18 @@ static struct chunk *outbox_room(struct outbox *o, const struct manner *manner, 
     c->bytes = 0;
     c->manner = *manner;
     c->len = 0;
-    if (tail != NULL)
-        tail->next = c;
-    else
-        o->head = c;
-    o->tail = c;
-    c->first = o->numbered + 1;
+    outbox_append(o, c);
     return c;
+}
+
+/* An element of len bytes has joined c, the tail: it takes credit, and gets a number. */
+static uint64_t outbox_number(struct outbox *o, const struct chunk *c, size_t len)
+{
+    o->credit_elements--;
+    o->credit_bytes -= len;
+    o->numbered++;
+    rn_assert(c->first + c->count == o->numbered + 1);
+    return o->numbered;
 }
 
 int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
@@ -141,11 +183,20 @@ int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *da
     c->len += len;
     c->count++;
     c->bytes += len;
-    o->credit_elements--;
-    o->credit_bytes -= len;
-    o->numbered++;
-    rn_assert(c->first + c->count == o->numbered + 1);
-    *number = o->numbered;
+    *number = outbox_number(o, c, len);
+    return 0;
+}
+
+int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *data, size_t len,
+                      uint64_t *number)
+{
+    rn_assert(outbox_fits(o, len));
+    rn_assert(len > o->large);
+    struct chunk *c = chunk_new_large(manner, data, len, data);
+    if (c == NULL)
+        return -ENOMEM;
+    outbox_append(o, c);
+    *number = outbox_number(o, c, len);
     return 0;
 }
 
@@ -155,6 +206,8 @@ struct chunk *outbox_pack(struct outbox *o, const struct manner *manner, const u
     size_t need = element_size(len);
     struct chunk *c = o->spare;
 
+    if (len > o->large)
+        return chunk_new_large(manner, (uint8_t *)data, len, NULL);
     if (need <= CHUNK_SMALL && c != NULL)
         o->spare = NULL;
     else
@@ -186,6 +239,20 @@ static size_t chunk_find(const struct chunk *c, uint32_t index, size_t *len, siz
     return start;
 }
 
+/* Takes the index-th element out of c, and gives its length. */
+static size_t chunk_drop(struct chunk *c, uint32_t index)
+{
+    size_t len = c->bytes, size = 0;
+    if (!c->large) {
+        size_t start = chunk_find(c, index, &len, &size);
+        memmove(c->data + start, c->data + start + size, c->len - start - size);
+        c->len -= size;
+    }
+    c->count--;
+    c->bytes -= len;
+    return len;
+}
+
 /* An emptied chunk leaves the list. */
 static void outbox_unlink(struct outbox *o, struct chunk *c)
 {
@@ -212,12 +279,10 @@ bool outbox_withdraw(struct outbox *o, uint64_t number)
         c = c->next;
     if (c == NULL)
         return false; /* cleared: the session is over */
-    size_t len = 0, size = 0;
-    size_t start = chunk_find(c, (uint32_t)(number - c->first), &len, &size);
-    memmove(c->data + start, c->data + start + size, c->len - start - size);
-    c->len -= size;
-    c->count--;
-    c->bytes -= len;
+    rn_reached_if(c == o->head && o->sent > 0, "outbox: withdrawn half way");
+    if (c == o->head)
+        o->sent = 0; /* the home forgets what came of it when another comes in its place */
+    size_t len = chunk_drop(c, (uint32_t)(number - c->first));
     for (struct chunk *later = c->next; later != NULL; later = later->next)
         later->first--;
     rn_reached_if(c->count > 0, "outbox: withdrawn from among others");
@@ -228,9 +293,37 @@ bool outbox_withdraw(struct outbox *o, uint64_t number)
     return true;
 }
 
+size_t chunk_piece_size(const struct chunk *c, size_t sent, size_t piece)
+{
+    size_t left = c->len - sent, header = manner_header(&c->manner);
+    if (!c->large)
+        return header + left;
+    return header + WIRE_PIECE_HEADER + (left < piece ? left : piece);
+}
+
 size_t outbox_next_size(const struct outbox *o)
 {
-    return o->head != NULL ? manner_header(&o->head->manner) + o->head->len : 0;
+    return o->head != NULL ? chunk_piece_size(o->head, o->sent, o->piece) : 0;
+}
+
+bool outbox_next_piece(const struct outbox *o, struct wire_section *s)
+{
+    const struct chunk *c = o->head;
+    if (c == NULL || !c->large)
+        return false;
+    struct wire_section whole = { .count = 1, .number = c->first, .bytes = c->bytes };
+    manner_put(&whole, &c->manner);
+    piece_cut(s, &whole, c->data, o->sent, o->piece);
+    return true;
+}
+
+void outbox_piece_left(struct outbox *o, const struct wire_section *s)
+{
+    o->sent += s->size;
+    if (o->sent < o->head->len)
+        return;
+    o->sent = 0;
+    outbox_give(o, outbox_take(o));
 }
 
 struct chunk *outbox_take(struct outbox *o)
@@ -283,6 +376,7 @@ void outbox_clear(struct outbox *o)
         outbox_give(o, c);
     }
     o->tail = NULL;
+    o->sent = 0;
     o->credit_elements = 0;
     o->credit_bytes = 0;
 }

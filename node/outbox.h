@@ -8,21 +8,27 @@
 #include "proto/frame.h"
 #include "proto/wire.h"
 
-/* Consecutive elements of one binding and one manner, packed as the body of a section. */
+/* Consecutive elements of one binding and one manner, packed as the body of a section; or one large one, which leaves in
+ * pieces. */
 struct chunk {
     struct chunk *next;
     uint64_t first; /* number of the first element */
     uint32_t count;
+    bool large;     /* data is the element alone, without its prefix */
     uint64_t bytes; /* payload, without the length prefixes */
     struct manner manner;
     size_t len, cap;
-    uint8_t data[];
+    uint8_t *data; /* room, or, of a large one, ... */
+    uint8_t *own;  /* ... this, to be freed with it, or borrowed memory (then this is NULL) */
+    uint8_t room[];
 };
 
 /* Full-size chunks kept for the next ones: of a node, shared by its handles; any thread, no lock. */
 #define CHUNK_SLOTS 8
 struct chunk_pool {
     _Atomic(struct chunk *) slot[CHUNK_SLOTS];
+    size_t
+        piece; /* for tests: an element larger than four pieces leaves in pieces of so many bytes; 0: as limits.h has it */
 };
 void chunk_pool_fini(struct chunk_pool *pool);
 
@@ -34,6 +40,9 @@ struct outbox {
     uint64_t accepted;                      /* the newest number that the home has accepted */
     struct chunk *head, *tail;              /* numbers departed + 1 ... numbered */
     struct chunk *spare;                    /* a small one, or NULL */
+    size_t large;                           /* an element of more bytes leaves in pieces, ... */
+    size_t piece;                           /* ... of so many bytes */
+    size_t sent;                            /* bytes of head that have left, if it is large */
 };
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool);
@@ -48,16 +57,27 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
 int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
                 uint64_t *number);
 
-/* Takes an element out again that has not departed; those after it move up by one number.  Gives its
+/* The same for one of more than `large` bytes; on success data, from malloc, is the box's. */
+int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *data, size_t len,
+                      uint64_t *number);
+
+/* Takes an element out again that has not departed whole; those after it move up by one number.  Gives its
  * credit back to the box.  false: it has departed. */
 bool outbox_withdraw(struct outbox *o, uint64_t number);
 
-/* A chunk of its own for one element, numbered by nobody; for outbox_give().  NULL: no memory. */
+/* A chunk of its own for one element, numbered by nobody; for outbox_give().  It borrows the bytes of a large one.  NULL: no
+ * memory. */
 struct chunk *outbox_pack(struct outbox *o, const struct manner *manner, const uint8_t *data,
                           size_t len);
 
 /* How many bytes the next section takes in a frame; 0: there is none. */
 size_t outbox_next_size(const struct outbox *o);
+/* Is it a piece?  Then *s is filled but for the binding, and borrows the chunk's bytes; outbox_piece_left() when it has left.
+ * There is no need to take the chunk: it departs with its last piece. */
+bool outbox_next_piece(const struct outbox *o, struct wire_section *s);
+void outbox_piece_left(struct outbox *o, const struct wire_section *s);
+/* How many bytes the next piece of a chunk takes in a frame, of which `sent` bytes have left; and the piece. */
+size_t chunk_piece_size(const struct chunk *c, size_t sent, size_t piece);
 /* The oldest chunk departs: the caller owns it until outbox_give().  NULL: nothing is queued. */
 struct chunk *outbox_take(struct outbox *o);
 void outbox_give(struct outbox *o, struct chunk *c);

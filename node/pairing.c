@@ -198,7 +198,7 @@ void pairing_queued(struct handle *h, struct rn__op *op)
         claims_serve(h);
     else if (m->calls > 0)
         offers_serve(h);
-    else if (offer_is_patient(op) && !h->draining && node_fence(h->node) == 0)
+    else if (offer_is_patient(h, op) && !h->draining && node_fence(h->node) == 0)
         offer_make(h, op, true);
 }
 

@@ -29,7 +29,8 @@ struct claim_answer {
 struct pairing {
     struct parcel_list
         offers; /* sends: those with a number, ascending, then those that have not left yet */
-    struct parcel *unsaid; /* the first that has not left, or NULL */
+    struct parcel *unsaid; /* the first that has not left, or NULL ... */
+    size_t sent;           /* ... but for the first bytes of a large one */
     uint64_t numbered;     /* the newest number given; an offer gets it when it leaves */
     uint64_t committed;
     uint64_t unknown; /* gave RN_EUNKNOWN, and were not decided since */
@@ -81,11 +82,16 @@ void pairing_offer_committed(struct handle *h, uint64_t number);
 void pairing_offer_aborted(struct handle *h, uint64_t number, bool asks);
 void pairing_claim_committed(struct handle *h, uint64_t claim, uint64_t delivery);
 void pairing_claim_aborted(struct handle *h, uint64_t claim, bool asks);
+/* Is one of our receives waiting for the element of that delivery?  And here it is. */
+bool pairing_expects(struct handle *h, uint64_t delivery);
 void pairing_section(struct handle *h, struct frame *frame, const struct wire_section *s);
 /* The next offer leaves, or NULL: what the home is to be told of it, but for the binding, in *s.  The chunk that holds it is
  * the caller's, for outbox_give() - or for pairing_unleave(), when there was no memory to say it. */
 struct parcel *pairing_leave(struct handle *h, struct wire_section *s, struct chunk **chunk);
 void pairing_unleave(struct handle *h, struct parcel *p, struct chunk *chunk);
+/* As outbox_next_piece() and outbox_piece_left(). */
+bool pairing_next_piece(const struct handle *h, struct wire_section *s);
+void pairing_piece_left(struct handle *h, const struct wire_section *s);
 size_t pairing_next_size(const struct handle *h); /* as outbox_next_size() */
 /* Does what knocks ask for.  Gives when (rn__boottime()) one of those that wait for the home's verdict is to give up because
  * the link is not up; INT64_MAX: nobody was knocked on. */

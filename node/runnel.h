@@ -80,7 +80,7 @@ int  rn_bytes_new(rn_bytes *b, const void *data, size_t len);        /* a copy; 
 void rn_bytes_free(rn_bytes *b);                                     /* leaves it empty; NULL is fine */
 
 typedef struct rn_buf rn_buf;
-int  rn_buf_append(rn_buf *out, const void *data, size_t len);       /* a copy; 0, -ENOMEM, -EMSGSIZE (64 MiB) */
+int  rn_buf_append(rn_buf *out, const void *data, size_t len);       /* a copy; 0, -ENOMEM, -EMSGSIZE (1 GiB) */
 
 typedef struct rn_codec {
     const char *type;               /* compared at bind: "int64", "acme.Order"; NULL: raw, agrees with every type */
@@ -130,7 +130,7 @@ typedef struct rn_bind_opts {
     enum rn_slow slow;
     int64_t  capacity;              /* elements in the whole cluster between send and receive, at most 2^31; 0: any
                                        (default 16384) */
-    uint64_t capacity_bytes;        /* their bytes; 0: any (default 64 MiB); no element may be larger */
+    uint64_t capacity_bytes;        /* their bytes; 0: any (default 64 MiB); no element may be larger, nor than 1 GiB */
     uint32_t max_deliveries;        /* by hand: after so many it goes to NAME.dead; 0: any (default 16) */
     bool     must_exist;            /* do not create: -ENOENT */
     bool     confirm;               /* OUT: a send returns only when the home has accepted it */

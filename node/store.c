@@ -207,6 +207,7 @@ void store_clear(struct store *s)
     s->timed = 0;
     s->first_ns = STORE_NEVER;
     s->n_gaps = 0;
+    assembly_drop(&s->coming);
 }
 
 void store_fini(struct store *s)

@@ -4,7 +4,7 @@
 #ifndef NODE_STORE_H
 #define NODE_STORE_H
 
-#include "proto/frame.h"
+#include "proto/piece.h"
 
 /* What is left of a section: the first `left` elements of the body from offset `at`. */
 struct store_part {
@@ -29,6 +29,7 @@ struct store {
     uint32_t cap, head, parts; /* cap is a power of two, or 0 */
     uint64_t len;              /* elements */
     uint64_t newest;           /* the newest delivery number that came */
+    struct assembly coming;    /* what comes in pieces; it counts as nothing until it is whole */
 
     /* What expires: dropping it must not need memory, so there is room for each part of it in `gaps`. */
     uint32_t timed;   /* parts that expire */
@@ -74,6 +75,7 @@ void store_drop(struct store *s, uint64_t n);
  * (undefined when none). */
 uint32_t store_return(struct store *s, uint32_t n, uint64_t *first);
 
+/* Drops everything, also what comes in pieces. */
 void store_clear(struct store *s);
 void store_fini(struct store *s);
 

@@ -541,6 +541,41 @@ int traffic_pump(struct rn_node *n)
     return 0;
 }
 
+/* Copies the next piece of the handle's oldest element into the writer, if it is one that leaves in pieces: under the lock,
+ * for its send may think better of it.  1: it has; 0: there is no memory; -1: it is none.  Channel locked. */
+static int writer_take_piece(struct rn_node *n, struct handle *h)
+{
+    const struct side *side = &h->side[RN_OUT];
+    bool meets = handle_meets(h);
+    struct wire_section s;
+    if (!(meets ? pairing_next_piece(h, &s) : outbox_next_piece(&h->out, &s)))
+        return -1;
+    s.bind = side->id;
+    s.incarnation = side->incarnation;
+    s.epoch = side->epoch;
+    if (frame_writer_section(&n->writer, &s) < 0) {
+        n->starved = true;
+        return 0;
+    }
+    if (meets)
+        pairing_piece_left(h, &s);
+    else
+        outbox_piece_left(&h->out, &s);
+    return 1;
+}
+
+/* A section of the handle has left: if there are more, their turn is after the others'.  Channel locked. */
+static void turns_pass(struct rn_node *n, struct handle *h)
+{
+    const struct side *side = &h->side[RN_OUT];
+    bool more = h->out.head != NULL || h->pairing.unsaid != NULL;
+    if (!more && (side->close_due || side->unbind_due))
+        node_mark(n, h); /* that was the last thing before its end */
+    turns_remove(n, h);
+    if (more)
+        turns_add(n, h);
+}
+
 /* Moves the handle's oldest offer into the writer: as writer_take(). */
 static bool writer_take_offer(struct rn_node *n, struct handle *h)
 {
@@ -550,6 +585,13 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     rn__chan_lock(h->chan);
     size_t size = pairing_next_size(h), used = frame_writer_size(&n->writer);
     bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
+    int piece = full ? -1 : writer_take_piece(n, h);
+    if (piece >= 0) {
+        turns_pass(n, h);
+        handle_check_slowly(h);
+        rn__chan_unlock(h->chan);
+        return piece > 0;
+    }
     struct parcel *p = full ? NULL : pairing_leave(h, &s, &chunk);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
@@ -567,12 +609,9 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
         pairing_unleave(h, p, chunk);
     else
         outbox_give(&h->out, chunk);
-    bool more = h->pairing.unsaid != NULL;
+    turns_pass(n, h);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
-    turns_remove(n, h);
-    if (more)
-        turns_add(n, h);
     n->starved |= rc < 0;
     return rc == 0;
 }
@@ -596,6 +635,13 @@ static bool writer_take(struct rn_node *n, struct handle *h)
         rn__chan_unlock(h->chan);
         return false;
     }
+    int piece = writer_take_piece(n, h);
+    if (piece >= 0) {
+        turns_pass(n, h);
+        handle_check_slowly(h);
+        rn__chan_unlock(h->chan);
+        return piece > 0;
+    }
     struct chunk *chunk = outbox_take(&h->out);
     struct wire_section s = {
         .bind = side->id,
@@ -617,14 +663,9 @@ static bool writer_take(struct rn_node *n, struct handle *h)
         outbox_untake(&h->out, chunk);
     else
         outbox_give(&h->out, chunk);
-    bool more = h->out.head != NULL;
-    if (!more && (side->close_due || side->unbind_due))
-        node_mark(n, h); /* that was the last thing before its end */
+    turns_pass(n, h);
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
-    turns_remove(n, h);
-    if (more)
-        turns_add(n, h);
     n->starved |= rc < 0;
     return rc == 0;
 }

@@ -190,7 +190,7 @@ int frame_read(struct frame_view *view, const uint8_t *data, size_t len, const c
         return -EPROTO;
     }
     if (len > WIRE_FRAME_MAX) {
-        *why = "a frame is longer than 64 MiB + 64 KiB";
+        *why = "a frame is longer than 512 KiB";
         return -EPROTO;
     }
     memcpy(&envelope, data, sizeof envelope);

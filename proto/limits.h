@@ -6,14 +6,17 @@
 
 #include <stdint.h>
 
-#define WIRE_NAME_MAX        255                  /* bytes of a channel's name, ... */
-#define WIRE_NAME_GIVEN_MAX  250                  /* ... without the .dead of its dead letters */
-#define WIRE_TYPE_MAX        250                  /* bytes of a type's name */
-#define WIRE_TEXT_MAX        1024                 /* bytes of a sentence or a node's name */
-#define WIRE_SECTION_HEADER  56                   /* bytes, and ... */
-#define WIRE_SECTION_TIMES   16                   /* ... so many more with TIMED */
-#define WIRE_ELEMENT_MAX     (UINT32_C(64) << 20) /* bytes of an element */
-#define WIRE_FRAME_MAX       (WIRE_ELEMENT_MAX + (UINT32_C(64) << 10))
+#define WIRE_NAME_MAX        255                   /* bytes of a channel's name, ... */
+#define WIRE_NAME_GIVEN_MAX  250                   /* ... without the .dead of its dead letters */
+#define WIRE_TYPE_MAX        250                   /* bytes of a type's name */
+#define WIRE_TEXT_MAX        1024                  /* bytes of a sentence or a node's name */
+#define WIRE_SECTION_HEADER  56                    /* bytes, and ... */
+#define WIRE_SECTION_TIMES   16                    /* ... so many more with TIMED */
+#define WIRE_ELEMENT_MAX     (UINT32_C(1) << 30)   /* bytes of an element */
+#define WIRE_WHOLE_MAX       (UINT32_C(256) << 10) /* a larger one crosses in pieces */
+#define WIRE_PIECE_BYTES     (UINT32_C(60) << 10)  /* of a piece, as we cut them */
+#define WIRE_PIECE_HEADER    8                     /* bytes: the piece's offset in its element */
+#define WIRE_FRAME_MAX       (UINT32_C(512) << 10)
 #define WIRE_FRAME_TARGET    (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
 #define WIRE_SECTIONS_MAX    4096                 /* in a frame */
 #define WIRE_ENVELOPE_MAX    (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
@@ -30,7 +33,7 @@
 #define WIRE_TAP_RATE        1000 /* elements in a second, unless stated */
 #define WIRE_TAP_RATE_MAX    100000
 #define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
-#define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes, or one larger frame */
+#define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes */
 
 #define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
 #define WIRE_REASON_GONE    (-32)   /* of a reply channel: who made it has gone (EPIPE) */

@@ -1,7 +1,8 @@
 /* section.c - sections: a fixed header and the encoded elements of one channel.   SPDX-License-Identifier: MIT
  *
  * Invariant of every struct wire_section outside section_read(): its body is exactly `count` elements, whose
- * lengths add up to `bytes`.  So the functions below need no bounds of their own. */
+ * lengths add up to `bytes`; or, of a piece, a part of one element that is not empty.  So the functions below need no
+ * bounds of their own. */
 #include "proto/codec.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
@@ -108,7 +109,7 @@ static bool elements_add_up(const struct wire_section *s)
 {
     struct last_prefix last = { .bits = 1 }; /* under an empty mask: equal to nothing */
     const uint8_t *body = s->body;
-    size_t at = 0, longest = s->flags & WIRE_DEAD ? LENGTH_MAX : WIRE_ELEMENT_MAX;
+    size_t at = 0;
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < s->count; i++) {
@@ -122,7 +123,7 @@ static bool elements_add_up(const struct wire_section *s)
         if (left == 0)
             return false;
         n = prefix_read(body + at, left, &len);
-        if (n == 0 || len > left - n || len > longest)
+        if (n == 0 || len > left - n || len > WIRE_WHOLE_MAX)
             return false;
         if (left >= 2)
             last_prefix_set(&last, body + at, n, len);
@@ -132,16 +133,38 @@ static bool elements_add_up(const struct wire_section *s)
     return at == s->size && bytes == s->bytes;
 }
 
+/* Makes *s a piece, of a section that has been read but for what its body is. */
+static const char *piece_fault(struct wire_section *s)
+{
+    uint64_t longest = s->flags & WIRE_DEAD ? LENGTH_MAX : WIRE_ELEMENT_MAX;
+
+    if (s->count != 1)
+        return "a piece is not of one element";
+    if (s->bytes > longest)
+        return "a piece is of an element that is longer than any may be";
+    if (s->size <= WIRE_PIECE_HEADER)
+        return "a piece is empty";
+    s->offset = le64(s->body);
+    s->size -= WIRE_PIECE_HEADER;
+    s->body += WIRE_PIECE_HEADER;
+    if (s->offset > s->bytes || s->size > s->bytes - s->offset)
+        return "a piece goes beyond its element";
+    return NULL;
+}
+
 static bool flags_valid(uint32_t flags)
 {
     flags &= ~WIRE_MANNER;
+    if (!(flags & WIRE_PATIENT)) /* what the home may keep is no large one */
+        flags &= ~WIRE_PIECE;
     return flags == 0 || flags == WIRE_OFFER || flags == (WIRE_OFFER | WIRE_PATIENT) ||
            flags == WIRE_DEAD || flags == WIRE_TIMED;
 }
 
 size_t section_header_size(const struct wire_section *s)
 {
-    return s->flags & WIRE_TIMED ? WIRE_SECTION_HEADER + WIRE_SECTION_TIMES : WIRE_SECTION_HEADER;
+    return WIRE_SECTION_HEADER + (s->flags & WIRE_TIMED ? WIRE_SECTION_TIMES : 0) +
+           (s->flags & WIRE_PIECE ? WIRE_PIECE_HEADER : 0);
 }
 
 /* What only some sections have.  false: it is cut off. */
@@ -180,17 +203,19 @@ int section_read(struct wire_section *s, const uint8_t *data, size_t len, const 
         *why = "a section has flags that are not defined, or not together";
     else if (!times_read(s, data, len))
         *why = "a section's header is cut off";
-    else if (s->size > len - section_header_size(s))
+    else if (s->size > len - (size_t)(s->body - data))
         *why = "a section is longer than its frame";
     else if (s->count == 0)
         *why = "a section has no elements";
     else if (s->count > 1 && s->flags & WIRE_OFFER)
         *why = "an offer is more than one element";
-    else if (s->count > s->size || s->bytes > s->size - s->count)
-        *why = "a section promises more than it has room for";
     else if (s->number == 0 || s->number > UINT64_MAX - s->count ||
              s->position > UINT64_MAX - s->count)
         *why = "a section's numbers are out of range";
+    else if (s->flags & WIRE_PIECE)
+        return (*why = piece_fault(s)) == NULL ? 0 : -EPROTO;
+    else if (s->count > s->size || s->bytes > s->size - s->count)
+        *why = "a section promises more than it has room for";
     else if (!elements_add_up(s))
         *why = "the lengths of a section's elements do not add up";
     else
@@ -200,6 +225,8 @@ int section_read(struct wire_section *s, const uint8_t *data, size_t len, const 
 
 void section_write_header(uint8_t *to, const struct wire_section *s)
 {
+    bool piece = s->flags & WIRE_PIECE;
+
     put32(to, s->bind);
     put32(to + 4, s->count);
     put64(to + 8, s->number);
@@ -208,12 +235,17 @@ void section_write_header(uint8_t *to, const struct wire_section *s)
     put32(to + 32, s->epoch);
     put32(to + 36, s->deliveries);
     put64(to + 40, s->bytes);
-    put32(to + 48, s->size);
+    put32(to + 48, s->size + (piece ? WIRE_PIECE_HEADER : 0));
     put32(to + 52, s->flags);
+    size_t at = WIRE_SECTION_HEADER;
+
     if (s->flags & WIRE_TIMED) {
-        put64(to + WIRE_SECTION_HEADER, s->delay_ms);
-        put64(to + WIRE_SECTION_HEADER + 8, s->ttl_ms);
+        put64(to + at, s->delay_ms);
+        put64(to + at + 8, s->ttl_ms);
+        at += WIRE_SECTION_TIMES;
     }
+    if (piece)
+        put64(to + at, s->offset);
 }
 
 const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len)

@@ -98,6 +98,7 @@ enum wire_what {
 #define WIRE_DEAD    4u  /* dead letters; see dead.h */
 #define WIRE_HEADED  8u  /* elements with a Header; see header.h */
 #define WIRE_TIMED   16u /* its elements have a delay, or expire; its header is longer */
+#define WIRE_PIECE   32u /* a piece of one element; see piece.h */
 
 /* Those that a node chooses for its elements, and that the home hands on with them. */
 #define WIRE_MANNER WIRE_HEADED
@@ -340,7 +341,7 @@ struct wire_control {
 };
 
 /* n elements of one channel, still encoded: `body` is count times a varint length and that many
- * bytes, `size` bytes in all, inside a frame. */
+ * bytes, `size` bytes in all, inside a frame.  A piece: `size` bytes of one element of `bytes` bytes, from `offset` on. */
 struct wire_section {
     uint32_t bind;
     uint32_t count;
@@ -358,6 +359,7 @@ struct wire_section {
         uint64_t clock_ms; /* broker to node: the home's, when it made the section */
     };
     uint64_t ttl_ms; /* with WIRE_TIMED, else 0: none */
+    uint64_t offset; /* of a piece; else 0 */
 };
 
 struct wire_hello {

@@ -51,6 +51,8 @@ void binding_free(struct binding *b)
     rn_assert(b->outbox.count == 0);
     rn_assert(b->delivered.count == 0);
     rn_assert(b->hand.count == 0);
+    rn_assert(b->leaving == NULL);
+    assembly_drop(&b->coming);
     rn_assert(b->offers == NULL);
     rn_assert(b->claims == NULL);
     rn_assert(!due_pending(&b->silence));

@@ -10,6 +10,7 @@
 #include "broker/core/run.h"
 #include "broker/core/side.h"
 #include "broker/core/table.h"
+#include "proto/piece.h"
 
 struct channel;
 struct core_session;
@@ -52,7 +53,8 @@ struct binding {
     bool autoclose; /* the channel stays open for it, and closes when the last such one has gone */
     uint32_t senders_min; /* with autoclose: as it was stated */
     uint64_t next_number, accepted, accepted_said;
-    uint32_t grant; /* lent, but not said yet; so grant_bytes */
+    struct assembly coming; /* next_number, while it comes in pieces */
+    uint32_t grant;         /* lent, but not said yet; so grant_bytes */
     uint64_t grant_bytes;
     int64_t used_ns;     /* when it last asked for or used credit */
     uint64_t together;   /* what it sends with this number is to be had at one time; ... */
@@ -65,6 +67,8 @@ struct binding {
     uint32_t prefetch;          /* 0: chosen here */
     struct run_queue outbox;    /* assigned, not pulled yet */
     struct run_queue delivered; /* pulled, not taken; ascending by number */
+    struct run *leaving; /* the last of delivered, while it is pulled piece by piece; or NULL */
+    uint64_t leaving_at; /* so many bytes of it have been */
     struct run_queue
         hand;         /* by hand: taken and not settled; the numbers before those in delivered */
     bool by_hand;     /* manual_ack; see settle.h */
@@ -105,6 +109,16 @@ void binding_closed(struct binding *b, enum wire_code code, int32_t reason);
 void binding_recall(struct binding *b, uint32_t elements);
 /* Puts r, which it takes, into b's outbox. */
 void binding_deliver(struct binding *b, struct run *r);
+/* Does it have something to be pulled? */
+static inline bool binding_has_sections(const struct binding *b)
+{
+    return b->outbox.count > 0 || b->leaving != NULL;
+}
+/* The newest delivery that has left whole: what its node may speak of. */
+static inline uint64_t binding_delivered(const struct binding *b)
+{
+    return b->last_delivery - (b->leaving != NULL);
+}
 /* Says what credit and acceptance has gathered since the last time. */
 void binding_speak(struct binding *b);
 /* It has something to say at the end of the flush. */

@@ -317,7 +317,8 @@ static void check_receiver(const struct binding *b)
     rn_assert(b->held == b->outbox.count + b->delivered.count + b->hand.count);
     rn_assert(b->held_bytes == b->outbox.bytes + b->delivered.bytes + b->hand.bytes);
     rn_assert(b->in_hand == settle_in_hand(b));
-    rn_assert(channel_fans(b->channel) || hook_linked(&b->turn) == (b->outbox.count > 0));
+    rn_assert(channel_fans(b->channel) || hook_linked(&b->turn) == binding_has_sections(b));
+    rn_assert(b->leaving == NULL || b->leaving == run_queue_last(&b->delivered));
     rn_assert(!b->ended || b->held == 0);
     list_each(&b->delivered.head, at)
     {

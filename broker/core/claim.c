@@ -6,6 +6,7 @@
 
 #include "broker/core/call.h"
 #include "broker/core/meet.h"
+#include "broker/core/pieces.h"
 #include "broker/core/state.h"
 #include "broker/core/tap.h"
 #include "runtime/assert.h"
@@ -238,7 +239,8 @@ static void give_back(struct binding *b, uint64_t claim)
         return;
     rn_reached("claim: an element is given back after its commit");
     run_queue_take(q, r);
-    if (b->outbox.count == 0)
+    pieces_end(b, r);
+    if (!binding_has_sections(b))
         hook_take(&b->turn);
     side_give_back(b, 1, r->s.bytes);
     ch->ledger.returned++;

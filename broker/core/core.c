@@ -12,6 +12,7 @@
 #include "broker/core/nap.h"
 #include "broker/core/peek.h"
 #include "broker/core/purge.h"
+#include "broker/core/pieces.h"
 #include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "broker/core/tap.h"
@@ -34,6 +35,9 @@ struct core *core_new(const struct core_opts *opts)
     core->opts = *opts;
     if (core->opts.idle_ns == 0)
         core->opts.idle_ns = IDLE_NS_DEFAULT;
+    core->whole_max = core->opts.piece_bytes == 0 ? WIRE_WHOLE_MAX : 4 * core->opts.piece_bytes;
+    if (core->opts.piece_bytes == 0)
+        core->opts.piece_bytes = WIRE_PIECE_BYTES;
     core->starved_at = INT64_MAX;
     hook_init(&core->sessions);
     hook_init(&core->dirty);
@@ -316,6 +320,26 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
     return rc;
 }
 
+static int handle_section(struct binding *b, const struct wire_section *section,
+                          struct frame *frame, const char **why)
+{
+    return channel_meets(b->channel) ? meet_offer(b, section, frame, why)
+                                     : credit_accept(b, section, frame, why);
+}
+
+static int handle_piece(struct binding *b, const struct wire_section *piece, const char **why)
+{
+    struct wire_section whole;
+    struct frame *frame;
+    int rc = pieces_come(b, piece, &whole, &frame, why);
+
+    if (rc <= 0)
+        return rc;
+    rc = handle_section(b, &whole, frame, why);
+    frame_unref(frame);
+    return rc;
+}
+
 int core_section(struct core *core, struct core_session *s, const struct wire_section *section,
                  struct frame *frame, int64_t now_ns, const char **why)
 {
@@ -326,8 +350,8 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
         return 0; /* it crosses the removal of its channel */
     if (b == NULL)
         return broken(why, "a section for a binding that is not there");
-    int rc = channel_meets(b->channel) ? meet_offer(b, section, frame, why)
-                                       : credit_accept(b, section, frame, why);
+    int rc = section->flags & WIRE_PIECE ? handle_piece(b, section, why)
+                                         : handle_section(b, section, frame, why);
     channel_after(b->channel);
     check_slowly(core);
     return rc;
@@ -382,7 +406,7 @@ bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
     section->incarnation = b->channel->incarnation;
     section->epoch = b->channel->epoch;
     hook_take(&b->turn);
-    if (channel_fans(b->channel) ? fan_sendable(b) : b->outbox.count > 0)
+    if (binding_has_sections(b) || (channel_fans(b->channel) && fan_sendable(b)))
         hook_put(&s->turn, &b->turn);
     check_slowly(core);
     return true;
@@ -487,6 +511,11 @@ uint64_t core_memory(const struct core *core, const char *name)
         const struct binding *b = list_entry(at, struct binding, of_side);
         bytes += run_queue_memory(&b->outbox) + run_queue_memory(&b->delivered) +
                  run_queue_memory(&b->hand);
+    }
+    list_each(&ch->out.bindings, at)
+    {
+        const struct frame *coming = list_entry(at, struct binding, of_side)->coming.frame;
+        bytes += coming != NULL ? sizeof *coming + coming->len : 0;
     }
     return bytes + run_queue_memory(&ch->queue) + run_queue_memory(&ch->dying) + nap_memory(ch) +
            fan_memory(ch);

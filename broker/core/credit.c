@@ -5,6 +5,7 @@
 #include "broker/core/credit.h"
 
 #include "broker/core/nap.h"
+#include "broker/core/pieces.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -101,7 +102,7 @@ int credit_ask(struct binding *b, const struct wire_control *c, const char **why
     return 0;
 }
 
-static const char *section_fault(const struct binding *b, const struct wire_section *s)
+const char *credit_fault(const struct binding *b, const struct wire_section *s)
 {
     const struct channel *ch = b->channel;
 
@@ -109,7 +110,7 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for a binding that receives";
     if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
         return "a section for another incarnation or epoch of its channel";
-    if (s->count == 0 || (s->flags & ~(WIRE_MANNER | WIRE_TIMED)) != 0)
+    if (s->count == 0 || (s->flags & ~(WIRE_MANNER | WIRE_TIMED | WIRE_PIECE)) != 0)
         return "a section without elements or with unknown flags";
     if ((s->flags & WIRE_TIMED) && channel_fans(ch))
         return "a section of a fanout that has times";
@@ -155,7 +156,7 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
                   const char **why)
 {
     struct channel *ch = b->channel;
-    const char *fault = section_fault(b, s);
+    const char *fault = credit_fault(b, s);
 
     if (fault != NULL)
         return broken(why, fault);
@@ -168,6 +169,8 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
         return -ENOMEM;
     }
 
+    if (b->coming.frame != NULL) /* this one comes in its place */
+        assembly_drop(&b->coming);
     side_release(b, s->count, s->bytes);
     b->next_number += s->count;
     binding_will_speak(b);
@@ -207,6 +210,7 @@ int credit_returned(struct binding *b, const struct wire_control *c, const char 
         b->recalls--; /* closing came on top of a Recall: the second answer settles both */
     }
     side_give_back(b, c->credit.elements, c->credit.bytes);
+    pieces_uncredited(b);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 int credit_ask(struct binding *b, const struct wire_control *c, const char **why);
 int credit_accept(struct binding *b, const struct wire_section *s, struct frame *frame,
                   const char **why);
+/* What is wrong with a section, or NULL. */
+const char *credit_fault(const struct binding *b, const struct wire_section *s);
 int credit_returned(struct binding *b, const struct wire_control *c, const char **why);
 
 void credit_settle(struct channel *ch);

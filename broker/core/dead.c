@@ -152,6 +152,8 @@ static enum burial bury_one(struct channel *ch, struct channel *dead)
     const uint8_t *element = section_element(&r->s, &at, &len);
     size_t size = dead_size(&d, len);
 
+    if (size > dead->attributes.capacity_bytes) /* else it would never have room */
+        dead->attributes.capacity_bytes = ch->attributes.capacity_bytes + MORE_BYTES;
     if (dead->closed || channel_free_slots(dead) == 0 || channel_free_bytes(dead) < size)
         return NO_ROOM;
     struct run *letter = letter_new(&d, r->s.flags & WIRE_MANNER, size, element, len);

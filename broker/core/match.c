@@ -8,6 +8,7 @@
 #include "broker/core/batch.h"
 #include "broker/core/dead.h"
 #include "broker/core/meet.h"
+#include "broker/core/pieces.h"
 #include "broker/core/settle.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
@@ -235,7 +236,7 @@ static void unassign(struct binding *b, uint64_t n)
         run_queue_take(&b->outbox, r);
         run_queue_push(&back, r);
     }
-    if (b->outbox.count == 0)
+    if (!binding_has_sections(b))
         hook_take(&b->turn);
     side_give_back(b, back.count, back.bytes);
     match_recount(b);
@@ -331,7 +332,7 @@ int match_ask(struct binding *b, const struct wire_control *c, const char **why)
     }
     if (c->ask.weak)
         seen = b->ask_seen;
-    if (seen < b->ask_seen || seen > b->last_delivery)
+    if (seen < b->ask_seen || seen > binding_delivered(b))
         return broken(
             why,
             "an ask that has seen deliveries that were not made, or fewer than the one before");
@@ -362,7 +363,7 @@ int match_taken(struct binding *b, uint64_t number, const char **why)
 
     if (b->ended)
         return 0;
-    if (number > b->last_delivery)
+    if (number > binding_delivered(b))
         return broken(why, "an element was taken that was not delivered");
     if (number < b->taken_number)
         return broken(why, "the number up to which was taken went back");
@@ -437,7 +438,8 @@ int match_returned(struct binding *b, const struct wire_control *c, const char *
     run_queue_init(&back);
     if (n > 0) {
         struct run *r = find_delivery(b, last);
-        if (first <= b->taken_number || last < first || r == NULL || !holds(b, r, first))
+        if (first <= b->taken_number || last < first || r == NULL || r == b->leaving ||
+            !holds(b, r, first))
             return broken(why, "elements were returned that the binding does not hold");
         rn_reached_if(last < b->last_delivery, "match: what is returned is not the newest");
         if (!cut_out(b, first, last))
@@ -475,7 +477,7 @@ static struct run *next_run(struct binding *b, uint64_t max_bytes)
     uint32_t fit;
 
     batch_look(r);
-    fit = section_fit(&r->s, max_bytes);
+    fit = pieces_needed(b, r) ? 1 : section_fit(&r->s, max_bytes);
     if (!run_queue_cut_first(&b->outbox, fit > 0 ? fit : 1))
         return NULL;
     r = run_queue_first(&b->outbox);
@@ -485,6 +487,10 @@ static struct run *next_run(struct binding *b, uint64_t max_bytes)
 
 bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
 {
+    if (b->leaving != NULL) {
+        pieces_pull(b, max_bytes, section);
+        return true;
+    }
     struct run *r = b->outbox.count > 0 ? next_run(b, max_bytes) : fan_next(b, max_bytes);
 
     if (r == NULL)
@@ -499,14 +505,18 @@ bool match_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sect
         match_recount(b);
     side_place(b);
     *section = r->s;
-    if (r->expiry != NULL)
+    if (r->s.count == 1 && pieces_needed(b, r)) {
+        pieces_begin(b, r);
+        pieces_pull(b, max_bytes, section);
+    } else if (r->expiry != NULL) {
         expiry_tell(r->expiry, section, b->channel->core->now_ns);
+    }
     return true;
 }
 
 void match_check(const struct binding *b)
 {
-    rn_assert(b->ask_seen <= b->last_delivery);
+    rn_assert(b->ask_seen <= binding_delivered(b));
     rn_assert(b->weak || b->ended || b->waiting == unanswered(b));
 }
 
@@ -527,6 +537,7 @@ void match_expired(struct run_queue *outbox, struct run *r)
 
 static void drop_runs(struct binding *b)
 {
+    pieces_end(b, b->leaving);
     run_queue_free(&b->outbox);
     run_queue_free(&b->delivered);
     run_queue_free(&b->hand);
@@ -561,6 +572,7 @@ void match_leave(struct binding *b, enum match_end how)
     }
     rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
     rn_reached_if(b->in_hand > 0, "match: what was taken and not acknowledged goes back");
+    pieces_end(b, b->leaving);
     if (how == MATCH_SESSION_OVER && b->by_hand)
         ch->ledger.redelivered += dead_sift(ch, &b->hand) + dead_sift(ch, &b->delivered);
     else if (how == MATCH_SESSION_OVER)

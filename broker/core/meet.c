@@ -5,6 +5,7 @@
 
 #include "broker/core/call.h"
 #include "broker/core/claim.h"
+#include "broker/core/pieces.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
@@ -57,6 +58,7 @@ int meet_returned(struct binding *b, const struct wire_control *c, const char **
     if (b->recalls > 0)
         side_answered(b);
     call_answered(b, c->credit.elements);
+    pieces_uncredited(b);
     return 0;
 }
 
@@ -79,7 +81,7 @@ static void deadline_passed(struct due *d)
     channel_after(ch);
 }
 
-static const char *section_fault(const struct binding *b, const struct wire_section *s)
+const char *meet_fault(const struct binding *b, const struct wire_section *s)
 {
     const struct channel *ch = b->channel;
 
@@ -87,7 +89,7 @@ static const char *section_fault(const struct binding *b, const struct wire_sect
         return "a section for a binding that receives";
     if (s->incarnation != ch->incarnation || s->epoch != ch->epoch)
         return "a section for another incarnation or epoch of its channel";
-    if (s->count != 1 || (s->flags & ~(WIRE_PATIENT | WIRE_MANNER)) != WIRE_OFFER)
+    if (s->count != 1 || (s->flags & ~(WIRE_PATIENT | WIRE_MANNER | WIRE_PIECE)) != WIRE_OFFER)
         return "a section for a rendezvous that is not one offer";
     if (s->number != b->next_number)
         return "an offer whose number is out of sequence";
@@ -156,11 +158,13 @@ int meet_offer(struct binding *b, const struct wire_section *s, struct frame *fr
                const char **why)
 {
     struct channel *ch = b->channel;
-    const char *fault = section_fault(b, s);
+    const char *fault = meet_fault(b, s);
     struct offer *o = NULL;
 
     if (fault != NULL)
         return broken(why, fault);
+    if (b->coming.frame != NULL) /* this one comes in its place */
+        assembly_drop(&b->coming);
     if (!turned_away(b, s) && (o = offer_of(b, s, frame)) == NULL)
         return -ENOMEM;
     b->next_number++;

@@ -24,6 +24,8 @@ int meet_ask(struct binding *b, const struct wire_control *c, const char **why);
 int meet_returned(struct binding *b, const struct wire_control *c, const char **why);
 int meet_offer(struct binding *b, const struct wire_section *s, struct frame *frame,
                const char **why);
+/* What is wrong with an offer, or NULL. */
+const char *meet_fault(const struct binding *b, const struct wire_section *s);
 int meet_withdraw(struct binding *b, uint64_t number, const char **why);
 int meet_claimed(struct binding *b, uint64_t claim, const char **why);
 int meet_refuse(struct binding *b, uint64_t claim, const char **why);

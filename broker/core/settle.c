@@ -107,7 +107,7 @@ static int take_range(struct binding *b, struct walk *w, const struct wire_range
 
     for (uint64_t at = range->first; at <= last;) {
         struct run *r = walk_to(w, b, at);
-        if (r == NULL) {
+        if (r == NULL || r == b->leaving) {
             *why = "a delivery was settled that the binding does not hold";
             return -EPROTO;
         }

@@ -12,6 +12,7 @@
 
 struct core {
     struct core_opts opts;
+    uint64_t whole_max;       /* bytes of an element that is not delivered in pieces */
     int64_t now_ns;           /* the latest time that was given */
     struct channel *channels; /* uthash, by name */
     struct hook sessions;

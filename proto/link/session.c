@@ -8,8 +8,7 @@
  * Invariants:
  *   acked <= sent, and unacked holds exactly the frames acked + 1 .. sent, in order;
  *   resend is NULL or in unacked, and nothing new is numbered while it is not NULL;
- *   window_frames and window_bytes count the data frames in unacked: at most WIRE_WINDOW_FRAMES, and
- *   WIRE_WINDOW_BYTES unless there is but one;
+ *   window_frames and window_bytes count the data frames in unacked: at most WIRE_WINDOW_FRAMES and WIRE_WINDOW_BYTES;
  *   a control in some data->after was said after that data, and `last_after` is the newest data that has one. */
 #include "proto/link/session.h"
 
@@ -287,6 +286,8 @@ static struct frame *next_controls(struct session *s, int64_t now_ns)
     return parcel_leaves(s, p, now_ns);
 }
 
+_Static_assert(WIRE_FRAME_MAX <= WIRE_WINDOW_BYTES, "every frame can go some time");
+
 /* May the first data frame go now?  session_data() has counted the frames; here are the bytes. */
 static bool data_fits(const struct session *s)
 {
@@ -295,7 +296,7 @@ static bool data_fits(const struct session *s)
     if (p == NULL)
         return false;
     rn_assert(s->window_frames < WIRE_WINDOW_FRAMES);
-    if (s->window_frames == 0 || s->window_bytes + p->window_bytes <= WIRE_WINDOW_BYTES)
+    if (s->window_bytes + p->window_bytes <= WIRE_WINDOW_BYTES)
         return true;
     rn_reached("session: a frame waits for bytes of the window");
     return false;

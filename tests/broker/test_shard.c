@@ -76,6 +76,8 @@ static void say_nothing_of(struct script *n, enum wire_what what, uint32_t bind)
     script_say(n, &c);
 }
 
+#define FRAME_BYTES ((size_t)250 << 10) /* of one frame, at most */
+
 /* Sends elements first .. first + count - 1, each under credit, and waits until all are accepted. */
 static void send_elements(struct script *n, uint64_t first, uint32_t count, size_t len)
 {
@@ -86,9 +88,11 @@ static void send_elements(struct script *n, uint64_t first, uint32_t count, size
         some = script_credit(n, OUT_BIND, len);
         if (some > count)
             some = count;
-        script_elements(n, OUT_BIND, first, some, len);
-        first += some;
         count -= some;
+        for (uint32_t part; some > 0; some -= part, first += part) {
+            part = some * len > FRAME_BYTES ? (uint32_t)(FRAME_BYTES / len) : some;
+            script_elements(n, OUT_BIND, first, part, len);
+        }
     }
     script_ask(n, OUT_BIND, 0, 0);
     while (script_expect(n, WIRE_ACCEPTED)->number < first - 1)
@@ -220,8 +224,9 @@ static int elements(void *arg)
           script_bind(b, IN_BIND, "jobs", WIRE_IN, 0));
     send_elements(a, 1, 50, 10);
     check(receive_elements(b, 50, /* take= */ true) == 1);
-    send_elements(a, 51, 3, 2 << 20); /* each larger than the link window */
-    receive_elements(b, 3, /* take= */ true);
+    for (uint64_t i = 0; i < 9; i++)
+        send_elements(a, 51 + i, 1, 250 << 10); /* together larger than the link window */
+    receive_elements(b, 9, /* take= */ true);
     say_nothing_of(a, WIRE_CLOSE, OUT_BIND);
     check(script_expect(a, WIRE_RECALL)->recall.closing);
     check(script_expect(b, WIRE_CLOSED_)->recall.code == WIRE_CLOSED);

@@ -134,7 +134,30 @@ void say(struct node *n, const struct wire_control *c)
 
 /* ---- the model node ------------------------------------------------------------------------------------------------ */
 
-/* Sends what credit allows, as far as the times are the same, as one section.  false: nothing. */
+static bool in_pieces(size_t size)
+{
+    return world_piece_bytes > 0 && size > 4 * world_piece_bytes;
+}
+
+/* m is one large element: it goes in pieces instead. */
+static void send_pieces(struct node *n, struct message *m)
+{
+    size_t at = 0, len;
+    const uint8_t *element = section_element(&m->section, &at, &len);
+
+    for (at = 0; at < len; at += world_piece_bytes) {
+        struct message *piece = calloc(1, sizeof *piece);
+        rn_assert(piece != NULL);
+        *piece = (struct message){ .data = true, .bind = m->bind, .frame = frame_ref(m->frame) };
+        piece_cut(&piece->section, &m->section, element, at, world_piece_bytes);
+        if (at + piece->section.size == len)
+            piece->whole = m->section;
+        row_add(&n->up, piece);
+    }
+    message_free(m);
+}
+
+/* Sends what credit allows, as far as the times are the same, as one section; a large element alone.  false: nothing. */
 static bool work_out(struct handle *h)
 {
     size_t n = 0, size = 0, at = 0;
@@ -146,6 +169,8 @@ static bool work_out(struct handle *h)
     while (n < h->sends.n && n < h->credit && bytes + h->sends.at[n].size <= h->credit_bytes &&
            h->sends.at[n].delay_ms == delay_ms && h->sends.at[n].ttl_ms == ttl_ms &&
            h->sends.at[n].together == together) {
+        if (n > 0 && (in_pieces(h->sends.at[n].size) || in_pieces(h->sends.at[n - 1].size)))
+            break;
         bytes += h->sends.at[n].size;
         size += element_size(h->sends.at[n].size);
         n++;
@@ -182,8 +207,12 @@ static bool work_out(struct handle *h)
     h->sent += n;
     h->credit -= n;
     h->credit_bytes -= bytes;
+    m->whole = m->section;
     h->n_sections_out++;
-    row_add(&h->node->up, m);
+    if (in_pieces(bytes) && n == 1)
+        send_pieces(h->node, m);
+    else
+        row_add(&h->node->up, m);
     return true;
 }
 
@@ -466,11 +495,23 @@ static void store(struct node *n, const struct message *m)
 {
     struct handle *h = handle_of(n, m->bind);
     const struct wire_section *s = &m->section;
+    struct wire_section whole;
+    struct frame *frame = NULL;
     size_t at = 0;
 
     rn_assert(h != NULL && h->direction == WIRE_IN);
     if (h->closed || h->unbinding)
         return;
+    if (s->flags & WIRE_PIECE) {
+        const char *why;
+        int rc = assembly_add(&h->coming, s, &why);
+        rn_assert(rc >= 0);
+        if (rc == 0)
+            return;
+        frame = assembly_take(&h->coming, &whole);
+        s = &whole;
+    }
+    rn_assert(h->coming.frame == NULL);
     rn_assert(s->incarnation == h->incarnation && s->epoch == h->epoch);
     rn_assert(s->number == h->seen + 1);
     h->seen += s->count;
@@ -490,6 +531,7 @@ static void store(struct node *n, const struct message *m)
         row_add(&h->store, e);
     }
     h->asked -= h->asked < s->count ? h->asked : s->count;
+    frame_unref(frame);
     work(h);
     stay_small(h);
 }
@@ -595,8 +637,8 @@ bool move_up(struct node *n)
     if (w->rc == 0) {
         struct handle *h = handle_of(n, m->bind);
         if (m->data && !h->removed) {
-            h->arrived += m->section.count;
-            note_accepted(h, &m->section);
+            h->arrived += m->whole.count;
+            note_accepted(h, &m->whole);
         } else if (!m->data) {
             note_control(n, &m->control);
         }
@@ -702,6 +744,8 @@ void world_later(struct world *w, int64_t ms)
     world_pump(w);
 }
 
+uint32_t world_piece_bytes;
+
 /* ---- what tests say --------------------------------------------------------------------------------------------------- */
 
 struct world *world_new(uint64_t seed)
@@ -717,6 +761,7 @@ struct world *world_new(uint64_t seed)
         .out = { .control = out_control, .ready = out_ready },
         .random = next_random,
         .random_arg = w,
+        .piece_bytes = world_piece_bytes,
     });
     rn_assert(w->core != NULL);
     return w;
@@ -730,6 +775,7 @@ static void node_free(struct node *n)
         message_free(n->down.at[i]);
     for (size_t i = 0; i < n->handles.n; i++) {
         struct handle *h = n->handles.at[i];
+        assembly_drop(&h->coming);
         free(h->sends.at);
         free(h->store.at);
         free(h->got.at);

@@ -11,6 +11,7 @@
 
 #include "broker/core/core.h"
 #include "proto/dead.h"
+#include "proto/piece.h"
 #include "tests/core/ending.h"
 #include "tests/core/row.h"
 
@@ -65,6 +66,7 @@ struct handle {
     uint64_t taken, taken_number, taken_said, last_position, seen, expired;
     bool in_order;          /* the positions of what was taken only grew */
     ROW(struct stored) got; /* what the receives got */
+    struct assembly coming;
 
     uint64_t lost,
         missed; /* IN, of a fanout: dropped here for being slow, and by the home as it says */
@@ -82,6 +84,7 @@ struct message {
     uint32_t bind;
     struct wire_control control; /* strings and arrays: ours */
     struct wire_section section;
+    struct wire_section whole; /* the last piece of an element: that */
     struct frame *frame;
     char text[1100], type[256];
     struct wire_range ranges[RANGES_MAX];
@@ -128,6 +131,9 @@ struct world {
     bool fans;       /* there are fanouts: so it is not taken once what is sent once */
     uint64_t purged; /* elements, as the core has said */
 };
+
+/* Both sides of worlds to come cut elements of more than four times so many bytes into pieces; 0: as they do by themselves. */
+extern uint32_t world_piece_bytes;
 
 struct world *world_new(uint64_t seed);
 void world_free(struct world *w);

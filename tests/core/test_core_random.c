@@ -377,9 +377,11 @@ static uint64_t seed_now;
 
 static void run_seed(uint64_t seed)
 {
-    struct run r = { .w = world_new(seed), .seed = seed };
+    struct run r = { .seed = seed };
 
     seed_now = seed;
+    world_piece_bytes = seed % 2 == 0 ? 0 : 3;
+    r.w = world_new(seed);
     r.w->overtake = below(&r, 2) == 0;
     r.w->max_pull = below(&r, 2) == 0 ? 65536 : 1 + below(&r, 200);
     r.closes = below(&r, 2) == 0;

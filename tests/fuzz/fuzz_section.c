@@ -56,9 +56,15 @@ static bool body_is(const uint8_t *data, size_t size, uint64_t count, uint64_t b
     return count == 0 && bytes == 0 && at == size;
 }
 
-static uint64_t longest_of(uint64_t flags)
+static bool piece_is(const uint8_t *data, size_t size, uint64_t count, uint64_t bytes,
+                     uint64_t flags)
 {
-    return flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX;
+    uint64_t longest = flags & WIRE_DEAD ? WIRE_ELEMENT_MAX + WIRE_DEAD_MAX : WIRE_ELEMENT_MAX, at;
+
+    if (count != 1 || size <= WIRE_PIECE_HEADER || bytes > longest)
+        return false;
+    at = number_at(data, WIRE_PIECE_HEADER);
+    return at <= bytes && size - WIRE_PIECE_HEADER <= bytes - at;
 }
 
 static size_t header_of(uint64_t flags)
@@ -73,6 +79,8 @@ static bool reference(const uint8_t *data, size_t size)
     uint64_t count = number_at(data + 4, 4), number = number_at(data + 8, 8),
              position = number_at(data + 16, 8), flags = number_at(data + 52, 4);
     uint64_t kind = flags & ~(uint64_t)WIRE_HEADED;
+    if (!(kind & WIRE_PATIENT))
+        kind &= ~(uint64_t)WIRE_PIECE;
     if (kind != 0 && kind != WIRE_OFFER && kind != (WIRE_OFFER | WIRE_PATIENT) &&
         kind != WIRE_DEAD && kind != WIRE_TIMED)
         return false;
@@ -83,8 +91,13 @@ static bool reference(const uint8_t *data, size_t size)
         return false;
     if (number == 0 || number > UINT64_MAX - count || position > UINT64_MAX - count)
         return false;
-    return number_at(data + 48, 4) == size - header &&
-           body_is(data + header, size - header, count, number_at(data + 40, 8), longest_of(flags));
+    const uint8_t *body = data + header;
+    uint64_t bytes = number_at(data + 40, 8);
+    size -= header;
+    if (number_at(data + 48, 4) != size)
+        return false;
+    return flags & WIRE_PIECE ? piece_is(body, size, count, bytes, flags)
+                              : body_is(body, size, count, bytes, WIRE_WHOLE_MAX);
 }
 
 /* ---- what was read ----------------------------------------------------------------------------------------------- */
@@ -159,6 +172,12 @@ static void write_again(const struct wire_section *s, const uint8_t *data, size_
 
 static void check(const struct wire_section *s, const uint8_t *data, size_t size)
 {
+    if (s->flags & WIRE_PIECE) {
+        must(s->count == 1 && s->size > 0);
+        must(s->offset + s->size <= s->bytes);
+        write_again(s, data, size);
+        return;
+    }
     walk(s);
     fit(s, s->bytes);
     fit(s, s->bytes / 2);
@@ -209,17 +228,24 @@ static void put_at(uint8_t *data, size_t bytes, uint64_t n)
 /* Lets the header say what the body is, as far as that is elements; the rest is cut off. */
 static size_t add_up(uint8_t *data, size_t size)
 {
-    const uint32_t kinds[] = { 0, WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD, WIRE_TIMED };
-    uint32_t flags = kinds[data[52] % 5] | (data[52] & WIRE_HEADED);
+    const uint32_t kinds[] = { 0,          WIRE_OFFER, WIRE_OFFER | WIRE_PATIENT, WIRE_DEAD,
+                               WIRE_TIMED, WIRE_PIECE, WIRE_PIECE | WIRE_OFFER };
+    uint32_t flags = kinds[data[52] % 7] | (data[52] & WIRE_HEADED);
     if (size < header_of(flags))
         flags = 0;
-    const uint8_t *body = data + header_of(flags);
+    uint8_t *body = data + header_of(flags);
     size_t room = size - header_of(flags);
-    uint64_t longest = longest_of(flags), count = 0, bytes = 0;
+    uint64_t count = 0, bytes = 0;
     size_t at = 0, end = 0;
 
+    if (flags & WIRE_PIECE && room > WIRE_PIECE_HEADER) {
+        put_at(body + 4, 4, 0);
+        count = 1;
+        end = at = room;
+        bytes = number_at(body, WIRE_PIECE_HEADER) + room; /* perhaps too many */
+    }
     for (; at < room; end = at, count++) {
-        uint64_t len = length_at(body, room, &at, longest);
+        uint64_t len = length_at(body, room, &at, WIRE_WHOLE_MAX);
         if (len > room - at)
             break;
         at += len;

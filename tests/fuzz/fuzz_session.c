@@ -38,7 +38,7 @@ static void say_control(struct end *e, uint8_t what)
 
 static void say_data(struct end *e, size_t len)
 {
-    static uint8_t body[WIRE_WINDOW_BYTES + 8];
+    static uint8_t body[WIRE_WINDOW_BYTES / 3 + 8];
     struct frame_writer w = { 0 };
 
     if (!session_window_open(e->session))
@@ -52,13 +52,13 @@ static void say_data(struct end *e, size_t len)
     memset(body, 0, n);
 }
 
-/* Frames of one byte, of a kilobyte or so, or one that is larger than the window. */
+/* Frames of one byte, of a kilobyte or so, or large ones, of which the window holds two. */
 static void say_more_data(struct end *e, uint8_t how)
 {
     bool large = how == 77 && !e->was_large;
 
     e->was_large |= large;
-    say_data(e, large ? WIRE_WINDOW_BYTES + 1 : (size_t)how << 4);
+    say_data(e, large ? WIRE_WINDOW_BYTES / 3 : (size_t)how << 4);
 }
 
 static void get(struct end *e, int64_t now)

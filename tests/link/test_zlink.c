@@ -138,9 +138,9 @@ static int large_frames(void *arg)
     (void)arg;
     pair_open(&p);
     send_frame(p.dialer, p.to_listener, 1, WIRE_FRAME_MAX);
-    send_frame(p.listener, p.to_dialer, 2, 60 << 20);
+    send_frame(p.listener, p.to_dialer, 2, 300 << 10);
     expect_frame(p.listener, 1, WIRE_FRAME_MAX);
-    expect_frame(p.dialer, 2, 60 << 20);
+    expect_frame(p.dialer, 2, 300 << 10);
     pair_close(&p);
     return 0;
 }

@@ -188,6 +188,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
         }
     c->browses = one_in(&rng, 3);
     c->purges = c->browses && one_in(&rng, 2);
+    c->piece = (uint32_t)ONE_OF(&rng, 0, 0, 2, 20, 700, 700);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -244,6 +245,8 @@ void sim_describe(const struct sim_config *c)
     fprintf(stderr, "seed %llu: %d nodes, delay <= %lld us, lease %lld ms",
             (unsigned long long)c->seed, c->nodes, (long long)(c->delay_max_ns / RN_US),
             (long long)(c->lease_ns / RN_MS));
+    if (c->piece > 0)
+        fprintf(stderr, ", pieces of %u bytes", c->piece);
     describe_traits(c);
     for (int i = 0; i < c->channels; i++)
         fprintf(
@@ -269,7 +272,8 @@ static void shard_main(void *arg)
 
 void world_broker_start(struct world *w)
 {
-    struct shard_opts opts = { .lease_max_ms = KEEPER_LEASE_NS / RN_MS };
+    struct shard_opts opts = { .lease_max_ms = KEEPER_LEASE_NS / RN_MS,
+                               .piece_bytes = w->config.piece };
 
     w->shard = shard_new(memnet_endpoint(w->net, "broker"), &opts);
     rn_assert(w->shard != NULL);
@@ -290,6 +294,7 @@ void world_node_start(struct world *w, struct sim_node *n)
     rc = rn__node_open_on(&node, &opts, link, "mem://broker", RN_FOREVER);
     if (rc != 0)
         sim_fail("node %s does not open: %s", n->name, rn_strerror(rc));
+    rn__node_pieces(node, w->config.piece);
     n->node = node;
 }
 

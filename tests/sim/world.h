@@ -87,6 +87,8 @@ struct sim_config {
     bool timed;              /* elements expire */
     bool delays;             /* ... and are to be had later */
     bool calls;              /* there is a service, too, and those who call it */
+    uint32_t
+        piece; /* bytes of one: elements of more than four cross in pieces; 0: only the largest do */
 
     struct {
         int64_t capacity;
