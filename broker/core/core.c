@@ -87,6 +87,7 @@ struct core_session *core_session_new(struct core *core, const char *node,
     hook_init(&s->mute);
     hook_init(&s->taps);
     hook_init(&s->turn);
+    hook_init(&s->heavy);
     hook_init(&s->eager);
     hook_init(&s->of_core);
     hook_put(&core->sessions, &s->of_core);
@@ -373,7 +374,7 @@ void core_flush(struct core *core)
     tap_tell_all(core);
     while ((s = list_first(&core->eager, struct core_session, eager)) != NULL) {
         hook_take(&s->eager);
-        if (!list_empty(&s->turn))
+        if (!list_empty(&s->turn) || !list_empty(&s->heavy))
             core->opts.out.ready(s->owner);
     }
     while ((ch = list_first(&core->later, struct channel, dirty)) != NULL)
@@ -392,11 +393,10 @@ void core_again(struct channel *ch)
     hook_put(&ch->core->later, &ch->dirty);
 }
 
-bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
-               struct wire_section *section)
+/* The next section is b's, who has the turn; NULL: nobody has. */
+static bool pull(struct core *core, struct binding *b, uint64_t max_bytes,
+                 struct wire_section *section)
 {
-    struct binding *b = list_first(&s->turn, struct binding, turn);
-
     if (b == NULL)
         return false;
     if (!match_pull(b, max_bytes, section)) {
@@ -407,9 +407,36 @@ bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
     section->epoch = b->channel->epoch;
     hook_take(&b->turn);
     if (binding_has_sections(b) || (channel_fans(b->channel) && fan_sendable(b)))
-        hook_put(&s->turn, &b->turn);
+        hook_put(&b->session->turn, &b->turn);
     check_slowly(core);
     return true;
+}
+
+bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
+               struct wire_section *section)
+{
+    struct binding *b;
+
+    while ((b = list_first(&s->heavy, struct binding, turn)) != NULL)
+        hook_put(&s->turn, &b->turn);
+    return pull(core, list_first(&s->turn, struct binding, turn), max_bytes, section);
+}
+
+bool core_pull_small(struct core *core, struct core_session *s, uint64_t max_bytes,
+                     struct wire_section *section)
+{
+    struct binding *b;
+
+    while ((b = list_first(&s->turn, struct binding, turn)) != NULL && pieces_next(b)) {
+        rn_reached("core: a piece is passed over");
+        hook_put(&s->heavy, &b->turn);
+    }
+    return pull(core, b, max_bytes, section);
+}
+
+bool core_has_pieces(const struct core_session *s)
+{
+    return !list_empty(&s->heavy);
 }
 
 /* ---- time ---------------------------------------------------------------------------------------------------------------- */

@@ -88,6 +88,11 @@ bool core_unsettled(const struct core *core);
  * then reach the same receiver after newer ones. */
 bool core_pull(struct core *core, struct core_session *s, uint64_t max_bytes,
                struct wire_section *section);
+/* The same, but pieces of large elements stay where they are, until core_pull() asks for all again; false: nothing else is
+ * there, core_has_pieces() says whether they are. */
+bool core_pull_small(struct core *core, struct core_session *s, uint64_t max_bytes,
+                     struct wire_section *section);
+bool core_has_pieces(const struct core_session *s);
 
 /* Time has come: forgets channels that were idle for too long, voids weak asks, asks again where somebody waits and
  * somebody else sits on what he was given, ends offers that are too late, passes over nodes that are silent.  core_deadline: when it must be called next, INT64_MAX: never. */

@@ -243,7 +243,7 @@ uint64_t fan_room(const struct binding *b)
 
 bool fan_sendable(const struct binding *b)
 {
-    return b->outbox.count > 0 || (fan_behind(b) > 0 && fan_room(b) > 0);
+    return binding_has_sections(b) || (fan_behind(b) > 0 && fan_room(b) > 0);
 }
 
 void fan_place(struct binding *b)

@@ -244,21 +244,23 @@ static void unassign(struct binding *b, uint64_t n)
     match_place(b);
 }
 
-/* How many of the newest deliveries that are not taken, up to n, have numbers without a gap: what one Returned can
- * name. */
+/* How many of the newest deliveries that have left whole and are not taken, up to n, have numbers without a gap: what one
+ * Returned can name. */
 static uint64_t recallable(const struct binding *b, uint64_t n)
 {
-    uint64_t have = 0, next = 0;
+    uint64_t have = 0, next = 0, untaken = b->delivered.count + b->hand.count - b->in_hand;
 
     for (const struct hook *at = b->delivered.head.prev; at != &b->delivered.head && have < n;
          at = at->prev) {
         const struct run *r = list_entry(at, struct run, hook);
+        if (r == b->leaving)
+            continue;
         if (have > 0 && r->s.number + r->s.count != next)
             break;
         next = r->s.number;
         have += r->s.count;
     }
-    return least(least(have, n), b->delivered.count + b->hand.count - b->in_hand);
+    return least(least(have, n), untaken - (b->leaving != NULL));
 }
 
 /* How much of b's outbox is not for operations that wait there: what is, is not taken away only to be given again. */
@@ -561,6 +563,22 @@ static uint64_t redeliver(struct run_queue *q)
     return q->count;
 }
 
+/* What has left in part only was never there: it goes back as if it had not left.  So a large element that takes longer than
+ * some sessions live does not die of it. */
+static void leaving_comes_back(struct binding *b)
+{
+    struct run *r = b->leaving;
+    struct run_queue back;
+
+    if (r == NULL)
+        return;
+    pieces_end(b, r);
+    run_queue_init(&back);
+    run_queue_take(&b->delivered, r);
+    run_queue_push(&back, r);
+    run_queue_merge(&b->channel->queue, &back);
+}
+
 void match_leave(struct binding *b, enum match_end how)
 {
     struct channel *ch = b->channel;
@@ -572,7 +590,7 @@ void match_leave(struct binding *b, enum match_end how)
     }
     rn_reached_if(b->held > 0 && how == MATCH_UNBOUND, "match: an unbind gives elements back");
     rn_reached_if(b->in_hand > 0, "match: what was taken and not acknowledged goes back");
-    pieces_end(b, b->leaving);
+    leaving_comes_back(b);
     if (how == MATCH_SESSION_OVER && b->by_hand)
         ch->ledger.redelivered += dead_sift(ch, &b->hand) + dead_sift(ch, &b->delivered);
     else if (how == MATCH_SESSION_OVER)

@@ -3,7 +3,9 @@
  * Invariant: what is coming fits into the credit that its sender holds. */
 #include "broker/core/pieces.h"
 
+#include "broker/core/batch.h"
 #include "broker/core/credit.h"
+#include "broker/core/fan.h"
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
@@ -44,15 +46,22 @@ void pieces_uncredited(struct binding *b)
 
 /* ---- out ----------------------------------------------------------------------------------------------------------- */
 
-bool pieces_needed(const struct binding *b, const struct run *r)
+bool pieces_needed(const struct binding *b, struct run *r)
 {
     uint64_t whole_max = b->session->core->whole_max;
     size_t at = 0, len;
 
     if (r->s.bytes <= whole_max)
         return false;
+    batch_look(r);
     section_element(&r->s, &at, &len);
     return len > whole_max;
+}
+
+bool pieces_next(const struct binding *b)
+{
+    return b->leaving != NULL ||
+           (b->outbox.count > 0 && pieces_needed(b, run_queue_first(&b->outbox)));
 }
 
 void pieces_begin(struct binding *b, struct run *r)
@@ -61,6 +70,7 @@ void pieces_begin(struct binding *b, struct run *r)
     rn_assert(r->s.count == 1);
     b->leaving = r;
     b->leaving_at = 0;
+    side_place(b); /* it cannot be recalled half way */
 }
 
 void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
@@ -77,8 +87,11 @@ void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sec
     if (b->leaving->expiry != NULL)
         expiry_tell(b->leaving->expiry, section, b->session->core->now_ns);
     b->leaving_at += section->size;
-    if (b->leaving_at == len)
-        b->leaving = NULL;
+    if (b->leaving_at < len)
+        return;
+    b->leaving = NULL;
+    b->fresh = true;
+    side_place(b);
 }
 
 void pieces_end(struct binding *b, const struct run *r)
@@ -87,6 +100,9 @@ void pieces_end(struct binding *b, const struct run *r)
         return;
     rn_reached_if(r != NULL, "pieces: an element stops leaving half way");
     b->leaving = NULL;
-    if (b->outbox.count == 0)
+    side_place(b);
+    if (channel_fans(b->channel))
+        fan_place(b);
+    else if (b->outbox.count == 0)
         hook_take(&b->turn);
 }

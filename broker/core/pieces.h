@@ -16,7 +16,9 @@ int pieces_come(struct binding *b, const struct wire_section *piece, struct wire
 void pieces_uncredited(struct binding *b);
 
 /* Does the first element of r leave in pieces? */
-bool pieces_needed(const struct binding *b, const struct run *r);
+bool pieces_needed(const struct binding *b, struct run *r);
+/* Is the next section of b, who has some, a piece? */
+bool pieces_next(const struct binding *b);
 /* r, of one element, begins to leave; and the next piece of what is leaving, of at most max_bytes with its headers. */
 void pieces_begin(struct binding *b, struct run *r);
 void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section);

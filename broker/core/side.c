@@ -159,7 +159,7 @@ static struct hook *place_of(struct binding *b)
         return NULL; /* nobody else is to have it */
     if (channel_meets(b->channel) || b->ended || b->recalls > 0 || !b->fresh || spared(b))
         return NULL;
-    if (b->held - b->in_hand > b->claimed)
+    if (b->held - b->in_hand - (b->leaving != NULL) > b->claimed)
         return &b->side->spare;
     if (b->direction == WIRE_OUT && b->claimed == 0 && b->held_bytes > 0)
         return &b->side->spare;

@@ -46,7 +46,8 @@ struct core_session {
     bool bereft;              /* a binding of it has gone that the node may not know of yet */
     uint32_t last_bind;       /* the largest number that was used; numbers only grow */
     struct hook taps;
-    struct hook turn; /* bindings with a filled outbox, in turn */
+    struct hook turn;  /* bindings with something to be pulled, in turn; but ... */
+    struct hook heavy; /* ... those passed over, whose next section is a piece */
 };
 
 /* To be called while ch is settled: it is to be settled once more, when sessions have been pulled from. */

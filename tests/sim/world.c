@@ -124,7 +124,7 @@ static void configure_program(struct sim_config *c, uint64_t *rng)
 
 static void configure_channel(struct sim_config *c, int i, uint64_t *rng)
 {
-    int64_t size = ONE_OF(rng, 8, 8, 100, 100, 100, 3000, 3000, 3000, 400000);
+    int64_t size = ONE_OF(rng, 8, 8, 100, 100, 100, 3000, 3000, 3000, 300000);
     bool large = size > 4000;
 
     c->channel[i].capacity = ONE_OF(rng, 1, 1, 2, 3, 8, 64, 1000, 16384);
@@ -152,6 +152,17 @@ static void configure_times(struct sim_config *c, uint64_t *rng)
     for (int i = 0; i < c->channels; i++)
         if (c->channel[i].capacity > 0)
             c->channel[i].ttl_ns = ONE_OF(rng, 0, RN_MS, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC);
+}
+
+/* Of the largest elements so many at most: each takes its time, and who mourns does not wait for ever. */
+static void configure_pieces(struct sim_config *c, uint64_t *rng)
+{
+    uint32_t pieces = (uint32_t)ONE_OF(rng, 0, 0, 5, 20, 60), most = 0;
+
+    for (int i = 0; i < c->channels; i++)
+        if (c->channel[i].element_max > most)
+            most = c->channel[i].element_max;
+    c->piece = pieces > 0 ? 1 + most / pieces : 0;
 }
 
 void sim_configure(struct sim_config *c, uint64_t seed, bool local)
@@ -188,7 +199,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
         }
     c->browses = one_in(&rng, 3);
     c->purges = c->browses && one_in(&rng, 2);
-    c->piece = (uint32_t)ONE_OF(&rng, 0, 0, 2, 20, 700, 700);
+    configure_pieces(c, &rng);
 }
 
 static void describe_traits(const struct sim_config *c)
