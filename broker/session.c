@@ -196,27 +196,31 @@ static int drain(struct broker_session *s, struct link *link, int64_t now_ns)
     return -EHOSTUNREACH;
 }
 
-/* One data frame of what the core has for the node.  An element is never split, so a pull may give more than was asked
- * for; the frame is closed when it is half full, so that the largest element still fits into it. */
+/* One data frame of what the core has for the node, with one piece of a large element at most.  An element is never split
+ * otherwise, so a pull may give more than was asked for; the frame is closed when it is half full, so that the largest still fits
+ * into it.  1: there is one; 0: there is nothing, or only pieces that have to wait for others to arrive. */
 static int pull(struct broker_session *s)
 {
     struct frame_writer writer = { 0 };
     struct wire_section section;
+    bool small = !session_window_ample(s->stream);
     size_t size = 0;
     int rc = 0;
 
     while (rc == 0 && size < WIRE_FRAME_TARGET / 2) {
-        if (!core_pull(s->core, s->party, WIRE_FRAME_TARGET - size, &section)) {
-            s->ready = false;
+        if (!(small ? core_pull_small : core_pull)(s->core, s->party, WIRE_FRAME_TARGET - size,
+                                                   &section)) {
+            s->ready = core_has_pieces(s->party);
             break;
         }
+        small |= section.flags & WIRE_PIECE;
         rc = frame_writer_section(&writer, &section);
         size = frame_writer_size(&writer);
     }
     if (rc == 0 && size > 0)
         rc = session_data(s->stream, &writer);
     frame_writer_fini(&writer);
-    return rc;
+    return rc < 0 ? rc : size > 0;
 }
 
 int broker_session_flush(struct broker_session *s, struct link *link, bool drained, int64_t now_ns)
@@ -229,11 +233,8 @@ int broker_session_flush(struct broker_session *s, struct link *link, bool drain
     if (s->peer == 0)
         return 0;
     rc = drain(s, link, now_ns);
-    while (rc == 0 && s->ready && session_window_open(s->stream)) {
-        rc = pull(s);
-        if (rc == 0)
-            rc = drain(s, link, now_ns);
-    }
+    while (rc == 0 && s->ready && session_window_open(s->stream) && (rc = pull(s)) > 0)
+        rc = drain(s, link, now_ns);
     if (rc == 0 && drained) {
         session_ack_now(s->stream);
         rc = drain(s, link, now_ns);

@@ -16,6 +16,7 @@
 
 #include "broker/inquiry.h"
 #include "broker/session.h"
+#include "proto/large.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
 #include "runtime/rand.h"
@@ -523,10 +524,11 @@ static int turn(struct shard *shard)
 #ifdef RN_SLOW_CHECKS
     core_check(shard->core);
 #endif
+    bool more = large_give_back();
     rn_yield(); /* input may never cease, and others want the worker too */
     if (!drained)
         return 0;
-    rc = link_recv(shard->link, &event, deadline(shard));
+    rc = link_recv(shard->link, &event, more ? RN_NOWAIT : deadline(shard));
     if (rc == 0)
         event_input(shard, &event, rn__boottime());
     return rc == RN_ETIMEDOUT ? 0 : rc;
@@ -544,8 +546,10 @@ int shard_run(struct shard *shard)
 {
     int rc = 0;
 
+    large_wait(true);
     while (rc == 0 && !atomic_load(&shard->stopping))
         rc = turn(shard);
+    large_wait(false);
     say_goodbye(shard);
     return rc;
 }
@@ -617,6 +621,8 @@ void shard_free(struct shard *shard)
     core_free(shard->core);
     link_close(shard->link);
     free(shard);
+    while (large_give_back())
+        continue;
 }
 
 struct core *shard_core(struct shard *shard)

@@ -93,6 +93,7 @@ struct handle {
     TAILQ_ENTRY(handle) meets; /* among those with something tentative */
     TAILQ_ENTRY(handle) times; /* among those with something that expires */
     bool listed, in_turn, in_meets, in_times;
+    bool parked; /* in_turn, but among those that wait with a piece */
 
     /* Guarded by the channel's lock. */
     int fatal;     /* < 0: every operation gets it */

@@ -111,6 +111,7 @@ struct rn_node {
     struct inspection *inspections;
     struct handle_list handles; /* all with a side that is neither none nor over */
     struct handle_list turns;   /* those with data, in turn */
+    struct handle_list parked;  /* of them those whose next piece waits until others have arrived */
     struct handle_list meets;   /* those with something tentative */
     int64_t yield_ns;           /* when one of these gives up waiting; INT64_MAX: none does */
     struct handle_list times;   /* those with something that expires */
@@ -118,6 +119,7 @@ struct rn_node {
     struct home_clock clock;
     struct handle *held; /* marked handles that wait for a connection, linked by dirty_next */
     struct frame_writer writer; /* sections that are not in the session yet */
+    bool writer_piece;          /* one of them is a piece */
     uint32_t binds, query_ids;  /* numbers given */
     uint64_t unsent;            /* of handles that are over, while closing */
     bool starved;               /* something found no memory: try again soon */

@@ -98,6 +98,7 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     n->requests_end = &n->requests;
     TAILQ_INIT(&n->handles);
     TAILQ_INIT(&n->turns);
+    TAILQ_INIT(&n->parked);
     TAILQ_INIT(&n->meets);
     TAILQ_INIT(&n->times);
     n->yield_ns = n->expire_ns = INT64_MAX;

@@ -6,6 +6,7 @@
  * the home's count of what is lent and ours differ only by what is on the wire. */
 #include "node/outbox.h"
 
+#include "proto/large.h"
 #include "proto/limits.h"
 #include "proto/piece.h"
 #include "runtime/assert.h"
@@ -319,8 +320,11 @@ bool outbox_next_piece(const struct outbox *o, struct wire_section *s)
 
 void outbox_piece_left(struct outbox *o, const struct wire_section *s)
 {
+    struct chunk *c = o->head;
+    if (c->own != NULL && c->len >= LARGE_MIN)
+        large_give_part(c->own, o->sent, o->sent + s->size);
     o->sent += s->size;
-    if (o->sent < o->head->len)
+    if (o->sent < c->len)
         return;
     o->sent = 0;
     outbox_give(o, outbox_take(o));

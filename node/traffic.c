@@ -338,7 +338,29 @@ static void turns_remove(struct rn_node *n, struct handle *h)
     if (!h->in_turn)
         return;
     h->in_turn = false;
+    if (h->parked)
+        TAILQ_REMOVE(&n->parked, h, turn);
+    else
+        TAILQ_REMOVE(&n->turns, h, turn);
+    h->parked = false;
+}
+
+/* Its next piece waits until what is under way has arrived; others go on. */
+static void turns_park(struct rn_node *n, struct handle *h)
+{
     TAILQ_REMOVE(&n->turns, h, turn);
+    TAILQ_INSERT_TAIL(&n->parked, h, turn);
+    h->parked = true;
+}
+
+static void turns_unpark(struct rn_node *n)
+{
+    struct handle *h;
+    while ((h = TAILQ_FIRST(&n->parked)) != NULL) {
+        TAILQ_REMOVE(&n->parked, h, turn);
+        TAILQ_INSERT_TAIL(&n->turns, h, turn);
+        h->parked = false;
+    }
 }
 
 static void meets_place(struct rn_node *n, struct handle *h)
@@ -541,8 +563,21 @@ int traffic_pump(struct rn_node *n)
     return 0;
 }
 
+/* A section of the handle has left: if there are more, their turn is after the others'.  Channel locked. */
+static void turns_pass(struct rn_node *n, struct handle *h)
+{
+    const struct side *side = &h->side[RN_OUT];
+    bool more = h->out.head != NULL || h->pairing.unsaid != NULL;
+    if (!more && (side->close_due || side->unbind_due))
+        node_mark(n, h); /* that was the last thing before its end */
+    turns_remove(n, h);
+    if (more)
+        turns_add(n, h);
+}
+
 /* Copies the next piece of the handle's oldest element into the writer, if it is one that leaves in pieces: under the lock,
- * for its send may think better of it.  1: it has; 0: there is no memory; -1: it is none.  Channel locked. */
+ * for its send may think better of it.  A frame has one piece.  1: it has, or is to wait; 0: there is no memory; -1: it is none.
+ * Channel locked. */
 static int writer_take_piece(struct rn_node *n, struct handle *h)
 {
     const struct side *side = &h->side[RN_OUT];
@@ -550,6 +585,10 @@ static int writer_take_piece(struct rn_node *n, struct handle *h)
     struct wire_section s;
     if (!(meets ? pairing_next_piece(h, &s) : outbox_next_piece(&h->out, &s)))
         return -1;
+    if (n->writer_piece || !session_window_ample(n->session)) {
+        turns_park(n, h);
+        return 1;
+    }
     s.bind = side->id;
     s.incarnation = side->incarnation;
     s.epoch = side->epoch;
@@ -561,19 +600,9 @@ static int writer_take_piece(struct rn_node *n, struct handle *h)
         pairing_piece_left(h, &s);
     else
         outbox_piece_left(&h->out, &s);
+    n->writer_piece = true;
+    turns_pass(n, h);
     return 1;
-}
-
-/* A section of the handle has left: if there are more, their turn is after the others'.  Channel locked. */
-static void turns_pass(struct rn_node *n, struct handle *h)
-{
-    const struct side *side = &h->side[RN_OUT];
-    bool more = h->out.head != NULL || h->pairing.unsaid != NULL;
-    if (!more && (side->close_due || side->unbind_due))
-        node_mark(n, h); /* that was the last thing before its end */
-    turns_remove(n, h);
-    if (more)
-        turns_add(n, h);
 }
 
 /* Moves the handle's oldest offer into the writer: as writer_take(). */
@@ -587,7 +616,6 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
     bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
     int piece = full ? -1 : writer_take_piece(n, h);
     if (piece >= 0) {
-        turns_pass(n, h);
         handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         return piece > 0;
@@ -637,7 +665,6 @@ static bool writer_take(struct rn_node *n, struct handle *h)
     }
     int piece = writer_take_piece(n, h);
     if (piece >= 0) {
-        turns_pass(n, h);
         handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         return piece > 0;
@@ -674,6 +701,10 @@ static int traffic_data(struct rn_node *n)
 {
     while (session_window_open(n->session)) {
         struct handle *h;
+        if (frame_writer_size(&n->writer) == 0)
+            n->writer_piece = false;
+        if (session_window_ample(n->session))
+            turns_unpark(n);
         while ((h = TAILQ_FIRST(&n->turns)) != NULL &&
                (handle_meets(h) ? writer_take_offer(n, h) : writer_take(n, h)))
             ;

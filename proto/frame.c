@@ -8,6 +8,7 @@
 #include "proto/frame.h"
 
 #include "proto/codec.h"
+#include "proto/large.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
 
@@ -27,6 +28,11 @@ static void frame_release(struct frame *f)
     free(f);
 }
 
+static void frame_release_large(struct frame *f)
+{
+    large_free(f, sizeof *f + f->len);
+}
+
 struct frame *frame_new(size_t len)
 {
     struct frame *f = malloc(sizeof *f + len);
@@ -36,7 +42,7 @@ struct frame *frame_new(size_t len)
     atomic_init(&f->refs, 1);
     f->data = (uint8_t *)(f + 1);
     f->len = len;
-    f->release = frame_release;
+    f->release = len < LARGE_MIN ? frame_release : frame_release_large;
     return f;
 }
 

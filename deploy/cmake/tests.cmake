@@ -262,7 +262,7 @@ foreach(source IN LISTS benchmarks)
     if(name MATCHES "^serve_(.*)$")
         add_test(NAME bench_${name}
                  COMMAND bench_load ${CMAKE_MATCH_1} 10 1000 ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:bench_${name}> 2)
-    elseif(NOT name MATCHES "^(load|stalled)$") # the first serves the servers, the other needs a broker: tests/e2e/stalled.sh
+    elseif(NOT name MATCHES "^(load|stalled|large)$") # the first serves the servers, the others need a broker: tests/e2e
         add_test(NAME bench_${name} COMMAND bench_${name} 2 1000)
     else()
         continue()

@@ -183,6 +183,11 @@ bool session_window_open(const struct session *s)
            s->window_bytes + s->data_bytes < WIRE_WINDOW_BYTES;
 }
 
+bool session_window_ample(const struct session *s)
+{
+    return s->window_bytes + s->data_bytes < WIRE_WINDOW_PIECES;
+}
+
 int session_data(struct session *s, struct frame_writer *w)
 {
     struct parcel *p;

@@ -33,6 +33,10 @@ int session_control(struct session *s, const struct wire_control *c);
 /* Is there room in the link window for one more data frame? */
 bool session_window_open(const struct session *s);
 
+/* Is so much of it free that a piece of a large element may take some?  They leave most of it to others: so what comes next
+ * has little before it on its way. */
+bool session_window_ample(const struct session *s);
+
 /* Queues the sections that the writer has collected as one data frame; the window must be open.  0, and the writer is
  * empty; or -ENOMEM, and it is as it was.  A frame that the window cannot hold beside the others waits for them. */
 int session_data(struct session *s, struct frame_writer *w);

@@ -1,0 +1,24 @@
+/* large.h - giving back memory that is large bit by bit.   SPDX-License-Identifier: MIT
+ *
+ * Giving back a gigabyte takes the system a tenth of a second, in which whoever does it can do nothing else. */
+#ifndef PROTO_LARGE_H
+#define PROTO_LARGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LARGE_MIN ((size_t)1 << 20) /* bytes; less is given back at once */
+
+/* Frees p, which malloc() gave, of `size` bytes.  Any thread. */
+void large_free(void *p, size_t size);
+
+/* Somebody (one, and one only) calls large_give_back() now and then as long as there is more: what is freed from now on
+ * waits for that. */
+void large_wait(bool on);
+/* Gives back a bit of what waits.  true: there is more. */
+bool large_give_back(void);
+
+/* Nobody reads the bytes [from, to) of p any more, nor those before them: gives back their pages.  p is still to be freed. */
+void large_give_part(void *p, size_t from, size_t to);
+
+#endif
