@@ -331,12 +331,14 @@ static int piece_comes(struct handle *h, const struct wire_section *s, int64_t e
 {
     const char *why;
     struct wire_section whole;
+    if (s->offset == 0)
+        h->in.coming_expires_ns = expires_ns;
     int rc = assembly_add(&h->in.coming, s, &why);
     if (rc <= 0)
         return rc;
     rn_reached("handle: an element is whole");
     struct frame *frame = assembly_take(&h->in.coming, &whole);
-    rc = section_comes(h, frame, &whole, expires_ns);
+    rc = section_comes(h, frame, &whole, h->in.coming_expires_ns);
     frame_unref(frame);
     return rc;
 }
@@ -414,11 +416,18 @@ void handle_closed(struct side *side, int result, int reason)
 
 /* ---- ends ---- */
 
+void handle_forget_ahead(struct handle *h)
+{
+    /* Of a rendezvous nothing is ahead: what is coming is for a receive that was promised it. */
+    if (!handle_meets(h))
+        store_clear(&h->in);
+}
+
 void handle_fail_locked(struct handle *h, int rc)
 {
     if (h->fatal == 0)
         h->fatal = rc;
-    store_clear(&h->in);
+    handle_forget_ahead(h);
     hand_close(h->hand);
     pairing_take_back(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {

@@ -175,6 +175,8 @@ void handle_serve_locked(struct handle *h);
 /* Drops what has expired here; the home is told. */
 void handle_expire_locked(struct handle *h);
 void handle_fail_locked(struct handle *h, int rc);
+/* Drops what lies here and nobody has taken. */
+void handle_forget_ahead(struct handle *h);
 /* Elements that are neither accepted nor given up, and the ledger for the broker. */
 void handle_counts(const struct handle *h, struct wire_counts *out);
 uint64_t handle_unsent(const struct handle *h);

@@ -597,7 +597,7 @@ static void op_close(rn_chan *c, int reason)
         if (side->dir == RN_OUT || reason < 0)
             side->closed = RN_ECLOSED;
         if (reason < 0 && in) {
-            store_clear(&h->in);
+            handle_forget_ahead(h);
             hand_close(h->hand);
             if (out)
                 h->side[RN_OUT].closed = reason;

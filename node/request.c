@@ -111,7 +111,7 @@ static void node_abandon(struct rn_node *n, struct side *side)
         side->closed = -EBADF;
         side->unbind_due = true;
         if (side->dir == RN_IN)
-            store_clear(&h->in);
+            handle_forget_ahead(h);
         node_mark(n, h);
     }
     handle_check_slowly(h);

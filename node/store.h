@@ -29,7 +29,8 @@ struct store {
     uint32_t cap, head, parts; /* cap is a power of two, or 0 */
     uint64_t len;              /* elements */
     uint64_t newest;           /* the newest delivery number that came */
-    struct assembly coming;    /* what comes in pieces; it counts as nothing until it is whole */
+    struct assembly coming; /* what comes in pieces; it counts as nothing until it is whole, ... */
+    int64_t coming_expires_ns; /* ... and has expired then, if it took too long */
 
     /* What expires: dropping it must not need memory, so there is room for each part of it in `gaps`. */
     uint32_t timed;   /* parts that expire */

@@ -66,11 +66,9 @@ int assembly_add(struct assembly *a, const struct wire_section *piece, const cha
     }
     memcpy(a->frame->data + element_at(a) + a->came, piece->body, piece->size);
     a->came += piece->size;
-    /* What is said beside the element is what the last piece says. */
+    /* The last piece says what is said beside the element; but its times are those of the first. */
     a->section.position = piece->position;
     a->section.deliveries = piece->deliveries;
-    a->section.delay_ms = piece->delay_ms;
-    a->section.ttl_ms = piece->ttl_ms;
     return a->came == a->section.bytes;
 }
 

@@ -529,7 +529,7 @@ void match_expired(struct run_queue *outbox, struct run *r)
 
     rn_reached("match: what was to leave expires");
     run_queue_take(outbox, r);
-    if (outbox->count == 0)
+    if (!binding_has_sections(b))
         hook_take(&b->turn);
     ch->ledger.expired += r->s.count;
     match_gave_back(b, r->s.count, r->s.bytes);

@@ -8,8 +8,9 @@ from google.protobuf.internal import decoder, encoder  # for varints
 import runnel_pb2 as pb, zmq
 
 HEADER, TIMES = struct.Struct("<IIQQQIIQII"), struct.Struct("<QQ")  # of a section: FRAME in runnel.proto names the fields
-DEAD, HEADED, TIMED = 4, 8, 16  # its flags
-WINDOW_FRAMES, WINDOW_BYTES, FRAME_BYTES, CONTROLS_BYTES, ELEMENT_BYTES = 16, 1 << 20, 64 << 10, 32 << 10, 64 << 20
+DEAD, HEADED, TIMED, PIECE = 4, 8, 16, 32  # its flags
+WINDOW_FRAMES, WINDOW_BYTES, FRAME_BYTES, CONTROLS_BYTES = 16, 1 << 20, 64 << 10, 32 << 10
+ELEMENT_BYTES, WHOLE_BYTES, PIECE_BYTES = 1 << 30, 256 << 10, 60 << 10
 
 class Error(Exception):  # what was asked for was not done; code is one of the protocol's
     def __init__(self, code, sentence="", reason=0):
@@ -188,6 +189,12 @@ class Receiver(Binding):
             self.node.say(taken=pb.Taken(bind=self.bind, number=self.taken))
         self.say_asking(adjusted=-self.delivered)
 
+    def on_piece(self, part, at, whole, expires):
+        """The next piece of a large element; the first one begins it anew.  Gives whether it is there now."""
+        if at == 0: self.pieces, self.pieces_expire = bytearray(), expires
+        self.pieces += part
+        return len(self.pieces) == whole
+
     def on_elements(self, number, position, deliveries, flags, expires, elements):
         self.delivered, self.counted = number + len(elements) - 1, max(0, self.counted - len(elements))
         for i, data in enumerate(elements):
@@ -280,6 +287,7 @@ class Node:
     def begin_session(self, error=None):
         """What was bound in the old one is lost with it."""
         self.session, self.urgent, self.ordered = Session(), collections.deque(), collections.deque()
+        self.piece_at = 0  # so many bytes of the first in line have left, if that is a large element
         self.welcome, self.since, self.spoken = False, 0.0, 0.0  # this connection: was dialled or welcome; our last frame
         self.lag = float("inf")  # of our clock behind the home's: the smallest that we have seen
         for b in self.bindings.values(): b.end(error)
@@ -336,6 +344,9 @@ class Node:
         run, size = [], 0
         while self.ordered and not isinstance(self.ordered[0], pb.Control):
             sender, number, element = self.ordered[0]
+            if len(element) > WHOLE_BYTES:
+                if run or not self.session.window_open(PIECE_BYTES): break
+                return self.piece(sender, number, element)
             if run and (sender is not run[0][0] or size + len(element) > FRAME_BYTES): break
             if not run and not self.session.window_open(max(len(element), FRAME_BYTES)): break
             run.append(self.ordered.popleft())
@@ -344,6 +355,16 @@ class Node:
         sender, number, _ = run[0]
         body = b"".join(encoder._VarintBytes(len(element)) + element for _, _, element in run)
         return HEADER.pack(sender.bind, len(run), number, 0, sender.incarnation, sender.epoch, 0, size, len(body), 0) + body
+
+    def piece(self, sender, number, element):
+        """The next piece of a large element.  (Others' elements could go between two of them.)"""
+        at, part = self.piece_at, element[self.piece_at:self.piece_at + PIECE_BYTES]
+        self.piece_at += len(part)
+        if self.piece_at == len(element):
+            self.ordered.popleft()
+            self.piece_at = 0
+        body = struct.pack("<Q", at) + part
+        return HEADER.pack(sender.bind, 1, number, 0, sender.incarnation, sender.epoch, 0, len(element), len(body), PIECE) + body
 
     def hear(self, frame):
         s, at = self.session, 4 + struct.unpack_from("<I", frame)[0]
@@ -384,16 +405,20 @@ class Node:
             getattr(b, "on_" + kind)(what)
             if b.over: del self.bindings[b.bind]
     def on_section(self, frame, at):
-        bind, count, number, position, _, _, deliveries, _, _, flags = HEADER.unpack_from(frame, at)
+        bind, count, number, position, _, _, deliveries, whole, length, flags = HEADER.unpack_from(frame, at)
         at, elements, expires = at + HEADER.size, [], float("inf")
         if flags & TIMED:
             clock, left = TIMES.unpack_from(frame, at)  # of the home, ms
             self.lag = min(self.lag, time.monotonic() - clock / 1000)
             at, expires = at + TIMES.size, self.lag + (clock + left) / 1000
-        for _ in range(count):
+        b = self.bindings.get(bind)
+        if flags & PIECE:
+            if b and b.on_piece(frame[at + 8:at + length], struct.unpack_from("<Q", frame, at)[0], whole, expires):
+                elements, expires = [bytes(b.pieces)], b.pieces_expire
+            at += length
+        for _ in range(0 if flags & PIECE else count):
             size, at = decoder._DecodeVarint(frame, at)
             elements.append(frame[at:at + size])
             at += size
-        b = self.bindings.get(bind)
-        if b and not b.left: b.on_elements(number, position, deliveries, flags, expires, elements)
+        if b and not b.left and elements: b.on_elements(number, position, deliveries, flags, expires, elements)
         return at
