@@ -158,6 +158,7 @@ if [[ $long == yes ]]; then
   rounds_seconds=0 rounds_floor=200 rounds_seed=$((RANDOM * 1000000 + 1)) # as long as it takes
   storm_seconds=0 storm_floor=$storm_ops # as long as it takes
   repeat=5
+  export RUNNEL_LARGE_MIB=1024 # of tests/e2e/large.sh
 fi
 if ((${#chosen[@]} == 0)); then
   chosen=("${stages[@]}")

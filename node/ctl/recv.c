@@ -38,6 +38,7 @@ struct receiver {
     uint64_t pending;
     uint64_t taken;
     bool ack, headers;
+    bool raw; /* no newline behind an element */
     union {
         size_t len;
         rn_msg msg; /* with --ack or --headers */
@@ -80,8 +81,9 @@ static void add_line(struct receiver *r, const uint8_t *bytes, size_t len)
     if (out_room(r, len + 1) < 0)
         no_room(len);
     memcpy(r->out + r->len, bytes, len);
-    r->out[r->len + len] = '\n';
-    r->len += len + 1;
+    r->len += len;
+    if (!r->raw)
+        r->out[r->len++] = '\n';
     r->pending++;
 }
 
@@ -406,6 +408,9 @@ static error_t parse_recv(int key, char *arg, struct argp_state *state)
     case OPT_TYPE:
         r->type = arg;
         return 0;
+    case 'r':
+        r->raw = true;
+        return 0;
     case OPT_ACK:
         r->ack = true;
         return 0;
@@ -430,6 +435,7 @@ static const struct argp_option recv_options[] = {
     { "count", 'n', "N", 0, "End after N elements; the others stay in the channel", 0 },
     { "type", OPT_TYPE, "TYPE", 0,
       "State the name of the elements' type; without: agrees with every type", 0 },
+    { "raw", 'r', NULL, 0, "Print elements as they are, without a newline behind each", 0 },
     { "ack", OPT_ACK, NULL, 0,
       "Acknowledge an element only when its line is written: killed at any moment, it loses nothing, and "
       "its last lines may come again to another",

@@ -34,6 +34,7 @@ struct sender {
     char **files;            /* n_files paths, "-" is standard input */
     int n_files;
     bool close;
+    bool whole; /* a file is one element */
     rn_bind_opts bind;
     rn_send_opts times; /* of each line */
     rn_node *node;
@@ -179,7 +180,8 @@ static int send_buffered(struct sender *s, const char *file, uint64_t *number, b
 
     for (; s->at < s->end; s->at += scanned) {
         line.data = s->buf + s->at;
-        newline = memchr(line.data + s->searched, '\n', s->end - s->at - s->searched);
+        newline = s->whole ? NULL
+                           : memchr(line.data + s->searched, '\n', s->end - s->at - s->searched);
         if (!newline && !last) {
             s->searched = s->end - s->at;
             return CTL_OK;
@@ -338,6 +340,7 @@ static int send_run(struct ctl_run *run, void *arg)
 /* ---- the command line ---- */
 enum {
     OPT_CAPACITY = 256,
+    OPT_CAPACITY_BYTES,
     OPT_TYPE,
     OPT_SENDERS_MIN,
     OPT_MAX_DELIVERIES,
@@ -397,6 +400,12 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
     case OPT_CAPACITY:
         s->bind.capacity = ctl_number(arg, "--capacity", state);
         return 0;
+    case OPT_CAPACITY_BYTES:
+        s->bind.capacity_bytes = (uint64_t)ctl_number(arg, "--capacity-bytes", state);
+        return 0;
+    case 'w':
+        s->whole = true;
+        return 0;
     case OPT_TYPE:
         s->type = arg;
         return 0;
@@ -451,6 +460,9 @@ static const struct argp_option send_options[] = {
       0 },
     { "capacity", OPT_CAPACITY, "N", 0, "The channel holds N elements between send and receive",
       0 },
+    { "capacity-bytes", OPT_CAPACITY_BYTES, "N", 0,
+      "... and N bytes (64 MiB by itself); no element may be larger", 0 },
+    { "whole", 'w', NULL, 0, "Each FILE is one element, of up to 1 GiB, as it is", 0 },
     { "fanout", OPT_FANOUT, NULL, 0,
       "Each line goes to every receiver that is there when it is sent, not to one of them", 0 },
     { "slow", OPT_SLOW, "WHAT", 0,
