@@ -297,6 +297,7 @@ static void begin(void)
     core = core_new(&(struct core_opts){
         .out = { .control = out_control, .ready = out_ready },
         .random = next_chance,
+        .piece_bytes = 10,
     });
     must(core != NULL);
     for (unsigned i = 0; i < HOSTILES; i++)

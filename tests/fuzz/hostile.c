@@ -128,6 +128,8 @@ void hostile_get(struct hostile *h, const struct wire_section *s)
 
     if (b == NULL)
         return;
+    if (s->flags & WIRE_PIECE && s->offset + s->size < s->bytes)
+        return; /* it is not there yet */
     b->delivery = s->number + s->count - 1;
     b->adjusted -= b->meets ? 0 : s->count;
 }
@@ -474,6 +476,29 @@ static void some_elements(struct wire_section *s, struct input *in, uint32_t cou
     s->size = (uint32_t)at;
 }
 
+/* The next piece of some element, or nearly.  true: its last. */
+static bool some_piece(struct hostile_binding *b, struct input *in, struct wire_section *s)
+{
+    static uint8_t body[64];
+
+    if (b->at >= b->whole) {
+        b->whole = 1 + 2u * take(in);
+        b->at = 0;
+    }
+    s->count = 1;
+    s->flags |= WIRE_PIECE;
+    s->body = body;
+    s->size = 1 + take(in) % sizeof body;
+    if (s->size > b->whole - b->at)
+        s->size = (uint32_t)(b->whole - b->at);
+    s->bytes = nearly(in, b->whole) & 0xffff;
+    s->offset = nearly(in, b->at) & 0xffff;
+    if (s->bytes < s->offset + s->size)
+        s->bytes = s->offset + s->size;
+    b->at += s->size;
+    return b->at >= b->whole;
+}
+
 void hostile_section(struct hostile *h, struct input *in, struct wire_section *s)
 {
     struct hostile_binding *b = fitting(h, in, may_send);
@@ -499,6 +524,8 @@ void hostile_section(struct hostile *h, struct input *in, struct wire_section *s
     }
     if (how % 4 == 1)
         s->flags |= WIRE_HEADED; /* the broker does not look */
+    if (how >= 200 && how < 240 && !(s->flags & WIRE_PATIENT) && !some_piece(b, in, s))
+        return;
     b->sent = s->number + s->count - 1;
     b->credit -= b->credit < s->count ? b->credit : s->count;
 }

@@ -19,10 +19,11 @@ struct hostile_binding {
     bool meets, by_hand;
     uint64_t incarnation;
     uint32_t epoch;
-    uint64_t sent;     /* the last number of an element */
-    uint64_t credit;   /* elements */
-    uint64_t claim;    /* the last that came */
-    uint64_t delivery; /* so */
+    uint64_t sent;      /* the last number of an element */
+    uint64_t credit;    /* elements */
+    uint64_t whole, at; /* bytes of an element that it sends in pieces, and those that it has */
+    uint64_t claim;     /* the last that came */
+    uint64_t delivery;  /* so */
     uint64_t taken;
     bool recall; /* one is not answered, of so many elements (IN) */
     uint32_t recalled;

@@ -262,6 +262,76 @@ static void only_what_departed_can_be_accepted(void **state)
     outbox_fini(&o);
 }
 
+/* Pieces are of 10 bytes, and what is longer than 40 is large. */
+static struct outbox outbox_of_pieces(void)
+{
+    pool.piece = 10;
+    struct outbox o = outbox_with(9, 900);
+    pool.piece = 0;
+    return o;
+}
+
+static void push_large(struct outbox *o, char fill, size_t len)
+{
+    uint8_t *data = malloc(len);
+    uint64_t number;
+    memset(data, fill, len);
+    assert_int_equal(outbox_push_large(o, &plain, data, len, &number), 0);
+    assert_int_equal(number, o->numbered);
+}
+
+static void large_element_departs_with_its_last_piece(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_of_pieces();
+    struct wire_section s;
+    char out[100];
+    push(&o, "a");
+    push_large(&o, 'x', 45);
+    push(&o, "b"); /* not into the chunk of the large one */
+    assert_false(outbox_next_piece(&o, &s));
+    outbox_give(&o, outbox_take(&o));
+    for (size_t at = 0; at < 45; at += 10) {
+        assert_true(outbox_next_piece(&o, &s));
+        assert_int_equal(s.flags, WIRE_PIECE);
+        assert_int_equal(s.number, 2);
+        assert_int_equal(s.bytes, 45);
+        assert_int_equal(s.offset, at);
+        assert_int_equal(s.size, at < 40 ? 10 : 5);
+        assert_int_equal(s.body[s.size - 1], 'x');
+        assert_int_equal(outbox_next_size(&o), WIRE_SECTION_HEADER + WIRE_PIECE_HEADER + s.size);
+        assert_int_equal(o.departed, 1);
+        outbox_piece_left(&o, &s);
+    }
+    assert_int_equal(o.departed, 2);
+    depart(&o, out);
+    assert_string_equal(out, "b ");
+    assert_int_equal(o.departed, 3);
+    outbox_fini(&o);
+}
+
+static void large_element_that_is_withdrawn_half_way_leaves_its_number_to_the_next(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_of_pieces();
+    struct wire_section s;
+    push_large(&o, 'x', 100);
+    push_large(&o, 'y', 50);
+    assert_true(outbox_next_piece(&o, &s));
+    outbox_piece_left(&o, &s);
+    assert_int_equal(o.sent, 10);
+    assert_true(outbox_withdraw(&o, 1));
+    assert_int_equal(o.credit_bytes, 900 - 50);
+    assert_int_equal(o.credit_elements, 8);
+    assert_true(outbox_next_piece(&o, &s));
+    assert_int_equal(s.number, 1);
+    assert_int_equal(s.offset, 0);
+    assert_int_equal(s.bytes, 50);
+    assert_int_equal(s.body[0], 'y');
+    outbox_clear(&o);
+    outbox_fini(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +347,8 @@ int main(void)
         cmocka_unit_test(departed_element_cannot_be_withdrawn),
         cmocka_unit_test(untaken_chunk_goes_first_again),
         cmocka_unit_test(only_what_departed_can_be_accepted),
+        cmocka_unit_test(large_element_departs_with_its_last_piece),
+        cmocka_unit_test(large_element_that_is_withdrawn_half_way_leaves_its_number_to_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
