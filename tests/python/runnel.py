@@ -9,8 +9,7 @@ import runnel_pb2 as pb, zmq
 
 HEADER, TIMES = struct.Struct("<IIQQQIIQII"), struct.Struct("<QQ")  # of a section: FRAME in runnel.proto names the fields
 DEAD, HEADED, TIMED, PIECE = 4, 8, 16, 32  # its flags
-WINDOW_FRAMES, WINDOW_BYTES, FRAME_BYTES, CONTROLS_BYTES = 16, 1 << 20, 64 << 10, 32 << 10
-ELEMENT_BYTES, WHOLE_BYTES, PIECE_BYTES = 1 << 30, 256 << 10, 60 << 10
+WINDOW_FRAMES, FRAME_BYTES, CONTROLS_BYTES, ELEMENT_BYTES = 16, 60 << 10, 32 << 10, 1 << 30
 
 class Error(Exception):  # what was asked for was not done; code is one of the protocol's
     def __init__(self, code, sentence="", reason=0):
@@ -48,11 +47,6 @@ class Session:
     def cover(self, ack):
         while self.kept and self.kept[0][0] <= ack:
             self.alive = max(self.alive, self.kept.popleft()[3])
-
-    def window_open(self, size):
-        """Only for frames with elements: controls are outside the window, so that credit never waits behind data."""
-        sizes = [len(section) for _, _, section, _ in self.kept if section]
-        return not sizes or len(sizes) < WINDOW_FRAMES and sum(sizes) + size <= WINDOW_BYTES
 
     def usable(self):
         """In the last quarter of the lease, by our clock, no credit is used and nothing taken: others may have it soon."""
@@ -137,7 +131,8 @@ class Sender(Binding):
             waiter = self.waiters.popleft()
             self.number, waiter.done = self.number + 1, True
             self.credit, self.credit_bytes = self.credit - 1, self.credit_bytes - len(waiter.element)
-            self.node.ordered.append((self, self.number, waiter.element))
+            for at in range(0, max(len(waiter.element), 1), FRAME_BYTES):  # what is larger than a frame goes in pieces
+                self.node.ordered.append((self, self.number, waiter.element[at:at + FRAME_BYTES], at, len(waiter.element)))
 
     def say_changes(self, sign_of_life):
         if sign_of_life: self.node.say(counts=pb.Counts(bind=self.bind, sent=self.number, confirmed=self.accepted,
@@ -189,12 +184,10 @@ class Receiver(Binding):
             self.node.say(taken=pb.Taken(bind=self.bind, number=self.taken))
         self.say_asking(adjusted=-self.delivered)
 
-    def on_piece(self, part, at, whole, expires):
-        """The next piece of a large element; the first one begins it anew.  Gives whether it is there now."""
-        if at == 0: self.pieces, self.pieces_expire = bytearray(), expires
-        self.pieces += part
-        return len(self.pieces) == whole
-
+    def on_piece(self, begin, part, whole):
+        if begin == 0: self.begun = bytearray()  # what was begun before has come to nothing
+        self.begun += part
+        return [bytes(self.begun)] if len(self.begun) == whole else []
     def on_elements(self, number, position, deliveries, flags, expires, elements):
         self.delivered, self.counted = number + len(elements) - 1, max(0, self.counted - len(elements))
         for i, data in enumerate(elements):
@@ -287,7 +280,6 @@ class Node:
     def begin_session(self, error=None):
         """What was bound in the old one is lost with it."""
         self.session, self.urgent, self.ordered = Session(), collections.deque(), collections.deque()
-        self.piece_at = 0  # so many bytes of the first in line have left, if that is a large element
         self.welcome, self.since, self.spoken = False, 0.0, 0.0  # this connection: was dialled or welcome; our last frame
         self.lag = float("inf")  # of our clock behind the home's: the smallest that we have seen
         for b in self.bindings.values(): b.end(error)
@@ -340,31 +332,17 @@ class Node:
             self.send(s.encode(pb.Envelope()))
 
     def section(self):
-        """The next elements in line that are one sender's, as many as make a frame.  (A frame may have several sections.)"""
-        run, size = [], 0
-        while self.ordered and not isinstance(self.ordered[0], pb.Control):
-            sender, number, element = self.ordered[0]
-            if len(element) > WHOLE_BYTES:
-                if run or not self.session.window_open(PIECE_BYTES): break
-                return self.piece(sender, number, element)
-            if run and (sender is not run[0][0] or size + len(element) > FRAME_BYTES): break
-            if not run and not self.session.window_open(max(len(element), FRAME_BYTES)): break
+        """Of one sender the next elements in line, or a piece.  The window (16 of our frames) is for these, not for controls."""
+        run, room = [], FRAME_BYTES if sum(1 for kept in self.session.kept if kept[2]) < WINDOW_FRAMES else 0
+        while room > 0 and self.ordered and not isinstance(self.ordered[0], pb.Control):
+            if run and (self.ordered[0][0] is not run[0][0] or self.ordered[0][4] > room): break
             run.append(self.ordered.popleft())
-            size += len(element)
+            room -= run[-1][4] + 3
         if not run: return b""
-        sender, number, _ = run[0]
-        body = b"".join(encoder._VarintBytes(len(element)) + element for _, _, element in run)
-        return HEADER.pack(sender.bind, len(run), number, 0, sender.incarnation, sender.epoch, 0, size, len(body), 0) + body
-
-    def piece(self, sender, number, element):
-        """The next piece of a large element.  (Others' elements could go between two of them.)"""
-        at, part = self.piece_at, element[self.piece_at:self.piece_at + PIECE_BYTES]
-        self.piece_at += len(part)
-        if self.piece_at == len(element):
-            self.ordered.popleft()
-            self.piece_at = 0
-        body = struct.pack("<Q", at) + part
-        return HEADER.pack(sender.bind, 1, number, 0, sender.incarnation, sender.epoch, 0, len(element), len(body), PIECE) + body
+        b, number, part, at, whole = run[0]
+        if whole > FRAME_BYTES: body, flags = struct.pack("<Q", at) + part, PIECE
+        else: body, flags = b"".join(encoder._VarintBytes(len(one[2])) + one[2] for one in run), 0
+        return HEADER.pack(b.bind, len(run), number, 0, b.incarnation, b.epoch, 0, sum(one[4] for one in run), len(body), flags) + body
 
     def hear(self, frame):
         s, at = self.session, 4 + struct.unpack_from("<I", frame)[0]
@@ -405,20 +383,17 @@ class Node:
             getattr(b, "on_" + kind)(what)
             if b.over: del self.bindings[b.bind]
     def on_section(self, frame, at):
-        bind, count, number, position, _, _, deliveries, whole, length, flags = HEADER.unpack_from(frame, at)
+        bind, _, number, position, _, _, deliveries, whole, size, flags = HEADER.unpack_from(frame, at)
         at, elements, expires = at + HEADER.size, [], float("inf")
         if flags & TIMED:
             clock, left = TIMES.unpack_from(frame, at)  # of the home, ms
             self.lag = min(self.lag, time.monotonic() - clock / 1000)
             at, expires = at + TIMES.size, self.lag + (clock + left) / 1000
-        b = self.bindings.get(bind)
-        if flags & PIECE:
-            if b and b.on_piece(frame[at + 8:at + length], struct.unpack_from("<Q", frame, at)[0], whole, expires):
-                elements, expires = [bytes(b.pieces)], b.pieces_expire
-            at += length
-        for _ in range(0 if flags & PIECE else count):
+        b, end = self.bindings.get(bind), at + size
+        if flags & PIECE and b: elements = b.on_piece(struct.unpack_from("<Q", frame, at)[0], frame[at + 8:end], whole)
+        while at < end and not flags & PIECE:
             size, at = decoder._DecodeVarint(frame, at)
             elements.append(frame[at:at + size])
             at += size
-        if b and not b.left and elements: b.on_elements(number, position, deliveries, flags, expires, elements)
-        return at
+        if elements and b and not b.left: b.on_elements(number, position, deliveries, flags, expires, elements)
+        return end

@@ -120,7 +120,7 @@ class Client(unittest.TestCase):
     def test_elements_of_all_sizes_come_as_they_were(self):
         sender = self.node().bind("sizes", pb.OUT, DEADLINE, capacity_bytes=4 << 20)
         receiver = self.node().bind("sizes", pb.IN, DEADLINE)
-        elements = [os.urandom(n) for n in (0, 1, 127, 128, 16384, 65535, 65536, 3 << 20, 4 << 20, 7)] * 3
+        elements = [os.urandom(n) for n in (0, 1, 127, 128, 16384, 61439, 61440, 61441, 262144, 262145, 3 << 20, 4 << 20, 7)] * 3
         thread = threading.Thread(target=lambda: [sender.send(e, DEADLINE) for e in elements] + [sender.close()])
         thread.start()
         self.assertEqual(all_of(receiver)[0], elements)
