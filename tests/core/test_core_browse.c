@@ -329,6 +329,38 @@ static void purge_drops_what_is_dying(void **state)
     world_free(w);
 }
 
+static void purge_of_a_fanout_is_of_every_window(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_attributes fanout = { .kind = WIRE_FANOUT, .capacity = 100, .type = "" };
+    w->fans = w->mortal = true;
+    struct handle *out = bind_with(node_new(w, "s"), "x", WIRE_OUT, &fanout, 0);
+    world_pump(w);
+    sends(out, 3, 8);
+    world_pump(w);
+    assert_int_equal(purges(w, "x")->answer.dropped, 0); /* while nobody is there a send waits */
+    struct handle *a = bind_with(node_new(w, "a"), "x", WIRE_IN, &fanout, 2);
+    struct handle *b = bind_with(node_new(w, "b"), "x", WIRE_IN, &fanout, 2);
+    world_pump(w);
+    sends(out, 7, 8);
+    world_pump(w);
+    assert_int_equal(info(w, "x").accepted, 10);
+    uint64_t had = info(w, "x").delivered;
+    assert_int_equal(purges(w, "x")->answer.dropped, 20 - had);
+    assert_int_equal(info(w, "x").dropped_purged, 20 - had);
+    assert_int_equal(info(w, "x").buffered, 0);
+    receives(a, 3);
+    receives(b, 3);
+    world_pump(w);
+    sends(out, 1, 8);
+    world_pump(w);
+    assert_int_equal(a->got.n, 3); /* two that it had, and the new one */
+    assert_int_equal(b->got.n, 3);
+    assert_int_equal(peeks(w, "x", 0, 0, 0)->answer.code, WIRE_UNSUPPORTED);
+    world_free(w);
+}
+
 /* ---- remove ------------------------------------------------------------------------------------------------------- */
 
 static const struct wire_control *removes(struct world *w, const char *name, bool force)
@@ -865,6 +897,7 @@ int main(void)
         cmocka_unit_test(purge_is_the_end_of_what_was_closed),
         cmocka_unit_test(purge_of_a_closed_channel_ends_its_receivers),
         cmocka_unit_test(purge_drops_what_is_dying),
+        cmocka_unit_test(purge_of_a_fanout_is_of_every_window),
         cmocka_unit_test(channel_that_nobody_uses_is_removed),
         cmocka_unit_test(channel_in_use_is_not_removed_unless_by_force),
         cmocka_unit_test(what_crosses_a_removal_is_ignored),
