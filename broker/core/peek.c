@@ -1,9 +1,12 @@
 /* peek.c - see peek.h.   SPDX-License-Identifier: MIT
  *
- * What is in a channel lies in several queues: buffered, with each receiver, delayed, dying.  One walk over all of them keeps
- * the runs with the lowest positions, which are then told in order.  Nothing is remembered from one question to the next. */
+ * What is in a channel lies in several queues: buffered, with each receiver, delayed, dying; or in the log of a fanout, whose
+ * elements are shown once, however many windows they are in.  One walk over all of them keeps the runs with the lowest
+ * positions, which are then told in order.  Nothing is remembered from one question to the next. */
 #include "broker/core/peek.h"
 
+#include "broker/core/batch.h"
+#include "broker/core/fan.h"
 #include "broker/core/nap.h"
 #include "broker/core/page.h"
 #include "runtime/assert.h"
@@ -18,6 +21,8 @@
 /* A run, and where it is. */
 struct spot {
     const struct run *run;
+    const struct batch *batch; /* it is the batch's, in which some elements may be gone; or NULL */
+    uint64_t next;             /* of a batch: the first position that some window was not handed */
     enum wire_place place;
     const struct binding *holder; /* or NULL */
     int64_t due_ns;               /* DELAYED */
@@ -35,9 +40,16 @@ struct search {
 
 #define NOWHERE UINT64_MAX
 
-static uint64_t position_of(const struct run *r)
+static uint64_t position_of(const struct spot *spot)
 {
-    return r->s.position > 0 ? r->s.position : NOWHERE;
+    uint64_t position = spot->batch != NULL ? spot->batch->position : spot->run->s.position;
+
+    return position > 0 ? position : NOWHERE;
+}
+
+static uint32_t count_of(const struct spot *spot)
+{
+    return spot->batch != NULL ? spot->batch->count : spot->run->s.count;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------ */
@@ -45,26 +57,26 @@ static uint64_t position_of(const struct run *r)
 /* false: it is behind all that are kept, and there is no place left. */
 static bool keep(struct search *s, struct spot spot)
 {
-    uint64_t position = position_of(spot.run), last;
+    uint64_t position = position_of(&spot), last;
     uint32_t at = s->n;
 
     if (s->n == SPOTS_MAX) {
-        last = position_of(s->spots[s->n - 1].run);
+        last = position_of(&s->spots[s->n - 1]);
         s->more |= (position < last ? last : position) != NOWHERE;
         if (last <= position)
             return false;
         at = --s->n;
     }
-    for (; at > 0 && position_of(s->spots[at - 1].run) > position; at--)
+    for (; at > 0 && position_of(&s->spots[at - 1]) > position; at--)
         s->spots[at] = s->spots[at - 1];
     s->spots[at] = spot;
     s->n++;
     return true;
 }
 
-static bool is_before(const struct run *r, uint64_t from)
+static bool is_before(const struct spot *spot, uint64_t from)
 {
-    return position_of(r) != NOWHERE && r->s.position + r->s.count <= from;
+    return position_of(spot) != NOWHERE && position_of(spot) + count_of(spot) <= from;
 }
 
 /* `like` says what the runs of q have in common. */
@@ -76,7 +88,7 @@ static void look(struct search *s, const struct run_queue *q, bool in_order, str
         if (s->looked == PEEK_RUNS_MAX)
             return;
         s->looked++;
-        if (is_before(like.run, s->from))
+        if (is_before(&like, s->from))
             continue;
         if (!keep(s, like) && in_order)
             return;
@@ -98,13 +110,45 @@ static void look_at_receiver(struct search *s, const struct binding *b)
     look(s, &b->hand, false, like);
     look(s, &b->delivered, false, like);
     for (const struct offer *o = b->claims; o != NULL; o = o->hh_claim.next) {
-        if (o->sender == NULL && s->looked++ < PEEK_RUNS_MAX && !is_before(o->run, s->from))
-            (void)keep(s, (struct spot){ .run = o->run, .place = WIRE_BUFFERED });
+        struct spot spot = { .run = o->run, .place = WIRE_BUFFERED };
+        if (o->sender == NULL && s->looked++ < PEEK_RUNS_MAX && !is_before(&spot, s->from))
+            (void)keep(s, spot);
+    }
+}
+
+/* Up to where all windows were handed everything. */
+static uint64_t handed_to_all(const struct channel *ch)
+{
+    uint64_t next = ch->next_position;
+
+    list_each(&ch->in.bindings, at)
+    {
+        const struct window *w = &list_entry(at, struct binding, of_side)->window;
+        if (w->open && w->next < next)
+            next = w->next;
+    }
+    return next;
+}
+
+static void look_at_log(struct search *s, const struct channel *ch)
+{
+    struct spot like = { .next = handed_to_all(ch) };
+
+    list_each(&ch->fan.log, at)
+    {
+        like.batch = list_entry(at, struct batch, hook);
+        like.run = like.batch->run;
+        if (s->looked++ == PEEK_RUNS_MAX || (!is_before(&like, s->from) && !keep(s, like)))
+            return;
     }
 }
 
 static void look_at_all(struct search *s, const struct channel *ch)
 {
+    if (channel_fans(ch)) {
+        look_at_log(s, ch);
+        return;
+    }
     list_each(&ch->in.bindings, at) look_at_receiver(s, list_entry(at, struct binding, of_side));
     look(s, &ch->dying, false, (struct spot){ .place = WIRE_DYING });
     nap_each(ch, look_at_nap, s);
@@ -118,9 +162,27 @@ static uint64_t ms_until(int64_t from_ns, int64_t to_ns)
     return to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / MS_NS : 0;
 }
 
+/* The i-th of a batch. */
+static struct wire_element info_in_log(const struct spot *spot, uint32_t i, int64_t now_ns)
+{
+    const struct run *r = spot->run;
+    uint64_t position = spot->batch->position + i;
+
+    return (struct wire_element){
+        .position = position,
+        .place = position < spot->next ? WIRE_DELIVERED : WIRE_BUFFERED,
+        .node = "",
+        .age_ms = ms_until(r->accepted_ns, now_ns),
+        .flags = r->s.flags,
+    };
+}
+
 /* The i-th of its run. */
 static struct wire_element info_of(const struct spot *spot, uint32_t i, int64_t now_ns)
 {
+    if (spot->batch != NULL)
+        return info_in_log(spot, i, now_ns);
+
     const struct run *r = spot->run;
     struct wire_element e = {
         .position = r->s.position > 0 ? r->s.position + i : 0,
@@ -144,14 +206,19 @@ static bool tell_run(struct page *p, const struct spot *spot, const struct wire_
                      int64_t now_ns)
 {
     const struct run *r = spot->run;
+    uint64_t position = position_of(spot);
     size_t at = 0;
 
-    for (uint32_t i = 0; i < r->s.count; i++) {
+    for (uint32_t i = 0; i < count_of(spot); i++) {
+        if (spot->batch != NULL && spot->batch->of[i].holders == 0)
+            continue; /* it is gone, and its bytes may be */
+        if (spot->batch != NULL)
+            at = spot->batch->of[i].at;
         size_t len;
         const uint8_t *bytes = section_element(&r->s, &at, &len);
         struct wire_element e;
 
-        if (r->s.position > 0 && r->s.position + i < c->peek.from)
+        if (position != NOWHERE && position + i < c->peek.from)
             continue;
         if (c->peek.count > 0 && p->n == c->peek.count)
             return false;
@@ -175,7 +242,7 @@ static void tell(const struct search *s, struct page *p, const struct channel *c
     for (uint32_t i = 0; i < s->n; i++) {
         if (tell_run(p, &s->spots[i], c, ch->core->now_ns))
             continue;
-        answer.answer.more |= position_of(s->spots[i].run) != NOWHERE;
+        answer.answer.more |= position_of(&s->spots[i]) != NOWHERE;
         break;
     }
     page_say(p, to, c->bind, answer);
@@ -190,10 +257,6 @@ int peek_answer(struct core *core, struct core_session *s, const struct wire_con
 
     if (ch == NULL) {
         page_refuse(s, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
-        return 0;
-    }
-    if (channel_fans(ch)) {
-        page_refuse(s, c->bind, WIRE_UNSUPPORTED, ch->name, "a fanout cannot be peeked into yet");
         return 0;
     }
     search.spots = malloc(SPOTS_MAX * sizeof *search.spots);

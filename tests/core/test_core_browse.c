@@ -357,7 +357,37 @@ static void purge_of_a_fanout_is_of_every_window(void **state)
     world_pump(w);
     assert_int_equal(a->got.n, 3); /* two that it had, and the new one */
     assert_int_equal(b->got.n, 3);
-    assert_int_equal(peeks(w, "x", 0, 0, 0)->answer.code, WIRE_UNSUPPORTED);
+    world_free(w);
+}
+
+static void peek_shows_each_of_a_fanout_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_attributes fanout = { .kind = WIRE_FANOUT, .capacity = 100, .type = "" };
+    w->fans = true;
+    struct handle *out = bind_with(node_new(w, "s"), "x", WIRE_OUT, &fanout, 0);
+    struct handle *a = bind_with(node_new(w, "a"), "x", WIRE_IN, &fanout, 2);
+    struct handle *b = bind_with(node_new(w, "b"), "x", WIRE_IN, &fanout, 3);
+    world_pump(w);
+    sends(out, 5, 8);
+    world_pump(w);
+    sees(w, 0, 0, "1 delivered; 2 delivered; 3 buffered; 4 buffered; 5 buffered");
+    sees(w, 2, 2, "2 delivered; 3 buffered +");
+    receives(a, 5);
+    world_pump(w);
+    sees(w, 0, 0, "1 delivered; 2 delivered; 3 delivered; 4 buffered; 5 buffered");
+    receives(b, 2); /* now nobody has the first two any more */
+    world_pump(w);
+    const struct wire_element *e = &peeks(w, "x", 0, 1, 0)->answer.elements[0];
+    assert_int_equal(e->position, 3);
+    assert_int_equal(e->size, 8);
+    assert_memory_equal(e->bytes, "\2\0\0\0\0\0\0\0", 8); /* the world's third element */
+    receives(b, 3);
+    world_pump(w);
+    sees(w, 0, 0, "");
+    assert_int_equal(a->got.n, 5);
+    assert_int_equal(b->got.n, 5);
     world_free(w);
 }
 
@@ -898,6 +928,7 @@ int main(void)
         cmocka_unit_test(purge_of_a_closed_channel_ends_its_receivers),
         cmocka_unit_test(purge_drops_what_is_dying),
         cmocka_unit_test(purge_of_a_fanout_is_of_every_window),
+        cmocka_unit_test(peek_shows_each_of_a_fanout_once),
         cmocka_unit_test(channel_that_nobody_uses_is_removed),
         cmocka_unit_test(channel_in_use_is_not_removed_unless_by_force),
         cmocka_unit_test(what_crosses_a_removal_is_ignored),
