@@ -12,31 +12,34 @@ struct verb {
     int (*main)(int argc, char **argv, struct ctl_opts *opts);
 };
 
+/* In the order of the help. */
 static const struct verb verbs[] = {
-    { "send", send_main },   { "recv", recv_main },   { "ls", ls_main },
-    { "info", info_main },   { "peek", peek_main },   { "purge", purge_main },
-    { "audit", audit_main }, { "why", why_main },     { "dump", dump_main },
-    { "dead", dead_main },   { "bench", bench_main }, { "call", call_main },
-    { "serve", serve_main }, { "rm", rm_main },       { "tap", tap_main },
+    { "send", send_main },   { "recv", recv_main }, { "call", call_main },
+    { "serve", serve_main }, { "ls", ls_main },     { "info", info_main },
+    { "peek", peek_main },   { "tap", tap_main },   { "purge", purge_main },
+    { "rm", rm_main },       { "dead", dead_main }, { "audit", audit_main },
+    { "why", why_main },     { "dump", dump_main }, { "bench", bench_main },
 };
 
+/* No line is longer than 79 columns: argp would break it in the middle. */
 static const char doc[] =
     "Send and receive through named channels, and look at them.\n\n"
-    "  runnel send NAME [FILE...]   send lines; waits while the channel is full\n"
-    "  runnel recv NAME [-n N]      print what comes out, until it is closed\n"
-    "  runnel call NAME [TEXT]      send a request, and print the reply\n"
-    "  runnel serve NAME -- COMMAND run a command for each request; what it prints is the reply\n"
-    "  runnel ls                    list the channels of the broker\n"
-    "  runnel info NAME             one channel: what it is, who is bound to it, what it holds\n"
-    "  runnel peek NAME             show what is in a channel, and take nothing\n"
-    "  runnel tap NAME              print a copy of what is sent to a channel from now on\n"
-    "  runnel purge NAME            drop what is in a channel and with no receiver\n"
-    "  runnel rm NAME               remove a channel, with what is in it\n"
-    "  runnel audit [NAME]          check that every element is accounted for\n"
-    "  runnel dead ls               list the channels that have dead letters; also show, replay, purge\n"
-    "  runnel why NAME              who waits in a channel, for whom, and what those do\n"
-    "  runnel dump [NODE]           every goroutine of every node, and where it is\n"
-    "  runnel bench KIND            how fast channels are on this machine\n\n"
+    "  send NAME [FILE...]     send lines, or files; waits while it is full\n"
+    "  recv NAME [-n N]        print what comes out, until it is closed\n"
+    "  call NAME [TEXT]        send a request, and print the reply\n"
+    "  serve NAME -- COMMAND   run it for each request; what it prints is the reply\n"
+    "  ls                      list the channels of the broker\n"
+    "  info NAME               one channel: what it is, who is bound, what it holds\n"
+    "  peek NAME               show what is in a channel, and take nothing\n"
+    "  tap NAME                print a copy of what a channel accepts from now on\n"
+    "  purge NAME              drop what is in a channel and with no receiver\n"
+    "  rm NAME                 remove a channel, with what is in it\n"
+    "  dead ls                 which channels have dead letters\n"
+    "  dead show NAME          those of a channel; also replay and purge\n"
+    "  audit [NAME]            check that every element is accounted for\n"
+    "  why NAME                who waits in a channel, for whom, and what those do\n"
+    "  dump [NODE]             every goroutine of every node, and where it is\n"
+    "  bench KIND              how fast channels are on this machine\n\n"
     "A first try, with a broker on this machine (runnel-broker):\n\n"
     "  $ runnel recv greetings &\n"
     "  $ echo hello | runnel send greetings --close\n"
@@ -44,6 +47,18 @@ static const char doc[] =
     "`runnel VERB --help' tells more about a verb.\n\n"
     "Exit status: 0 done; 1 it could not be done, and one sentence says why; 2 wrong command line; "
     "128 + N ended by signal N.";
+
+/* "send, recv, ... dump WORD bench" */
+static const char *verb_names(char *to, size_t size, const char *word)
+{
+    const size_t n = sizeof verbs / sizeof *verbs;
+    size_t len = 0;
+
+    for (size_t i = 0; i < n && len < size; i++)
+        len += (size_t)snprintf(to + len, size - len, "%s%s%s", verbs[i].name,
+                                i + 2 < n ? ", " : "", i + 2 == n ? word : "");
+    return to;
+}
 
 struct top {
     struct ctl_opts opts;
@@ -53,6 +68,7 @@ struct top {
 static error_t parse_top(int key, char *arg, struct argp_state *state)
 {
     struct top *top = state->input;
+    char names[256];
     (void)arg;
 
     switch (key) {
@@ -64,9 +80,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         state->next = state->argc; /* the rest belongs to the verb */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(
-            state,
-            "which verb? send, recv, call, ls, info, peek, tap, purge, rm, audit, dead, why, dump or bench");
+        argp_error(state, "which verb? %s", verb_names(names, sizeof names, " or "));
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -75,7 +89,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 
 static int run_verb(struct top *top, int argc, char **argv)
 {
-    char name[64];
+    char name[64], names[256];
 
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(argv[0], verbs[i].name) == 0) {
@@ -84,11 +98,11 @@ static int run_verb(struct top *top, int argc, char **argv)
             return verbs[i].main(argc, argv, &top->opts);
         }
     }
-    fprintf(
-        stderr,
-        "%s: there is no verb '%.64s', only send, recv, call, ls, info, peek, tap, purge, rm, audit, dead, why, dump and bench\n"
-        "Try `%s --help' for more information.\n",
-        program_invocation_short_name, argv[0], program_invocation_short_name);
+    fprintf(stderr,
+            "%s: there is no verb '%.64s', only %s\n"
+            "Try `%s --help' for more information.\n",
+            program_invocation_short_name, argv[0], verb_names(names, sizeof names, " and "),
+            program_invocation_short_name);
     return CTL_USAGE;
 }
 
