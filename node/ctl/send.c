@@ -350,7 +350,8 @@ enum {
     OPT_DELAY,
     OPT_AT,
     OPT_FANOUT,
-    OPT_SLOW
+    OPT_SLOW,
+    OPT_WHOLE
 };
 
 static uint32_t small_number(const char *text, const char *what, const struct argp_state *state)
@@ -403,7 +404,7 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
     case OPT_CAPACITY_BYTES:
         s->bind.capacity_bytes = (uint64_t)ctl_number(arg, "--capacity-bytes", state);
         return 0;
-    case 'w':
+    case OPT_WHOLE:
         s->whole = true;
         return 0;
     case OPT_TYPE:
@@ -462,7 +463,7 @@ static const struct argp_option send_options[] = {
       0 },
     { "capacity-bytes", OPT_CAPACITY_BYTES, "N", 0,
       "... and N bytes (64 MiB by itself); no element may be larger", 0 },
-    { "whole", 'w', NULL, 0, "Each FILE is one element, of up to 1 GiB, as it is", 0 },
+    { "whole", OPT_WHOLE, NULL, 0, "Each FILE is one element, of up to 1 GiB, as it is", 0 },
     { "fanout", OPT_FANOUT, NULL, 0,
       "Each line goes to every receiver that is there when it is sent, not to one of them", 0 },
     { "slow", OPT_SLOW, "WHAT", 0,

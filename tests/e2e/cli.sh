@@ -109,6 +109,7 @@ says "[0-9]+\.[0-9]+"                runnel-broker --version
 for verb in "send a" "recv a" "ls" "audit"; do
   # shellcheck disable=SC2086
   gives 1 "$absent" runnel $verb --broker "$absent" --wait 0.2
+  gives 1 "$absent" runnel $verb -b "$absent" -w 0.2
 done
 begin=$SECONDS
 export RUNNEL_URL=$absent
