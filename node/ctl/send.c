@@ -1,4 +1,4 @@
-/* send.c - `runnel send NAME [FILE...]`: each line is an element.
+/* send.c - `runnel send NAME [FILE...]`: each line is an element, or each file.
  *   SPDX-License-Identifier: MIT
  *
  * Invariants: exit status 0 only when the broker has accepted every line and none is in doubt; with --autoclose only then
@@ -8,6 +8,7 @@
  * never confirmed are counted in `doubtful`, told, and never sent again. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@
 #include "node/ctl/when.h"
 #include "proto/limits.h"
 
-#define CHUNK ((size_t)128 << 10) /* bytes read at once */
+#define CHUNK      ((size_t)128 << 10) /* bytes read at once */
+#define PLACE_SIZE 512
 
 struct line {
     const char *data;
@@ -71,6 +73,23 @@ static int line_decode(const void *ctx, const uint8_t *bytes, size_t len, void *
     return -EBADF; /* bound OUT only */
 }
 
+/* ---- what is sent, in words ---- */
+static const char *things(const struct sender *s)
+{
+    return s->whole ? "files" : "lines";
+}
+
+/* "line 3 of FILE", or "FILE" if that is one element. */
+static const char *place(const struct sender *s, const char *file, uint64_t number,
+                         char to[PLACE_SIZE])
+{
+    if (s->whole)
+        snprintf(to, PLACE_SIZE, "%s", file);
+    else
+        snprintf(to, PLACE_SIZE, "line %" PRIu64 " of %s", number, file);
+    return to;
+}
+
 static int sender_bind(struct sender *s)
 {
     const rn_codec codec = {
@@ -91,12 +110,12 @@ static int sender_rebind(struct sender *s, int why)
     s->doubtful += unsent;
     if (why == RN_EHOMELOST)
         ctl_say("the broker has lost channel \"%s\" and what it held; %" PRIu64 " of the %" PRIu64
-                " lines sent were not even confirmed; going on with a new one",
-                s->name, unsent, s->sent);
+                " %s sent were not even confirmed; going on with a new one",
+                s->name, unsent, s->sent, things(s));
     else
         ctl_say("the session with the broker ended; %" PRIu64 " of the %" PRIu64
-                " lines sent are in doubt: nobody can tell whether they were accepted; going on",
-                unsent, s->sent);
+                " %s sent are in doubt: nobody can tell whether they were accepted; going on",
+                unsent, s->sent, things(s));
     s->hole |= why == RN_EHOMELOST;
     rn_chan_unref(s->chan);
     s->chan = NULL;
@@ -117,6 +136,7 @@ static int send_one(struct sender *s, const struct line *line)
 
 static int send_line(struct sender *s, const struct line *line, const char *file, uint64_t number)
 {
+    char at[PLACE_SIZE];
     int rc;
 
     while ((rc = send_one(s, line)) < 0 && ctl_session_over(rc))
@@ -132,17 +152,21 @@ static int send_line(struct sender *s, const struct line *line, const char *file
         return CTL_FAILED;
     }
     if (rc == -EMSGSIZE)
-        return ctl_say("line %" PRIu64 " of %s has %zu bytes, more than channel \"%s\" takes; "
-                       "it and what follows were not sent",
-                       number, file, line->len, s->name);
+        return ctl_say("%s has %zu bytes, more than channel \"%s\" takes; it and what follows were "
+                       "not sent",
+                       place(s, file, number, at), line->len, s->name);
     if (rc == -EINVAL && is_timed(s))
         return ctl_say("channel \"%s\" is a rendezvous, which holds nothing: its elements have "
                        "neither --ttl nor --delay nor --at",
                        s->name);
+    if (rc == -ENOTSUP && is_timed(s))
+        return ctl_say(
+            "channel \"%s\" is a fanout: its elements have neither --ttl nor --delay nor "
+            "--at yet",
+            s->name);
     if (rc == RN_ECLOSED)
-        return ctl_say("channel \"%s\" is closed; line %" PRIu64
-                       " of %s and what follows were not sent",
-                       s->name, number, file);
+        return ctl_say("channel \"%s\" is closed; %s and what follows were not sent", s->name,
+                       place(s, file, number, at));
     return ctl_say_failed("send to", s->name, rc);
 }
 
@@ -157,10 +181,10 @@ static int buffer_room(struct sender *s)
         s->end -= s->at;
         s->at = 0;
     }
-    if (s->size - s->end >= CHUNK)
-        return 0;
     if (s->end > (size_t)WIRE_ELEMENT_MAX)
         return -EMSGSIZE;
+    if (s->size - s->end >= CHUNK)
+        return 0;
     size = s->size ? s->size * 2 : 2 * CHUNK;
     grown = realloc(s->buf, size);
     if (!grown)
@@ -170,7 +194,8 @@ static int buffer_room(struct sender *s)
     return 0;
 }
 
-/* Sends the whole lines in the buffer; at the end of the file also what has no newline. */
+/* Sends the whole lines in the buffer; at the end of the file also what has no newline.  A file that is an element is one when it
+ * is empty, too. */
 static int send_buffered(struct sender *s, const char *file, uint64_t *number, bool last)
 {
     const char *newline;
@@ -193,11 +218,15 @@ static int send_buffered(struct sender *s, const char *file, uint64_t *number, b
         if (status != CTL_OK)
             return status;
     }
-    return CTL_OK;
+    if (!s->whole || !last || *number > 0)
+        return CTL_OK;
+    line = (struct line){ .data = s->buf, .len = 0 };
+    return send_line(s, &line, file, ++*number);
 }
 
 static int send_stream(struct sender *s, struct stream *in, const char *file)
 {
+    char at[PLACE_SIZE];
     uint64_t number = 0;
     ssize_t n;
     int status;
@@ -206,10 +235,8 @@ static int send_stream(struct sender *s, struct stream *in, const char *file)
     for (;;) {
         int rc = buffer_room(s);
         if (rc == -EMSGSIZE)
-            return ctl_say("line %" PRIu64
-                           " of %s is longer than %u bytes; it and what follows were "
-                           "not sent",
-                           number + 1, file, WIRE_ELEMENT_MAX);
+            return ctl_say("%s is longer than %u bytes; it and what follows were not sent",
+                           place(s, file, number + 1, at), WIRE_ELEMENT_MAX);
         if (rc < 0)
             return ctl_say("%s: %s", file, rn_strerror(rc));
         n = stream_read(in, s->buf + s->end, CHUNK, RN_FOREVER);
@@ -309,10 +336,11 @@ static int sender_work(struct sender *s)
     rn_chan_unref(s->chan);
     rn_shield(0);
     if (ctl_signal(s->run))
-        ctl_say("interrupted: %" PRIu64 " lines were accepted by \"%s\", %" PRIu64 " are in doubt",
-                s->sent - s->doubtful, s->name, s->doubtful);
+        ctl_say("interrupted: %" PRIu64 " %s were accepted by \"%s\", %" PRIu64 " are in doubt",
+                s->sent - s->doubtful, things(s), s->name, s->doubtful);
     else if (s->doubtful)
-        status = ctl_say("%" PRIu64 " of %" PRIu64 " lines are in doubt", s->doubtful, s->sent);
+        status = ctl_say("%" PRIu64 " of %" PRIu64 " %s are in doubt", s->doubtful, s->sent,
+                         things(s));
     return s->hole && status == CTL_OK ? CTL_FAILED : status;
 }
 
@@ -463,7 +491,9 @@ static const struct argp_option send_options[] = {
       0 },
     { "capacity-bytes", OPT_CAPACITY_BYTES, "N", 0,
       "... and N bytes (64 MiB by itself); no element may be larger", 0 },
-    { "whole", OPT_WHOLE, NULL, 0, "Each FILE is one element, of up to 1 GiB, as it is", 0 },
+    { "whole", OPT_WHOLE, NULL, 0,
+      "Each FILE (or all of standard input) is one element as it is, of up to 1 GiB; more than 64 MiB need --capacity-bytes",
+      0 },
     { "fanout", OPT_FANOUT, NULL, 0,
       "Each line goes to every receiver that is there when it is sent, not to one of them", 0 },
     { "slow", OPT_SLOW, "WHAT", 0,

@@ -143,6 +143,7 @@ gives 1 "nonsense"                   runnel-broker --listen nonsense
 gives 1 "listen on \"\": .* not a URL" runnel-broker --listen ""
 
 gives 1 "/etc: Is a directory"       runnel send a /etc
+gives 1 "/etc: Is a directory"       runnel send a --whole /etc
 gives 1 "no channel \"nobody\""      runnel audit nobody
 gives 1 "no channel \"nobody\""      runnel info nobody
 gives 1 "missing.so: No such file"   runnel-node --name n --module missing.so
@@ -231,6 +232,13 @@ eventually "the node is bound" channel_is lines RECEIVERS 1
 runnel audit lines | grep -q "receiver odd?balanced: " || fail "prints a node's name as it is"
 kill -TERM "$odd"
 ends_with 143 "$odd" "a module that got SIGTERM"
+
+# A file that is an element is one as it is, also when it is empty, and is told of by its name.
+: >empty
+runnel send whole --whole empty three --close
+runnel recv whole --raw -n 1 | cmp - empty || fail "an empty file is not an empty element"
+runnel recv whole --raw | cmp - three || fail "a file is not an element as it is"
+gives 1 "^runnel: long has 2000 bytes, more than" runnel send little --whole --capacity-bytes 1000 long
 
 # Standard output that takes nothing.
 seq 10 | runnel send full --close
