@@ -53,7 +53,9 @@ static int statement_check(rn_node *node, const struct statement *st, const rn_c
         return refuse(node, -EINVAL, "channel %s: only rn_codec_msg can be acknowledged by hand%s",
                       st->name, "");
     if (st->opts.capacity < RN_RENDEZVOUS || st->opts.capacity > WIRE_CAPACITY_MAX)
-        return refuse(node, -EINVAL, "channel %s: the capacity is out of range%s", st->name, "");
+        return refuse(node, -EINVAL,
+                      "channel %s: the capacity is out of range, at most 2147483648%s", st->name,
+                      "");
     if (st->opts.ttl_ns < 0)
         return refuse(node, -EINVAL, "channel %s: the time to live is negative%s", st->name, "");
     return 0;

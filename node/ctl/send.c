@@ -427,7 +427,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
         s->bind.slow = slow_named(arg, state);
         return 0;
     case OPT_CAPACITY:
-        s->bind.capacity = ctl_number(arg, "--capacity", state);
+        s->bind.capacity = strcmp(arg, "0") == 0 ? RN_RENDEZVOUS
+                                                 : ctl_number(arg, "--capacity", state);
         return 0;
     case OPT_CAPACITY_BYTES:
         s->bind.capacity_bytes = (uint64_t)ctl_number(arg, "--capacity-bytes", state);
@@ -471,6 +472,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
             argp_error(state, "--delay or --at, not both");
         if (s->bind.slow && s->bind.kind != RN_FANOUT)
             argp_error(state, "--slow needs --fanout");
+        if (s->bind.kind == RN_FANOUT && s->bind.capacity == RN_RENDEZVOUS)
+            argp_error(state, "--fanout needs a --capacity of at least 1");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -487,7 +490,8 @@ static const struct argp_option send_options[] = {
     { "senders-min", OPT_SENDERS_MIN, "N", 0,
       "With --autoclose: not before N of them have gone in order; those that died do not count",
       0 },
-    { "capacity", OPT_CAPACITY, "N", 0, "The channel holds N elements between send and receive",
+    { "capacity", OPT_CAPACITY, "N", 0,
+      "The channel holds N elements between send and receive (16384 by itself); 0: none, a rendezvous",
       0 },
     { "capacity-bytes", OPT_CAPACITY_BYTES, "N", 0,
       "... and N bytes (64 MiB by itself); no element may be larger", 0 },

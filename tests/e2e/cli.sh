@@ -47,6 +47,7 @@ gives 2 "positive whole number"      runnel recv a -n 0
 gives 2 "positive whole number"      runnel recv a -n ten
 gives 2 "positive whole number"      runnel recv a -n 10x
 gives 2 "positive whole number"      runnel send a --capacity -3
+gives 2 "at least 1"                 runnel send a --capacity 0 --fanout
 gives 2 "--wait takes seconds"       runnel send a --wait soon
 gives 2 "needs --autoclose"          runnel send a --senders-min 2
 gives 2 "positive whole number"      runnel send a --autoclose --senders-min 0
@@ -239,6 +240,14 @@ runnel send whole --whole empty three --close
 runnel recv whole --raw -n 1 | cmp - empty || fail "an empty file is not an empty element"
 runnel recv whole --raw | cmp - three || fail "a file is not an element as it is"
 gives 1 "^runnel: long has 2000 bytes, more than" runnel send little --whole --capacity-bytes 1000 long
+
+# A capacity of 0 is a rendezvous; one that is too large is told with what is not.
+start meet runnel recv meet >met
+meet=$pid
+runnel send meet --capacity 0 three --close
+ends_with 0 "$meet" "the receiver of a rendezvous"
+cmp met three || fail "not all lines have met a receive"
+gives 1 "at most 2147483648"         runnel send vast --capacity 99999999999 three
 
 # Standard output that takes nothing.
 seq 10 | runnel send full --close
