@@ -205,15 +205,7 @@ static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_o
     return rn_send_with_v(bound, elem, opts, sizeof *opts, deadline);
 }
 
-/* ---- trace contexts -----------------------------------------------------
- * Which story something belongs to, in the words of W3C Trace Context: "00-<32 hex digits>-<16 hex digits>-<2 hex digits>", in
- * small letters, neither of the long ones all zero.  A goroutine (a plain thread, too) has one of its own, or none: set by hand, or
- * that which its starter had at that moment.  When it receives an element from a bound channel that came with one, that counts
- * instead, until it receives one that came without.  All that it sends on bound channels carries the one that counts, as it is. */
-int rn_trace_set(const char *traceparent);           /* its own from now on, and the one that counts; NULL or "": none.  0, -EINVAL, -ENOMEM */
-int rn_trace_get(char traceparent[RN_TRACE_MAX]);    /* the one that counts: 0; "" and -ENOENT: none */
-
-/* Undoes it, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
+/* Undoes a bind, both directions: waits until what was sent is accepted (sends queue meanwhile), gives back what
  * nobody took; from then on local's operations give -ESHUTDOWN.  0; -EBADF: not bound; RN_ETIMEDOUT,
  * RN_ECANCELED: still bound, repeat it; when the session is over (or the node was closed meanwhile), its error
  * (-ESHUTDOWN) if sends of this handle are in doubt, else 0, and unbound either way. */
@@ -227,6 +219,14 @@ uint64_t rn_chan_unsent(const rn_chan *bound);       /* sends that gave 0 and we
                                        the session is over, ever; 0 if it is not bound.  Never blocks */
 uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements dropped for being slow here, by this
                                        process or on the way to it: so far, or ever.  Never blocks */
+
+/* ---- trace contexts -----------------------------------------------------
+ * Which story something belongs to, in the words of W3C Trace Context: "00-<32 hex digits>-<16 hex digits>-<2 hex digits>", in
+ * small letters, neither of the long ones all zero.  A goroutine (a plain thread, too) has one of its own, or none: set by hand, or
+ * that which its starter had at that moment.  When it receives an element from a bound channel that came with one, that counts
+ * instead, until it receives one that came without.  All that it sends on bound channels carries the one that counts, as it is. */
+int rn_trace_set(const char *traceparent);           /* its own from now on, and the one that counts; NULL or "": none.  0, -EINVAL, -ENOMEM */
+int rn_trace_get(char traceparent[RN_TRACE_MAX]);    /* the one that counts: 0; "" and -ENOENT: none */
 
 /* ---- deliveries acknowledged by hand ------------------------------------
  * Bound IN with manual_ack and rn_codec_msg, a receive gives an element that holds its slot until the program has said what
@@ -292,11 +292,11 @@ int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_co
  * Sends the bytes to the channel of that name, as any send, and waits for the one reply.  0, and *reply is yours.  All goroutines
  * may call at once; none gets the reply of another, nor one that comes when its own call has given up.
  *
- * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent, and be served, all the same.  When nobody serves the
- * name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a rendezvous or a fanout).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its
- * reply channel with it; RN_EUNKNOWN: whether it was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the
- * reply channel: in all three perhaps it was served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and
- * of a send: RN_ECLOSED, -EMSGSIZE.
+ * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent, and be served, all the same.  When nobody serves
+ * the name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a rendezvous or a
+ * fanout).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its reply channel with it; RN_EUNKNOWN: whether it
+ * was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the reply channel: in all three perhaps it was
+ * served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and of a send: RN_ECLOSED, -EMSGSIZE.
  *
  * The node binds the name OUT (without stating anything: who serves it should bind first if it is to have other attributes
  * than the defaults) and keeps it bound until it was not used for 10 s or more; so with the one reply channel that it has for all calls. */
