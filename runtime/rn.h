@@ -319,13 +319,14 @@ int rn_sim_seeds(uint64_t first, uint64_t n, int (*fn)(void *arg), void *arg);
 #define rn_close(ch)       rn_chan_close((ch).chan)
 #define rn_spawn(fn, ...)  rn_go_copy((fn), &(__VA_ARGS__), sizeof(__VA_ARGS__))
 #else
-template <class T> union rn_typed { rn_chan *chan; T *elem; };
+/* (Type is not deduced from the second argument, so that it is converted as in C: an int for an int64_t, NULL for a T *.) */
+template <class T> union rn_typed { typedef T type; rn_chan *chan; T *elem; };
 #define rn_chan_of(T)      rn_typed<T>
 template <class T> rn_chan *rn_make(rn_typed<T> *c, size_t cap) { return c->chan = rn_chan_new(sizeof(T), cap, nullptr); }
-template <class T> int rn_send(rn_typed<T> c, T v) { return rn_chan_send(c.chan, &v, RN_FOREVER); }
-template <class T> int rn_recv(rn_typed<T> c, T *out) { return rn_chan_recv(c.chan, out, RN_FOREVER); }
-template <class T> rn_case rn_on_recv(rn_typed<T> c, T *out) { return rn_case{ c.chan, out, RN_RECV, 0 }; }
-template <class T> rn_case rn_on_send(rn_typed<T> c, const T *in) { return rn_case{ c.chan, (void *)in, RN_SEND, 0 }; }
+template <class T> int rn_send(rn_typed<T> c, typename rn_typed<T>::type v) { return rn_chan_send(c.chan, &v, RN_FOREVER); }
+template <class T> int rn_recv(rn_typed<T> c, typename rn_typed<T>::type *out) { return rn_chan_recv(c.chan, out, RN_FOREVER); }
+template <class T> rn_case rn_on_recv(rn_typed<T> c, typename rn_typed<T>::type *out) { return rn_case{ c.chan, out, RN_RECV, 0 }; }
+template <class T> rn_case rn_on_send(rn_typed<T> c, const typename rn_typed<T>::type *in) { return rn_case{ c.chan, (void *)in, RN_SEND, 0 }; }
 template <class T> void rn_close(rn_typed<T> c) { rn_chan_close(c.chan); }
 template <class T> int rn_spawn(rn_fn *fn, const T &arg) { return rn_go_copy(fn, &arg, sizeof(T)); }
 #endif
