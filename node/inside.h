@@ -1,7 +1,8 @@
 /* inside.h - struct rn_node, for the files that make up the link goroutine.   SPDX-License-Identifier: MIT
  *
  * life.c (open, close), loop.c (the link goroutine), request.c (what it is asked), connection.c (sessions), traffic.c (what
- * goes out), incoming.c (what comes in), node.c and error.c (what operators share with it), bind.c, query.c and call.c (who asks). */
+ * goes out) with turns.c (elements), incoming.c (what comes in), node.c and error.c (what operators share with it), bind.c,
+ * query.c and call.c (who asks). */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
@@ -187,6 +188,14 @@ int traffic_taken(struct rn_node *n, struct side *side);
 /* The handle leaves the node's tables when no side of it is bound any more. */
 void traffic_delist(struct rn_node *n, struct handle *h, int rc);
 void traffic_reply(struct side *side, int rc);
+
+/* ---- turns.c ---- */
+/* The handle has data. */
+void turns_add(struct rn_node *n, struct handle *h);
+/* It has none, or leaves the node. */
+void turns_remove(struct rn_node *n, struct handle *h);
+/* Sends data as far as the window allows.  0, or < 0: the connection is of no more use. */
+int turns_send(struct rn_node *n);
 
 /* ---- incoming.c ---- */
 /* A frame of the session, already taken note of by it.  0, or < 0: the broker broke the protocol or there is no memory;

@@ -1,8 +1,8 @@
 /* traffic.c - what the link goroutine tells the home.   SPDX-License-Identifier: MIT
  *
- * Invariants: a handle with data is in `turns`, or marked; a side is in the table from Bind until Refused, Unbound,
- * Failed or the session's end.  A control that found no memory is told again later, because what it says is read from
- * the handle's state, which only a control that was queued changes. */
+ * Invariant: a side is in the table from Bind until Refused, Unbound, Failed or the session's end.  A control that found no
+ * memory is told again later, because what it says is read from the handle's state, which only a control that was queued
+ * changes. */
 #include "node/inside.h"
 
 #include "node/op.h"
@@ -325,44 +325,6 @@ static int side_collect(struct rn_node *n, struct side *side)
     return rc;
 }
 
-static void turns_add(struct rn_node *n, struct handle *h)
-{
-    if (h->in_turn)
-        return;
-    h->in_turn = true;
-    TAILQ_INSERT_TAIL(&n->turns, h, turn);
-}
-
-static void turns_remove(struct rn_node *n, struct handle *h)
-{
-    if (!h->in_turn)
-        return;
-    h->in_turn = false;
-    if (h->parked)
-        TAILQ_REMOVE(&n->parked, h, turn);
-    else
-        TAILQ_REMOVE(&n->turns, h, turn);
-    h->parked = false;
-}
-
-/* Its next piece waits until what is under way has arrived; others go on. */
-static void turns_park(struct rn_node *n, struct handle *h)
-{
-    TAILQ_REMOVE(&n->turns, h, turn);
-    TAILQ_INSERT_TAIL(&n->parked, h, turn);
-    h->parked = true;
-}
-
-static void turns_unpark(struct rn_node *n)
-{
-    struct handle *h;
-    while ((h = TAILQ_FIRST(&n->parked)) != NULL) {
-        TAILQ_REMOVE(&n->parked, h, turn);
-        TAILQ_INSERT_TAIL(&n->turns, h, turn);
-        h->parked = false;
-    }
-}
-
 static void meets_place(struct rn_node *n, struct handle *h)
 {
     bool busy = h->listed && pairing_busy(h);
@@ -548,7 +510,7 @@ void traffic_query(struct rn_node *n, struct query *q)
     tell(n, &q->question);
 }
 
-/* ---- what goes out: data ---- */
+/* ---- what goes out: all of it ---- */
 
 int traffic_pump(struct rn_node *n)
 {
@@ -560,164 +522,6 @@ int traffic_pump(struct rn_node *n)
             return rc;
     }
     n->starved |= starved < 0;
-    return 0;
-}
-
-/* A section of the handle has left: if there are more, their turn is after the others'.  Channel locked. */
-static void turns_pass(struct rn_node *n, struct handle *h)
-{
-    const struct side *side = &h->side[RN_OUT];
-    bool more = h->out.head != NULL || h->pairing.unsaid != NULL;
-    if (!more && (side->close_due || side->unbind_due))
-        node_mark(n, h); /* that was the last thing before its end */
-    turns_remove(n, h);
-    if (more)
-        turns_add(n, h);
-}
-
-/* Copies the next piece of the handle's oldest element into the writer, if it is one that leaves in pieces: under the lock,
- * for its send may think better of it.  A frame has one piece.  1: it has, or is to wait; 0: there is no memory; -1: it is none.
- * Channel locked. */
-static int writer_take_piece(struct rn_node *n, struct handle *h)
-{
-    const struct side *side = &h->side[RN_OUT];
-    bool meets = handle_meets(h);
-    struct wire_section s;
-    if (!(meets ? pairing_next_piece(h, &s) : outbox_next_piece(&h->out, &s)))
-        return -1;
-    if (n->writer_piece || !session_window_ample(n->session)) {
-        turns_park(n, h);
-        return 1;
-    }
-    s.bind = side->id;
-    s.incarnation = side->incarnation;
-    s.epoch = side->epoch;
-    if (frame_writer_section(&n->writer, &s) < 0) {
-        n->starved = true;
-        return 0;
-    }
-    if (meets)
-        pairing_piece_left(h, &s);
-    else
-        outbox_piece_left(&h->out, &s);
-    n->writer_piece = true;
-    turns_pass(n, h);
-    return 1;
-}
-
-/* Moves the handle's oldest offer into the writer: as writer_take(). */
-static bool writer_take_offer(struct rn_node *n, struct handle *h)
-{
-    struct side *side = &h->side[RN_OUT];
-    struct wire_section s;
-    struct chunk *chunk;
-    rn__chan_lock(h->chan);
-    size_t size = pairing_next_size(h), used = frame_writer_size(&n->writer);
-    bool full = used > 0 && size > 0 && used + size > WIRE_FRAME_TARGET;
-    int piece = full ? -1 : writer_take_piece(n, h);
-    if (piece >= 0) {
-        handle_check_slowly(h);
-        rn__chan_unlock(h->chan);
-        return piece > 0;
-    }
-    struct parcel *p = full ? NULL : pairing_leave(h, &s, &chunk);
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    if (p == NULL) {
-        if (!full)
-            turns_remove(n, h);
-        return !full;
-    }
-    s.bind = side->id;
-    s.incarnation = side->incarnation;
-    s.epoch = side->epoch;
-    int rc = frame_writer_section(&n->writer, &s);
-    rn__chan_lock(h->chan);
-    if (rc < 0)
-        pairing_unleave(h, p, chunk);
-    else
-        outbox_give(&h->out, chunk);
-    turns_pass(n, h);
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    n->starved |= rc < 0;
-    return rc == 0;
-}
-
-/* Moves the handle's oldest chunk into the writer.  false: it would make the frame too large, or there is no memory. */
-static bool writer_take(struct rn_node *n, struct handle *h)
-{
-    struct side *side = &h->side[RN_OUT];
-    rn__chan_lock(h->chan);
-    size_t size = outbox_next_size(&h->out);
-    size_t used = frame_writer_size(&n->writer);
-    if (size == 0) {
-        handle_check_slowly(h);
-        rn__chan_unlock(h->chan);
-        turns_remove(n, h);
-        return true;
-    }
-    if (used > 0 && used + size > WIRE_FRAME_TARGET) {
-        rn_reached("traffic: a section waits for the next frame");
-        handle_check_slowly(h);
-        rn__chan_unlock(h->chan);
-        return false;
-    }
-    int piece = writer_take_piece(n, h);
-    if (piece >= 0) {
-        handle_check_slowly(h);
-        rn__chan_unlock(h->chan);
-        return piece > 0;
-    }
-    struct chunk *chunk = outbox_take(&h->out);
-    struct wire_section s = {
-        .bind = side->id,
-        .count = chunk->count,
-        .number = chunk->first,
-        .incarnation = side->incarnation,
-        .epoch = side->epoch,
-        .bytes = chunk->bytes,
-        .size = (uint32_t)chunk->len,
-        .body = chunk->data,
-    };
-    manner_put(&s, &chunk->manner);
-    /* Copied without the lock: senders go on into the next chunk meanwhile. */
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    int rc = frame_writer_section(&n->writer, &s);
-    rn__chan_lock(h->chan);
-    if (rc < 0)
-        outbox_untake(&h->out, chunk);
-    else
-        outbox_give(&h->out, chunk);
-    turns_pass(n, h);
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    n->starved |= rc < 0;
-    return rc == 0;
-}
-
-static int traffic_data(struct rn_node *n)
-{
-    while (session_window_open(n->session)) {
-        struct handle *h;
-        if (frame_writer_size(&n->writer) == 0)
-            n->writer_piece = false;
-        if (session_window_ample(n->session))
-            turns_unpark(n);
-        while ((h = TAILQ_FIRST(&n->turns)) != NULL &&
-               (handle_meets(h) ? writer_take_offer(n, h) : writer_take(n, h)))
-            ;
-        if (frame_writer_size(&n->writer) == 0)
-            return 0;
-        if (session_data(n->session, &n->writer) < 0) {
-            n->starved = true;
-            return 0;
-        }
-        int rc = traffic_pump(n);
-        if (rc < 0)
-            return rc;
-    }
     return 0;
 }
 
@@ -738,7 +542,7 @@ int traffic_output(struct rn_node *n)
         handle_collect(n, h);
         handle_unref(h);
     }
-    int rc = traffic_data(n);
+    int rc = turns_send(n);
     return rc < 0 ? rc : traffic_pump(n);
 }
 
