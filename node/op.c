@@ -123,8 +123,8 @@ int send_ready(struct handle *h, const struct rn__op *op)
         return side->closed;
     if (h->capacity_bytes > 0 && len > h->capacity_bytes)
         return -EMSGSIZE; /* before it could wait: the home must never be asked for it */
-    if (op_parcel(op)->manner.flags & WIRE_TIMED && (handle_meets(h) || h->fans))
-        return h->fans ? -ENOTSUP : -EINVAL; /* a rendezvous holds nothing */
+    if (op_parcel(op)->manner.flags & WIRE_TIMED && handle_meets(h))
+        return -EINVAL; /* it holds nothing */
     int rc = node_fence(h->node);
     if (rc != 0)
         return rc;

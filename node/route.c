@@ -196,14 +196,14 @@ static rn_chan *get(rn_node *node, const char *name, rn_time deadline, int *rc)
     return c;
 }
 
-/* A rendezvous holds nothing, so nothing expires there; nor, today, in a fanout. */
+/* A rendezvous holds nothing, so nothing expires there. */
 static bool expires(rn_chan *c)
 {
     struct handle *h = handle_of(c);
     if (h == NULL)
         return false;
     rn__chan_lock(c);
-    bool yes = !handle_meets(h) && !h->fans;
+    bool yes = !handle_meets(h);
     rn__chan_unlock(c);
     handle_unref(h);
     return yes;

@@ -25,22 +25,32 @@ int slow_tell(struct rn_node *n, struct side *side)
     return rc;
 }
 
-/* Drops the oldest n.  Without memory to tell the home of those before them they stay for now. */
-static void drop(struct handle *h, uint64_t n)
+/* Drops n of the first part.  false: there was no memory to tell the home of those before them, so they stay for now. */
+static bool drop_part(struct handle *h, uint64_t n)
 {
     struct slow *slow = &h->slow;
     uint64_t first = store_first(&h->in);
-    if (n == 0)
-        return;
     if (slow->due.count > 0 && slow->due.first + slow->due.count != first &&
         slow_tell(h->node, &h->side[RN_IN]) < 0)
-        return;
+        return false;
     if (slow->due.count == 0)
         slow->due.first = first;
     store_drop(&h->in, n);
     slow->due.count += n;
     slow->here += n;
     node_mark(h->node, h);
+    return true;
+}
+
+/* Drops the oldest n, or fewer without memory.  Between two parts something may have expired, which is told as that. */
+static void drop(struct handle *h, uint64_t n)
+{
+    while (n > 0) {
+        uint64_t part = store_first_left(&h->in), k = part < n ? part : n;
+        if (!drop_part(h, k))
+            return;
+        n -= k;
+    }
 }
 
 /* Operations that the end of the lease has ended already were told so: then that is what the handle fails with. */

@@ -170,6 +170,11 @@ uint64_t store_first(const struct store *s)
     return s->len > 0 ? store_at((struct store *)s, 0)->next : 0;
 }
 
+uint64_t store_first_left(const struct store *s)
+{
+    return s->len > 0 ? store_at((struct store *)s, 0)->left : 0;
+}
+
 void store_drop(struct store *s, uint64_t n)
 {
     struct store_item item;

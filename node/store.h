@@ -68,8 +68,10 @@ void store_told(struct store *s, uint32_t n);
 /* Takes the oldest element out.  false: there is none. */
 bool store_pop(struct store *s, struct store_item *item);
 
-/* The delivery number of the oldest element, 0: there is none.  Drops the oldest n. */
+/* The delivery number of the oldest element, and how many follow it without a gap, it among them; 0: there is none.  Drops the
+ * oldest n. */
 uint64_t store_first(const struct store *s);
+uint64_t store_first_left(const struct store *s);
 void store_drop(struct store *s, uint64_t n);
 
 /* Takes out up to n of the newest elements, as far as their numbers have no gap.  Returns how many, and the delivery number of the first of them

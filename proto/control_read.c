@@ -97,6 +97,7 @@ static int binding_info_read(struct wire_binding_info *to, const Runnel__Binding
         .delayed = pb->delayed,
         .lost = pb->lost,
         .dead = pb->dead,
+        .expired = pb->expired,
     };
     counts_read(&to->counts, pb->counts);
     if (!direction_valid((int)pb->direction))

@@ -88,6 +88,7 @@ static int binding_info_write(Runnel__BindingInfo *pb, const struct wire_binding
     pb->delayed = from->delayed;
     pb->lost = from->lost;
     pb->dead = from->dead;
+    pb->expired = from->expired;
     pb->counts = arena_alloc(a, sizeof *pb->counts);
     if (pb->counts == NULL)
         return -ENOMEM;

@@ -141,7 +141,7 @@ struct wire_binding_info {
     struct wire_counts counts;
     uint64_t lent, delivered, taken;
     uint32_t waiting;
-    uint64_t buffered, delayed, lost, dead; /* IN, of a fanout */
+    uint64_t buffered, delayed, lost, dead, expired; /* IN, of a fanout */
 };
 
 struct wire_tap_info {

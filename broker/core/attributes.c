@@ -44,8 +44,6 @@ const char *attributes_fault(const struct wire_attributes *a)
 
 const char *attributes_unsupported(const struct wire_attributes *a)
 {
-    if (a->kind == WIRE_FANOUT && a->ttl_ms > 0)
-        return "this broker's fanouts have no ttl_ms yet";
     if (a->keep == WIRE_DISK)
         return "this broker keeps no channels on disk yet";
     if (a->keep == WIRE_QUORUM)
@@ -130,11 +128,6 @@ bool attributes_differ(const struct wire_attributes *fixed, const struct wire_at
                   (int64_t)stated->capacity_bytes);
     differ_number(&t, "max_deliveries", fixed->max_deliveries, stated->max_deliveries);
     differ_ttl(&t, fixed, stated);
-    if (fixed->kind == WIRE_FANOUT && fixed->ttl_ms == 0 && stated->ttl_ms > 0)
-        say(&t, "%skind is fanout, which has no ttl_ms yet", comma(&t));
-    if (fixed->kind == WIRE_KIND_ANY && fixed->ttl_ms > 0 && stated->kind == WIRE_FANOUT)
-        say(&t, "%sttl_ms is %" PRId64 ", which a fanout does not have yet", comma(&t),
-            fixed->ttl_ms);
     if (fixed->type[0] != '\0' && stated->type[0] != '\0' && strcmp(fixed->type, stated->type) != 0)
         say(&t, "%stype is '%s', not '%s'", comma(&t), fixed->type, stated->type);
     return t.len > 0;

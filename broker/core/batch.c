@@ -35,6 +35,14 @@ static size_t length_of(const struct batch *b, uint32_t i)
     return len;
 }
 
+static void falls(struct due *due)
+{
+    struct batch *b = due_entry(due, struct batch, due);
+
+    b->late = true;
+    fan_expires(b);
+}
+
 struct batch *batch_new(struct fan *fan, struct run *r, uint32_t holders)
 {
     struct batch *b = malloc(sizeof *b + r->s.count * sizeof *b->of);
@@ -55,6 +63,7 @@ struct batch *batch_new(struct fan *fan, struct run *r, uint32_t holders)
         b->of[i].waiters = holders;
         (void)section_element(&r->s, &at, &len);
     }
+    due_init(&b->due, falls);
     hook_init(&b->hook);
     hook_put(&fan->log, &b->hook);
     fan->held += b->count;
@@ -63,10 +72,20 @@ struct batch *batch_new(struct fan *fan, struct run *r, uint32_t holders)
     return b;
 }
 
+void batch_expires(struct batch *b, struct due_heap *dues)
+{
+    const struct expiry *e = b->run->expiry;
+
+    if (e != NULL && e->at_ns != INT64_MAX)
+        due_put(dues, &b->due, e->at_ns);
+}
+
 struct batch *batch_next(const struct batch *b)
 {
     struct hook *next = b->hook.next;
 
+    while (next != &b->fan->log && list_entry(next, struct batch, hook)->late)
+        next = next->next;
     return next == &b->fan->log ? NULL : list_entry(next, struct batch, hook);
 }
 
@@ -102,6 +121,10 @@ struct run *batch_run(struct batch *b, uint32_t i, uint32_t n)
         return NULL;
     *r = (struct run){ .s = b->run->s, .batch = b };
     hook_init(&r->hook);
+    if (b->run->expiry != NULL && !expiry_share(r, b->run)) {
+        free(r);
+        return NULL;
+    }
     r->s.position = b->position + i;
     r->s.count = n;
     r->s.bytes = batch_bytes(b, i, n);
@@ -154,6 +177,7 @@ static void compact(struct batch *b)
 
 static void batch_free(struct batch *b)
 {
+    due_take(&b->due);
     hook_take(&b->hook);
     run_free(b->run);
     free(b);
@@ -185,7 +209,7 @@ void batch_let_go(struct batch *b, uint32_t i, uint32_t n)
 uint64_t batch_memory(const struct batch *b)
 {
     return sizeof *b + b->count * sizeof *b->of + sizeof *b->run + sizeof *b->run->frame +
-           b->run->frame->len;
+           b->run->frame->len + (b->run->expiry != NULL ? sizeof *b->run->expiry : 0);
 }
 
 void batch_check(const struct batch *b)

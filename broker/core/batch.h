@@ -5,6 +5,9 @@
  * is dying).  Such a run has no bytes of its own.  Freeing it, or a part of it, lets the elements go; what nobody holds is
  * gone, and gives its slot back.
  *
+ * A batch expires as a whole, for its run does: for windows that were not handed it.  What was has the same time, but it lies
+ * where that is seen to (expiry.h).
+ *
  * In a channel that blocks an element keeps its slot for as long as anybody holds it; in one that drops or cuts, for as
  * long as there is a window that was not handed it: so many `waiters` it has. */
 #ifndef BROKER_CORE_BATCH_H
@@ -23,6 +26,8 @@ struct batch_element {
 
 struct batch {
     struct hook hook; /* in fan->log, by position */
+    struct due due;   /* if its run expires: pending until then */
+    bool late;        /* it has: no window comes to it any more */
     struct fan *fan;
     struct run *run;   /* its bytes: of all elements that somebody holds, in order */
     uint64_t position; /* of the first */
@@ -36,7 +41,10 @@ struct batch {
  * `holders` windows, to which it was not handed yet.  NULL: no memory, and nothing has changed. */
 struct batch *batch_new(struct fan *fan, struct run *r, uint32_t holders);
 
-/* The batch that follows, or NULL. */
+/* The time of its run has begun: see to it, if that ends. */
+void batch_expires(struct batch *b, struct due_heap *dues);
+
+/* The batch that follows and is not late, or NULL. */
 struct batch *batch_next(const struct batch *b);
 /* The lengths of n elements from the i-th on, all of them held. */
 uint64_t batch_bytes(const struct batch *b, uint32_t i, uint32_t n);

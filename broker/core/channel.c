@@ -94,6 +94,7 @@ void channel_free(struct channel *ch)
     run_queue_free(&ch->queue);
     run_queue_free(&ch->dying);
     run_queue_free(&ch->fan.come);
+    run_queue_free(&ch->fan.due);
     (void)nap_drop_all(ch);
     if (ch->attributes.type[0] != '\0')
         free((char *)ch->attributes.type);
@@ -107,21 +108,23 @@ void channel_free(struct channel *ch)
 uint64_t channel_buffered(const struct channel *ch)
 {
     if (channel_fans(ch))
-        return ch->fan.behind + ch->dying.count;
+        return ch->fan.behind + ch->fan.due.count + ch->dying.count;
     return ch->queue.count + ch->dying.count + ch->line.n_back;
 }
 
 uint64_t channel_used(const struct channel *ch)
 {
     if (channel_fans(ch))
-        return ch->out.held + ch->fan.come.count + ch->fan.slots;
+        return ch->out.held + ch->fan.come.count + ch->fan.fresh + ch->fan.due.count +
+               ch->fan.slots;
     return ch->out.held + channel_buffered(ch) + ch->in.held + ch->delayed;
 }
 
 uint64_t channel_used_bytes(const struct channel *ch)
 {
     if (channel_fans(ch))
-        return ch->out.held_bytes + ch->fan.come.bytes + ch->fan.slots_bytes;
+        return ch->out.held_bytes + ch->fan.come.bytes + ch->fan.fresh_bytes + ch->fan.due.bytes +
+               ch->fan.slots_bytes;
     return ch->out.held_bytes + ch->queue.bytes + ch->dying.bytes + ch->in.held_bytes +
            ch->delayed_bytes;
 }
@@ -237,7 +240,9 @@ void channel_after(struct channel *ch)
         }
         say_closed(ch);
     }
-    if (!unbound || ch->queue.count + ch->dying.count + ch->delayed + ch->fan.come.count > 0) {
+    if (!unbound ||
+        ch->queue.count + ch->dying.count + ch->delayed + ch->fan.come.count + ch->fan.due.count >
+            0) {
         hook_take(&ch->idle);
     } else if (!hook_linked(&ch->idle)) {
         ch->idle_until = core->now_ns + core->opts.idle_ns;
@@ -369,7 +374,7 @@ void channel_check(const struct channel *ch)
         rn_assert(list_empty(&ch->line.places));
     }
     rn_assert(channel_fans(ch) || list_empty(&ch->fan.log));
-    rn_assert(channel_fans(ch) || ch->fan.come.count == 0);
+    rn_assert(channel_fans(ch) || ch->fan.come.count + ch->fan.due.count == 0);
     if (ch->closed)
         rn_assert(list_empty(&ch->out.askers));
     else

@@ -74,7 +74,8 @@ static inline bool channel_fans(const struct channel *ch)
 
 /* Accepted, and given to no receiver; or dying.  Of a fanout: for each window. */
 uint64_t channel_buffered(const struct channel *ch);
-/* Lent, buffered, delivered or delayed; of a fanout: lent, has come, or is held for some window. */
+/* Lent, buffered, delivered or delayed; of a fanout: lent, has come, is or was delayed and was handed to no window, or is
+ * held for some window. */
 uint64_t channel_used(const struct channel *ch);
 uint64_t channel_used_bytes(const struct channel *ch);
 uint64_t channel_free_slots(const struct channel *ch);

@@ -112,8 +112,6 @@ const char *credit_fault(const struct binding *b, const struct wire_section *s)
         return "a section for another incarnation or epoch of its channel";
     if (s->count == 0 || (s->flags & ~(WIRE_MANNER | WIRE_TIMED | WIRE_PIECE)) != 0)
         return "a section without elements or with unknown flags";
-    if ((s->flags & WIRE_TIMED) && channel_fans(ch))
-        return "a section of a fanout that has times";
     if (s->number != b->next_number)
         return "a section whose number is out of sequence";
     if (s->count > b->held)
@@ -174,13 +172,16 @@ int credit_accept(struct binding *b, const struct wire_section *s, struct frame 
     side_release(b, s->count, s->bytes);
     b->next_number += s->count;
     binding_will_speak(b);
-    if (channel_fans(ch) && !cancelled) { /* it is accepted when somebody is there for it */
+    if (channel_fans(ch) && !cancelled &&
+        !naps) { /* it is accepted when somebody is there for it */
         run_queue_push(&ch->fan.come, r);
         if (!ch->closed)
             touch(b);
         return 0;
     }
-    b->accepted += s->count;
+    if (!channel_fans(
+            ch)) /* else see binding_speak: not before what has come and is not accepted */
+        b->accepted += s->count;
     ch->ledger.accepted += s->count;
     if (cancelled) {
         rn_reached("credit: a section crosses the cancellation");

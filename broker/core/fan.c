@@ -1,8 +1,8 @@
 /* fan.c - see fan.h.   SPDX-License-Identifier: MIT
  *
- * Invariants: an open window holds every element of the log from its `next` on; positions in the log go on without a gap from
- * there.  It is among the `caught` if there is none.  What a window was due is what it took, has, is to have, has lost, and
- * what has died there. */
+ * Invariants: an open window holds every element of the log from its `next` on that has not expired; positions go on without a
+ * gap from there, but for those that have, and so many are `late`.  `next` itself has not.  A window is among the `caught` if there
+ * is none.  What a window was due is what it took, has, is to have, has lost, and what has died or expired there. */
 #include "broker/core/fan.h"
 
 #include "broker/core/batch.h"
@@ -21,11 +21,24 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Its time is over, and nobody was there for it. */
+static void due_expired(struct run_queue *q, struct run *r)
+{
+    struct channel *ch = list_entry(q, struct fan, due)->channel;
+
+    rn_reached("fan: what waits for the first receiver expires");
+    run_queue_take(q, r);
+    ch->ledger.expired += r->s.count;
+    run_free(r);
+    channel_after(ch);
+}
+
 void fan_init(struct channel *ch)
 {
     ch->fan = (struct fan){ .channel = ch };
     hook_init(&ch->fan.log);
     run_queue_init(&ch->fan.come);
+    run_queue_init_timed(&ch->fan.due, &ch->core->dues, due_expired);
     hook_init(&ch->fan.caught);
 }
 
@@ -45,7 +58,7 @@ uint64_t fan_behind(const struct binding *b)
 {
     const struct window *w = &b->window;
 
-    return w->open ? b->channel->next_position - w->next : 0;
+    return w->open ? b->channel->next_position - w->next - w->late : 0;
 }
 
 uint64_t fan_due(const struct binding *b)
@@ -72,6 +85,20 @@ void fan_join(struct binding *b)
     rn_reached_if(!list_empty(&fan->log), "fan: a receiver comes into the middle of a stream");
 }
 
+/* The window has done with the batch that it was at, and with what has expired behind it. */
+static void go_on(struct binding *b, struct batch *to)
+{
+    struct window *w = &b->window;
+    uint64_t next = to != NULL ? to->position : b->channel->next_position;
+
+    rn_assert(w->late >= next - w->next);
+    w->late -= next - w->next;
+    w->next = next;
+    w->at = to;
+    if (to == NULL)
+        hook_put(&b->channel->fan.caught, &w->caught);
+}
+
 /* The window goes on by n elements of the batch that it is at. */
 static void step(struct binding *b, uint32_t n)
 {
@@ -82,20 +109,15 @@ static void step(struct binding *b, uint32_t n)
     batch_handed(at, i, n);
     w->next += n;
     at->fan->behind -= n;
-    if (i + n < at->count)
-        return;
-    w->at = batch_next(at);
-    if (w->at == NULL)
-        hook_put(&at->fan->caught, &w->caught);
-    else
-        rn_assert(w->at->position == w->next);
+    if (i + n == at->count)
+        go_on(b, batch_next(at));
 }
 
 /* It will never have what comes before `until`.  Gives how many those are. */
 static uint64_t skip(struct binding *b, uint64_t until)
 {
     struct window *w = &b->window;
-    uint64_t from = w->next;
+    uint64_t skipped = 0;
 
     while (w->next < until) {
         struct batch *at = w->at;
@@ -103,8 +125,9 @@ static uint64_t skip(struct binding *b, uint64_t until)
         uint32_t n = (uint32_t)least(until - w->next, at->count - i);
         step(b, n);
         batch_let_go(at, i, n);
+        skipped += n;
     }
-    return w->next - from;
+    return skipped;
 }
 
 /* It gets nothing any more.  Gives how many elements it was behind. */
@@ -142,10 +165,10 @@ static void append(struct channel *ch, struct batch *batch)
     struct binding *b;
 
     batch->round = ch->core->round;
+    batch_expires(batch, &ch->core->dues);
     if (!list_empty(&ch->taps))
         tap_see(ch, batch->run);
     ch->next_position += batch->count;
-    ch->ledger.accepted += batch->count;
     ch->ledger.copied += (uint64_t)batch->count * (fan->n_windows - 1);
     fan->behind += (uint64_t)batch->count * fan->n_windows;
     while ((b = list_first(&fan->caught, struct binding, window.caught)) != NULL) {
@@ -155,33 +178,55 @@ static void append(struct channel *ch, struct batch *batch)
     }
 }
 
-/* The first run that has come, or a part of it, becomes a batch.  false: no memory. */
-static bool accept_one(struct channel *ch)
+/* The first run of what has come, or is due, or a part of it, becomes a batch.  false: no memory. */
+static bool accept_one(struct channel *ch, struct run_queue *from)
 {
     struct batch *batch;
     struct run *r;
 
-    if (!run_queue_cut_first(&ch->fan.come, BATCH_MAX))
+    if (!run_queue_cut_first(from, BATCH_MAX))
         return false;
-    r = run_queue_first(&ch->fan.come);
-    run_queue_take(&ch->fan.come, r);
+    r = run_queue_first(from);
+    run_queue_take(from, r);
     r->s.position = ch->next_position;
     batch = batch_new(&ch->fan, r, ch->fan.n_windows);
     if (batch == NULL) {
-        run_queue_unshift(&ch->fan.come, r);
+        run_queue_unshift(from, r);
         return false;
+    }
+    if (from == &ch->fan.come) {
+        ch->ledger.accepted += r->s.count;
+        expiry_begin(r, ch->core->now_ns);
     }
     append(ch, batch);
     return true;
 }
 
-/* All that has come is accepted, and dropped. */
+/* false: no memory for all of it. */
+static bool accept_all(struct channel *ch, struct run_queue *from)
+{
+    while (from->count > 0)
+        if (!accept_one(ch, from))
+            return false;
+    return true;
+}
+
+/* How much is not in the log: it has come, or is due. */
+static uint64_t waits_to_be_had(const struct fan *fan)
+{
+    return fan->come.count + fan->due.count;
+}
+
+/* All of that is accepted, and dropped. */
 static void accept_for_nobody(struct channel *ch, uint64_t *dropped)
 {
-    ch->ledger.accepted += ch->fan.come.count;
-    ch->next_position += ch->fan.come.count;
-    *dropped += ch->fan.come.count;
-    run_queue_free(&ch->fan.come);
+    struct fan *fan = &ch->fan;
+
+    ch->ledger.accepted += fan->come.count;
+    ch->next_position += waits_to_be_had(fan);
+    *dropped += waits_to_be_had(fan);
+    run_queue_free(&fan->come);
+    run_queue_free(&fan->due);
 }
 
 /* What had come and was not accepted for a while is now: its senders are to know. */
@@ -195,20 +240,63 @@ void fan_accept(struct channel *ch)
 {
     struct fan *fan = &ch->fan;
 
-    while (ch->fan.come.count > 0 && fan->n_windows > 0 && accept_one(ch))
-        continue;
-    if (ch->fan.come.count > 0 && fan->n_windows == 0 && fan_is_hasty(ch)) {
+    if (waits_to_be_had(fan) == 0)
+        return;
+    if (fan->n_windows > 0) {
+        if (!accept_all(ch, &fan->come) || !accept_all(ch, &fan->due))
+            channel_doubt(ch); /* no memory now: look again in a while */
+    } else if (fan_is_hasty(ch)) {
         rn_reached("fan: dropped, because nobody is there");
+        rn_reached_if(fan->due.count > 0, "fan: due, and nobody is there");
         accept_for_nobody(ch, &ch->ledger.dropped_nobody);
     }
-    if (ch->fan.come.count > 0) {
+    rn_reached_if(fan->due.count > 0, "fan: what is due waits for the first receiver");
+    if (fan->come.count > 0) {
         rn_reached_if(fan->n_windows == 0, "fan: what has come waits for the first receiver");
         fan->parked = true;
-        if (fan->n_windows > 0)
-            channel_doubt(ch); /* no memory now: look again in a while */
     } else if (fan->parked) {
         unpark(ch);
     }
+}
+
+void fan_due_now(struct channel *ch, struct run *r, int64_t at_ns)
+{
+    expiry_begin(r, at_ns);
+    run_queue_push(&ch->fan.due, r);
+}
+
+/* What b was not handed of the batch it will never have. */
+static void pass_by(struct binding *b, struct batch *batch)
+{
+    struct window *w = &b->window;
+    uint32_t i = w->next > batch->position ? (uint32_t)(w->next - batch->position) : 0;
+    uint32_t n = batch->count - i;
+
+    rn_reached_if(w->at != batch, "fan: something expires before what is older");
+    batch_handed(batch, i, n);
+    batch->fan->behind -= n;
+    b->channel->ledger.expired += n;
+    w->expired += n;
+    w->late += n;
+    if (w->at == batch)
+        go_on(b, batch_next(batch));
+    batch_let_go(batch, i, n); /* the last window that lets go frees it */
+    fan_place(b);
+}
+
+void fan_expires(struct batch *batch)
+{
+    struct channel *ch = batch->fan->channel;
+    uint64_t end = batch->position + batch->count;
+
+    rn_reached("fan: something expires in the log");
+    list_each(&ch->in.bindings, at)
+    {
+        struct binding *b = list_entry(at, struct binding, of_side);
+        if (b->window.open && b->window.next < end)
+            pass_by(b, batch);
+    }
+    channel_after(ch);
 }
 
 /* ---- handing on ------------------------------------------------------------------------------------------------- */
@@ -332,18 +420,21 @@ static void be_slow(struct binding *b, uint64_t until)
 static uint64_t give_up_until(const struct channel *ch, uint64_t slots, uint64_t bytes)
 {
     const struct binding *last = last_of_all(ch);
-    uint64_t n = 0, m = 0;
+    uint64_t n = 0, m = 0, until;
 
     if (last == NULL)
         return 0;
+    until = last->window.next;
     for (const struct batch *at = last->window.at; at != NULL; at = batch_next(at)) {
         uint32_t i = at == last->window.at ? (uint32_t)(last->window.next - at->position) : 0;
         if (at->round == ch->core->round)
             break;
-        for (; i < at->count && (n < slots || m < bytes); i++, n++)
+        for (; i < at->count && (n < slots || m < bytes); i++, n++) {
             m += batch_bytes(at, i, 1);
+            until = at->position + i + 1;
+        }
     }
-    return last->window.next + n;
+    return until;
 }
 
 /* false: there is nothing to be given up. */
@@ -402,7 +493,8 @@ uint64_t fan_purge(struct channel *ch)
         n += m;
         fan_place(b);
     }
-    if (ch->fan.come.count > 0 && ch->fan.n_windows == 0) {
+    n += nap_drop_all(ch); /* what is nobody's yet */
+    if (waits_to_be_had(&ch->fan) > 0 && ch->fan.n_windows == 0) {
         accept_for_nobody(ch, &n);
         unpark(ch);
     }
@@ -415,7 +507,7 @@ uint64_t fan_cancel(struct channel *ch)
 
     fan_accept(ch);
     list_each(&ch->in.bindings, at) n += window_close(list_entry(at, struct binding, of_side));
-    if (ch->fan.come.count > 0) { /* there was no memory to accept it */
+    if (waits_to_be_had(&ch->fan) > 0) { /* nobody was there, or no memory to accept it */
         accept_for_nobody(ch, &n);
         unpark(ch);
     }
@@ -425,7 +517,7 @@ uint64_t fan_cancel(struct channel *ch)
 /* Nothing more can come: each window that has had all is told so, without waiting for the others. */
 static void say_ends(struct channel *ch)
 {
-    if (!ch->closed || ch->out.held > 0 || ch->fan.come.count > 0)
+    if (!ch->closed || ch->out.held > 0 || waits_to_be_had(&ch->fan) > 0)
         return;
     list_each(&ch->in.bindings, at)
     {
@@ -455,7 +547,7 @@ uint64_t fan_memory(const struct channel *ch)
     uint64_t bytes = 0;
 
     list_each(&ch->fan.log, at) bytes += batch_memory(list_entry(at, struct batch, hook));
-    return bytes + run_queue_memory(&ch->fan.come);
+    return bytes + run_queue_memory(&ch->fan.come) + run_queue_memory(&ch->fan.due);
 }
 
 static void check_window(const struct binding *b)
@@ -465,16 +557,18 @@ static void check_window(const struct binding *b)
     uint64_t behind = fan_behind(b);
 
     rn_assert(hook_linked(&w->caught) == (w->open && behind == 0));
+    rn_assert(w->late == 0 || behind > 0);
     rn_assert(!w->open || (w->at != NULL) == (behind > 0));
     rn_assert(w->missed <= w->lost);
     rn_assert(hook_linked(&b->turn) == fan_sendable(b));
     if (behind > 0) {
         rn_assert(w->next >= w->at->position);
         rn_assert(w->next < w->at->position + w->at->count);
+        rn_assert(!w->at->late);
     }
     if (!ch->closed || ch->code != WIRE_CANCELLED)
-        rn_assert(fan_due(b) ==
-                  b->taken + b->held + behind + w->napping + w->lost + w->dead + w->dropped);
+        rn_assert(fan_due(b) == b->taken + b->held + behind + w->napping + w->lost + w->dead +
+                                    w->dropped + w->expired);
 }
 
 void fan_check(const struct channel *ch)
@@ -485,6 +579,7 @@ void fan_check(const struct channel *ch)
 
     rn_assert(ch->queue.count == 0);
     run_queue_check(&fan->come);
+    run_queue_check(&fan->due);
     list_each(&ch->in.bindings, at)
     {
         const struct binding *b = list_entry(at, struct binding, of_side);
@@ -509,6 +604,6 @@ void fan_check(const struct channel *ch)
     rn_assert(behind == fan->behind);
     rn_assert(held == fan->held);
     rn_assert(slots == fan->slots);
-    rn_assert(napping == ch->delayed);
-    rn_assert(holders == behind + ch->in.held + ch->delayed + ch->dying.count);
+    rn_assert(napping + fan->fresh == ch->delayed);
+    rn_assert(holders == behind + ch->in.held + napping + ch->dying.count);
 }

@@ -10,6 +10,9 @@
  * window has room for, and says so (Settle LOST).  Where the session does not take it, or the node does not answer for what
  * it has, the home does the same to the log's oldest, once senders want the slots.
  *
+ * What is delayed is accepted when it comes, and naps (nap.h) without a window: it goes to those that are open when it is due.  What
+ * expires in the log goes by every window that was not handed it, wherever that is.
+ *
  * The ledger counts per window: an element that went to three windows is there three times (`copied` says how often more
  * than once). */
 #ifndef BROKER_CORE_FAN_H
@@ -26,14 +29,16 @@ struct channel;
 
 struct fan {
     struct channel *channel;
-    struct hook log;       /* batches, by position */
-    struct run_queue come; /* has come, and is not accepted */
-    struct hook caught;    /* windows that were handed all that there is */
-    uint32_t n_windows;    /* open ones */
-    uint64_t behind;       /* elements that were not handed on, of all windows together */
-    uint64_t held;         /* elements that somebody holds */
-    uint64_t slots;        /* elements that have their slot, ... */
-    uint64_t slots_bytes;  /* ... and their lengths */
+    struct hook log;             /* batches, by position */
+    struct run_queue come;       /* has come, and is not accepted */
+    struct run_queue due;        /* has napped, and was handed to no window */
+    struct hook caught;          /* windows that were handed all that there is */
+    uint32_t n_windows;          /* open ones */
+    uint64_t behind;             /* elements that were not handed on, of all windows together */
+    uint64_t held;               /* elements that somebody holds */
+    uint64_t slots;              /* elements that have their slot, ... */
+    uint64_t slots_bytes;        /* ... and their lengths */
+    uint64_t fresh, fresh_bytes; /* naps, and is to be due for the first time */
     bool parked; /* what has come is not accepted, because nobody is there, or no memory */
 };
 
@@ -44,12 +49,14 @@ struct window {
     struct batch *at;   /* where `next` is; NULL: caught up, or not open */
     uint64_t joined;    /* position of the first element that was to come here, ... */
     uint64_t left;      /* ... and behind the last, when it is not open any more */
-    uint64_t next;      /* of the first that was not handed on */
+    uint64_t next;      /* of the first that was not handed on, */
+    uint64_t late;      /* and so many behind that have expired */
     uint64_t lost;      /* dropped for being slow */
     uint64_t missed;    /* of them: those that were never delivered, as the node is to know; ... */
     uint64_t missed_said; /* ... and was told; so is ... */
     bool cut_said;
-    uint64_t dead; /* dying, and buried */
+    uint64_t dead;    /* dying, and buried */
+    uint64_t expired; /* here, on the way, or in a nap */
     uint64_t napping;
     uint64_t dropped; /* purged, or out of its naps for another reason */
 };
@@ -67,6 +74,10 @@ uint64_t fan_leave(struct binding *b);
 
 /* What has come is accepted, if anybody is there for it. */
 void fan_accept(struct channel *ch);
+/* r, which it takes, is to be had since at_ns: it was accepted, and has napped. */
+void fan_due_now(struct channel *ch, struct run *r, int64_t at_ns);
+/* The time of the batch is over: windows that were not handed it go by. */
+void fan_expires(struct batch *batch);
 /* Part of the flush, before credit is given. */
 void fan_settle(struct channel *ch);
 /* Senders want so many slots and bytes more than are free.  true: some came free, at the cost of who is slow. */

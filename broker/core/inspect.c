@@ -93,6 +93,7 @@ static struct wire_binding_info info_of(const struct binding *b)
         .delayed = b->window.napping,
         .lost = b->window.lost,
         .dead = b->window.dead,
+        .expired = window ? b->window.expired : 0,
         .counts = b->counts,
         .lent = out ? b->held : 0,
         .delivered = out ? 0 : b->held,

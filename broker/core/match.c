@@ -532,6 +532,7 @@ void match_expired(struct run_queue *outbox, struct run *r)
     if (!binding_has_sections(b))
         hook_take(&b->turn);
     ch->ledger.expired += r->s.count;
+    b->window.expired += r->s.count;
     match_gave_back(b, r->s.count, r->s.bytes);
     run_free(r);
     channel_after(ch);

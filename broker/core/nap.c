@@ -26,6 +26,10 @@ static void nap_leave(struct nap *nap)
     hook_take(&nap->hook);
     ch->delayed -= nap->runs.count;
     ch->delayed_bytes -= nap->runs.bytes;
+    if (nap->is_new) {
+        ch->fan.fresh -= nap->runs.count;
+        ch->fan.fresh_bytes -= nap->runs.bytes;
+    }
     if (nap->owner != NULL)
         nap->owner->window.napping -= nap->runs.count;
 }
@@ -47,7 +51,10 @@ static void nap_end(struct nap *nap)
         fan_again(nap->owner, &nap->runs);
     while (nap->is_new && (r = run_queue_first(&nap->runs)) != NULL) {
         run_queue_take(&nap->runs, r);
-        channel_buffer(ch, r, at_ns);
+        if (channel_fans(ch))
+            fan_due_now(ch, r, at_ns);
+        else
+            channel_buffer(ch, r, at_ns);
     }
     run_queue_merge(&ch->queue, &nap->runs);
     free(nap);
@@ -64,6 +71,10 @@ static void nap_expired(struct run_queue *q, struct run *r)
     ch->delayed -= r->s.count;
     ch->delayed_bytes -= r->s.bytes;
     ch->ledger.expired += r->s.count;
+    if (nap->owner != NULL) {
+        nap->owner->window.napping -= r->s.count;
+        nap->owner->window.expired += r->s.count;
+    }
     run_free(r);
     if (q->count == 0) {
         nap_leave(nap);
@@ -103,6 +114,10 @@ static void begin_at(struct nap *nap, struct run_queue *runs, int64_t at_ns)
 
     ch->delayed += runs->count;
     ch->delayed_bytes += runs->bytes;
+    if (nap->is_new) {
+        ch->fan.fresh += runs->count;
+        ch->fan.fresh_bytes += runs->bytes;
+    }
     if (nap->owner != NULL)
         nap->owner->window.napping += runs->count;
     run_queue_merge(&nap->runs, runs);

@@ -213,6 +213,7 @@ int settle_say(struct binding *b, const struct wire_control *c, const char **why
     if (expired) {
         rn_reached("settle: what had left expires");
         ch->ledger.expired += count;
+        b->window.expired += count;
     } else if (c->settle.verdict == WIRE_LOST) {
         rn_reached("settle: a node has dropped what it had no room for");
         b->window.lost += count;

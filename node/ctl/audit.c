@@ -114,6 +114,7 @@ static void audit_window(struct audit *a, const struct wire_channel_info *c,
     print_class("delivered", b->delivered, &sum, &joint);
     print_class("delayed", b->delayed, &sum, &joint);
     print_class("lost(slow)", b->lost, &sum, &joint);
+    print_class("expired", b->expired, &sum, &joint);
     print_class("dead letters", b->dead, &sum, &joint);
     if (b->accepted > sum && b->accepted - sum <= c->dropped_cancelled + c->dropped_purged)
         print_class(c->dropped_purged == 0      ? "dropped(cancelled)"
