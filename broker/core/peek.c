@@ -88,7 +88,7 @@ static void look(struct search *s, const struct run_queue *q, bool in_order, str
         if (s->looked == PEEK_RUNS_MAX)
             return;
         s->looked++;
-        if (is_before(&like, s->from))
+        if (is_before(&like, s->from) || like.run->batch != NULL) /* it is shown in the log */
             continue;
         if (!keep(s, like) && in_order)
             return;
@@ -147,6 +147,7 @@ static void look_at_all(struct search *s, const struct channel *ch)
 {
     if (channel_fans(ch)) {
         look_at_log(s, ch);
+        nap_each(ch, look_at_nap, s);
         return;
     }
     list_each(&ch->in.bindings, at) look_at_receiver(s, list_entry(at, struct binding, of_side));
