@@ -159,11 +159,6 @@ static int send_line(struct sender *s, const struct line *line, const char *file
         return ctl_say("channel \"%s\" is a rendezvous, which holds nothing: its elements have "
                        "neither --ttl nor --delay nor --at",
                        s->name);
-    if (rc == -ENOTSUP && is_timed(s))
-        return ctl_say(
-            "channel \"%s\" is a fanout: its elements have neither --ttl nor --delay nor "
-            "--at yet",
-            s->name);
     if (rc == RN_ECLOSED)
         return ctl_say("channel \"%s\" is closed; %s and what follows were not sent", s->name,
                        place(s, file, number, at));
