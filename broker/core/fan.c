@@ -26,7 +26,6 @@ static void due_expired(struct run_queue *q, struct run *r)
 {
     struct channel *ch = list_entry(q, struct fan, due)->channel;
 
-    rn_reached("fan: what waits for the first receiver expires");
     run_queue_take(q, r);
     ch->ledger.expired += r->s.count;
     run_free(r);
@@ -243,14 +242,13 @@ void fan_accept(struct channel *ch)
     if (waits_to_be_had(fan) == 0)
         return;
     if (fan->n_windows > 0) {
-        if (!accept_all(ch, &fan->come) || !accept_all(ch, &fan->due))
+        if (!accept_all(ch, &fan->due) || !accept_all(ch, &fan->come))
             channel_doubt(ch); /* no memory now: look again in a while */
     } else if (fan_is_hasty(ch)) {
         rn_reached("fan: dropped, because nobody is there");
         rn_reached_if(fan->due.count > 0, "fan: due, and nobody is there");
         accept_for_nobody(ch, &ch->ledger.dropped_nobody);
     }
-    rn_reached_if(fan->due.count > 0, "fan: what is due waits for the first receiver");
     if (fan->come.count > 0) {
         rn_reached_if(fan->n_windows == 0, "fan: what has come waits for the first receiver");
         fan->parked = true;
@@ -261,8 +259,12 @@ void fan_accept(struct channel *ch)
 
 void fan_due_now(struct channel *ch, struct run *r, int64_t at_ns)
 {
+    if (ch->fan.come.count > 0)
+        fan_accept(ch); /* it is behind all that is to be had already */
     expiry_begin(r, at_ns);
     run_queue_push(&ch->fan.due, r);
+    fan_accept(
+        ch); /* now, for its time may be over at once: then each window that is there goes by it */
 }
 
 /* What b was not handed of the batch it will never have. */

@@ -726,6 +726,13 @@ static void judge(const struct handle *h)
         assert_int_equal(span, taken);
 }
 
+/* What has come is accepted by a flush, which follows at once: from then on it ages. */
+static void passes(struct world *w, int64_t ms)
+{
+    flush(w);
+    world_later(w, ms);
+}
+
 static void step(struct world *w, enum wire_slow slow, int64_t capacity)
 {
     struct node *n = w->nodes.at[world_random(w, w->nodes.n)];
@@ -740,7 +747,7 @@ static void step(struct world *w, enum wire_slow slow, int64_t capacity)
     else if (what < 98)
         flush(w);
     else
-        world_later(w, (int64_t)world_random(w, 200));
+        passes(w, (int64_t)world_random(w, 200));
     if (w->rc != 0)
         fail_msg("%s", w->why);
     used = core_used(w->core, "x");
