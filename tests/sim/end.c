@@ -295,8 +295,7 @@ static void choose_times(struct world *w, const struct end *e, uint32_t element,
     static const int64_t times_ns[] = { 1, 20 * RN_MS, 300 * RN_MS, 3 * RN_SEC };
     int64_t ttl_ns = w->config.channel[e->channel].ttl_ns;
 
-    if (!w->config.timed || w->config.channel[e->channel].capacity == 0 ||
-        w->config.channel[e->channel].slow != RN_SLOW_ANY)
+    if (!w->config.timed || w->config.channel[e->channel].capacity == 0)
         return;
     if (sim_chance(w, 30))
         opts->ttl_ns = times_ns[sim_below(w, 4)];

@@ -4,14 +4,16 @@
  * handle was bound is for it; what was under way then may have been accepted before or after. */
 #include "tests/sim/listeners.h"
 
+#include "runtime/sched.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct sent {
     uint64_t incarnation, tried;
-    bool refused, gave_0;
-    uint32_t next; /* what came to a gapless listener behind it, + 1; 0: not known */
+    bool refused, gave_0; /* gave_0: and it does not expire */
+    uint32_t next;        /* what came to a gapless listener behind it, + 1; 0: not known */
 };
 
 /* How an element is with a listener. */
@@ -23,6 +25,7 @@ struct mine {
 struct listener {
     bool known;
     uint64_t incarnation, joined, lost;
+    int64_t closed_ns;
     uint64_t behind; /* by so many that were sent since it is here, and neither came nor died */
     int calls;
     bool left;
@@ -108,10 +111,12 @@ static struct mine *mine_of(struct listeners *l, uint32_t handle, uint32_t eleme
     return &one->mine[element];
 }
 
-void listeners_sent(struct listeners *l, uint32_t element, uint64_t capacity)
+void listeners_sent(struct listeners *l, uint32_t element, uint64_t capacity, bool expires)
 {
     struct sent *s = &l->sent[element];
 
+    if (expires)
+        return; /* nobody knows who has done with it */
     s->gave_0 = true;
     for (uint32_t i = 0; i < l->n; i++) {
         struct listener *one = &l->of[i];
@@ -195,6 +200,11 @@ void listeners_rejected(struct listeners *l, uint32_t handle, uint32_t element)
     is_over(l, handle, element, DEAD);
 }
 
+static bool has_come(const struct listener *one, uint32_t element)
+{
+    return element < one->n_mine && one->mine[element].state == DONE;
+}
+
 static bool died_here(const struct listener *one, uint32_t element)
 {
     return element < one->n_mine && one->mine[element].state == DEAD;
@@ -203,6 +213,7 @@ static bool died_here(const struct listener *one, uint32_t element)
 void listeners_closed(struct listeners *l, uint32_t handle)
 {
     l->of[handle].closed = true;
+    l->of[handle].closed_ns = rn__boottime();
 }
 
 void listeners_cut(struct listeners *l, uint32_t handle)
@@ -250,7 +261,7 @@ static void check_gapless(const struct listeners *l, uint32_t handle)
     }
 }
 
-/* All that was sent after it was bound, but for what it was told of. */
+/* All that was sent after it was bound, but for what it was told of, and for what has expired: that was too late before the end. */
 static void check_complete(const struct listeners *l, uint32_t handle, const uint32_t *seen,
                            const struct oracle *oracle)
 {
@@ -263,7 +274,7 @@ static void check_complete(const struct listeners *l, uint32_t handle, const uin
             continue;
         perhaps++;
         surely += s->tried > one->joined && !s->refused && !died_here(one, e) &&
-                  oracle_is_sent(oracle, e);
+                  oracle_is_sent(oracle, e) && !oracle_had_time(oracle, e, one->closed_ns);
     }
     if (surely > one->lost)
         sim_fail("%llu elements of a fanout did not come to handle %u, which was told of %llu",
@@ -271,6 +282,29 @@ static void check_complete(const struct listeners *l, uint32_t handle, const uin
     if (one->lost > perhaps)
         sim_fail("handle %u was told that it has lost %llu elements, and only %llu did not come",
                  handle, (unsigned long long)one->lost, (unsigned long long)perhaps);
+}
+
+/* How much has expired, as the home counts it: for each window that was not closed for another reason.  Surely what did not come to
+ * who has seen the end and has lost nothing; at most what did not come, and what was due and nobody was there for it. */
+static void count_expired(const struct listeners *l, struct oracle *oracle)
+{
+    uint64_t least = 0, most = 0;
+
+    for (uint32_t e = 0; e < l->n_sent; e++) {
+        if (l->sent[e].incarnation == 0 || !oracle_expires(oracle, e))
+            continue;
+        most++;
+        for (uint32_t i = 0; i < l->n; i++) {
+            const struct listener *one = &l->of[i];
+            if (!one->known || one->incarnation != l->sent[e].incarnation || has_come(one, e))
+                continue;
+            most++;
+            least += one->closed && !one->cut && !one->ended && one->lost == 0 &&
+                     l->sent[e].tried > one->joined && !l->sent[e].refused && !died_here(one, e) &&
+                     oracle_is_sent(oracle, e);
+        }
+    }
+    oracle_expired_in_fanouts(oracle, least, most);
 }
 
 /* ---- one order, also where something is lost: no circle of what came before what ---- */
@@ -323,7 +357,17 @@ static void check_one_order(const struct listeners *l)
     free(g.behind);
 }
 
-void listeners_finish(const struct listeners *l, const struct oracle *oracle)
+/* Something of that incarnation may have expired. */
+static bool may_have_gaps(const struct listeners *l, uint64_t incarnation,
+                          const struct oracle *oracle)
+{
+    for (uint32_t e = 0; e < l->n_sent; e++)
+        if (l->sent[e].incarnation == incarnation && oracle_expires(oracle, e))
+            return true;
+    return false;
+}
+
+void listeners_finish(const struct listeners *l, struct oracle *oracle)
 {
     uint32_t *seen = calloc(l->n_sent + 1, sizeof *seen);
 
@@ -336,7 +380,8 @@ void listeners_finish(const struct listeners *l, const struct oracle *oracle)
         check_once(l, i, seen);
         if (one->lost > 0 && one->slow == RN_SLOW_BLOCK)
             sim_fail("handle %u has lost something, though senders wait for it", i);
-        if (one->ordered && one->slow != RN_SLOW_DROP_OLDEST && !l->refusals)
+        if (one->ordered && one->slow != RN_SLOW_DROP_OLDEST && !l->refusals &&
+            !may_have_gaps(l, one->incarnation, oracle))
             check_gapless(l, i);
         if (one->closed && !one->cut && !one->ended)
             check_complete(l, i, seen, oracle);
@@ -346,6 +391,7 @@ void listeners_finish(const struct listeners *l, const struct oracle *oracle)
             sim_fail("handle %u was cut off, though it was not too slow", i);
     }
     check_one_order(l);
+    count_expired(l, oracle);
     if (l->suspicion[0] != '\0' && !l->refusals && oracle_sessions_ended(oracle) == 0)
         sim_fail("%s", l->suspicion);
     free(seen);

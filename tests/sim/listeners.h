@@ -2,7 +2,8 @@
  *
  * A listener is a handle that receives from a fanout, by its number in the oracle.  It got, in the channel's one order and
  * each once, all that was sent after it had been bound, up to its end, but for as many elements as it was told that it has
- * lost; and where senders wait for receivers, or those that are slow are cut off, without a gap. */
+ * lost, and what had time to expire; and where senders wait for receivers, or those that are slow are cut off, and nothing
+ * expires, without a gap. */
 #ifndef TESTS_SIM_LISTENERS_H
 #define TESTS_SIM_LISTENERS_H
 
@@ -18,8 +19,8 @@ void listeners_free(struct listeners *l);
 /* An element is about to be sent, to that incarnation. */
 void listeners_tried(struct listeners *l, uint32_t element, uint64_t incarnation);
 /* Its send gave 0.  Where senders wait for receivers none is behind by more than the capacity (judged unless a session
- * ended, which nobody may have noticed yet). */
-void listeners_sent(struct listeners *l, uint32_t element, uint64_t capacity);
+ * ended, which nobody may have noticed yet), of what does not expire. */
+void listeners_sent(struct listeners *l, uint32_t element, uint64_t capacity, bool expires);
 /* A codec refuses it, whoever's. */
 void listeners_refused(struct listeners *l, uint32_t element);
 
@@ -47,6 +48,6 @@ void listeners_leaves(struct listeners *l, uint32_t handle);
 void listeners_ended(struct listeners *l, uint32_t handle);
 
 /* The end: judges it all; `oracle` knows what was sent. */
-void listeners_finish(const struct listeners *l, const struct oracle *oracle);
+void listeners_finish(const struct listeners *l, struct oracle *oracle);
 
 #endif

@@ -90,7 +90,7 @@ struct oracle {
     uint64_t ended; /* handles that have lost their session */
     bool may_reorder, may_die, may_leave;
     bool expired_known;
-    uint64_t expired;
+    uint64_t expired, fans_least, fans_most;
     int64_t delays_ns[DELAYS]; /* that came, but 0 */
     char suspicion[200];       /* the first that there was; "": none */
 };
@@ -252,6 +252,18 @@ void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t 
 void oracle_accepted(struct oracle *o, uint32_t element)
 {
     element_at(o, element)->accepted_ns = rn__boottime();
+}
+
+bool oracle_expires(const struct oracle *o, uint32_t element)
+{
+    return element_at(o, element)->ttl_ns > 0;
+}
+
+bool oracle_had_time(const struct oracle *o, uint32_t element, int64_t at_ns)
+{
+    const struct element *e = element_at(o, element);
+
+    return e->ttl_ns > 0 && at_ns >= e->begun_ns + e->ttl_ns;
 }
 
 bool oracle_is_sent(const struct oracle *o, uint32_t element)
@@ -670,12 +682,6 @@ static bool may_be_gone(const struct oracle *o, const struct element *e)
            purged(channel_of(o, e)) > 0; /* how many is counted by check_purged() */
 }
 
-/* Not before it has lived so long, at least; a close may have ended its delay. */
-static bool may_have_expired(const struct element *e)
-{
-    return e->ttl_ns > 0 && rn__boottime() >= e->begun_ns + e->ttl_ns;
-}
-
 /* A send that gave 0 had a slot, so its handle was there while the channel was open: the channel could not close before it
  * was gone. */
 static void check_deaths(struct oracle *o)
@@ -732,14 +738,14 @@ static void check_reasons(const struct oracle *o)
 /* A session that has ended may have taken what has expired since, and nobody can count that. */
 static void check_expired(const struct oracle *o)
 {
-    uint64_t least = 0, most = 0;
+    uint64_t least = o->fans_least, most = o->fans_most;
 
     for (uint32_t i = 0; i < o->elements.len; i++) {
         const struct element *e = element_at(o, i);
 
         if (channel_of(o, e)->cancelled || purged(channel_of(o, e)) > 0)
             return;
-        if (e->ttl_ns == 0 || e->receipts > 0 || e->dead)
+        if (e->ttl_ns == 0 || e->receipts > 0 || e->dead || o->fans[e->channel])
             continue;
         least += e->fate == FATE_SENT;
         most += e->fate == FATE_SENT || e->fate == FATE_DOUBT;
@@ -778,6 +784,12 @@ void oracle_expired(struct oracle *o, uint64_t expired)
     o->expired = expired;
 }
 
+void oracle_expired_in_fanouts(struct oracle *o, uint64_t least, uint64_t most)
+{
+    o->fans_least = least;
+    o->fans_most = most;
+}
+
 void oracle_finish(struct oracle *o)
 {
     count_receipts(o);
@@ -791,7 +803,7 @@ void oracle_finish(struct oracle *o)
         if (e->dead && e->live_receipts > 0)
             sim_fail("element %u was acknowledged, and died all the same", i);
         if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead && !may_be_gone(o, e) &&
-            !may_have_expired(e))
+            !oracle_had_time(o, i, rn__boottime()))
             sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel,
                      e->sender, e->order);
         if (e->live_receipts > 1)

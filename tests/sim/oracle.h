@@ -51,6 +51,9 @@ void oracle_fate(struct oracle *o, uint32_t element, enum fate fate);
 void oracle_times(struct oracle *o, uint32_t element, int64_t delay_ns, int64_t ttl_ns);
 void oracle_accepted(struct oracle *o, uint32_t element);
 /* Its send gave 0, and is not in doubt. */
+/* It has a time to live, as far as was told; and by then it may have been over: a close may have ended its delay. */
+bool oracle_expires(const struct oracle *o, uint32_t element);
+bool oracle_had_time(const struct oracle *o, uint32_t element, int64_t at_ns);
 bool oracle_is_sent(const struct oracle *o, uint32_t element);
 /* Handles that have lost their session. */
 uint64_t oracle_sessions_ended(const struct oracle *o);
@@ -131,6 +134,8 @@ void oracle_purged(struct oracle *o, int channel, unsigned home, int64_t element
 /* So many have expired, as the home has counted; to be told before the end, if no home was lost: then it can be no fewer than those
  * that have not come, and no more than may not have. */
 void oracle_expired(struct oracle *o, uint64_t expired);
+/* Of them: in fanouts, where each window counts. */
+void oracle_expired_in_fanouts(struct oracle *o, uint64_t least, uint64_t most);
 
 /* The end: nothing lost but what has expired or was purged, and as much as was purged; nothing doubled but what a session's end allows - and then the older session had the element
  * first -; nothing given to another while somebody has it to acknowledge, or has done so, or has rejected it, but by a session's end; the number of

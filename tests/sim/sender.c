@@ -110,7 +110,8 @@ static void went_well(struct sender *s, uint32_t id, bool confirmed)
         oracle_accepted(s->w->oracle, id);
     s->sent[s->n_sent++] = id;
     if (c->channel[s->job->channel].slow != RN_SLOW_ANY)
-        listeners_sent(s->w->listeners, id, (uint64_t)c->channel[s->job->channel].capacity);
+        listeners_sent(s->w->listeners, id, (uint64_t)c->channel[s->job->channel].capacity,
+                       oracle_expires(s->w->oracle, id));
     oracle_capacity(s->w->oracle, s->job->channel, s->end.home,
                     (size_t)c->channel[s->job->channel].capacity, receives_yield(c));
     if (c->rebinds && s->sharing == NULL && sim_chance(s->w, 5))

@@ -71,8 +71,8 @@ static int run(void *arg)
     world_open(&world, &config);
     program_run(&world);
     world_close(&world);
-    oracle_finish(world.oracle);
     listeners_finish(world.listeners, world.oracle);
+    oracle_finish(world.oracle);
     listeners_free(world.listeners);
     add_counts(&world);
     oracle_free(world.oracle);

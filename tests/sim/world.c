@@ -192,11 +192,9 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     configure_times(c, &rng);
     c->calls = one_in(&rng, 4);
     for (int i = 0; i < c->channels; i++)
-        if (one_in(&rng, 4) && c->channel[i].capacity > 0) {
+        if (one_in(&rng, 4) && c->channel[i].capacity > 0)
             c->channel[i].slow = (enum rn_slow)ONE_OF(&rng, RN_SLOW_BLOCK, RN_SLOW_BLOCK,
                                                       RN_SLOW_DROP_OLDEST, RN_SLOW_CUT);
-            c->channel[i].ttl_ns = 0; /* what a fanout has does not expire yet */
-        }
     c->browses = one_in(&rng, 3);
     c->purges = c->browses && one_in(&rng, 2);
     configure_pieces(c, &rng);
