@@ -120,8 +120,8 @@ enum rn_slow { RN_SLOW_ANY, RN_SLOW_BLOCK, RN_SLOW_DROP_OLDEST, RN_SLOW_CUT };  
  * wait with RN_SLOW_BLOCK; else they are dropped.  RN_SLOW_DROP_OLDEST and RN_SLOW_CUT state RN_FANOUT (-EINVAL with a stated
  * RN_QUEUE): sends do not wait for receivers.  A handle on which more than prefetch elements lie untaken (0: the channel's
  * capacity) loses its oldest, or, cut, loses them all and fails with RN_ESLOW; so it does when its link does not keep up.
- * rn_chan_lost() counts them.  manual_ack states RN_SLOW_BLOCK; a rendezvous cannot be a fanout (-EINVAL, RN_EMISMATCH),
- * and what a fanout has does not expire yet (ttl_ns: -ENOTSUP, RN_EMISMATCH).
+ * rn_chan_lost() counts them.  manual_ack states RN_SLOW_BLOCK; a rendezvous cannot be a fanout (-EINVAL, RN_EMISMATCH).
+ * Each window has its own time to live; what is delayed goes to those that are bound when it is due.
  *
  * Today a channel is kept in RN_MEMORY.  A bind that states RN_DISK or RN_QUORUM is refused with -ENOTSUP. */
 typedef struct rn_bind_opts {
@@ -195,8 +195,7 @@ typedef struct rn_send_opts {
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
  * capacity_bytes, for a trace context 58 bytes.  Times are in ms, rounded up, and count from when the home accepts the element: it
  * holds its slot from then on, and a send with confirm returns then, however long the delay.  Also -EBADF: the channel is not
- * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous; -ENOTSUP: times on a
- * fanout. */
+ * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous. */
 int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, size_t opts_size,
                    rn_time deadline);
 static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_opts *opts,
@@ -293,8 +292,8 @@ int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_co
  * may call at once; none gets the reply of another, nor one that comes when its own call has given up.
  *
  * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent, and be served, all the same.  When nobody serves
- * the name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a rendezvous or a
- * fanout).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its reply channel with it; RN_EUNKNOWN: whether it
+ * the name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a
+ * rendezvous).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its reply channel with it; RN_EUNKNOWN: whether it
  * was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the reply channel: in all three perhaps it was
  * served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and of a send: RN_ECLOSED, -EMSGSIZE.
  *

@@ -131,7 +131,35 @@ balanced
 grep -q 'dropped(nobody) 5' "$work/audit" || fail "the audit does not know that nobody was there"
 [[ $(column void KIND) == fanout,drop-oldest ]] || fail "ls does not say what kind it is"
 
-# 7. What cannot be is refused.
+# 7. What is delayed comes to those who are there by then; a close ends the delay.
+listen early delayed
+early=$pid
+bound delayed 1
+seq 5 | runnel send delayed --fanout --delay 1h
+listen later delayed
+later=$pid
+bound delayed 2
+balanced
+grep -q 'delayed 5' "$work/audit" || fail "the audit does not know what is delayed"
+close_channel delayed
+ends_with 0 "$early" "who was there when it was sent"
+ends_with 0 "$later" "who came later"
+seq 5 | cmp - "$work/early" || fail "who was there did not get what was delayed"
+seq 5 | cmp - "$work/later" || fail "who came later did not get what was delayed"
+
+# 8. What is too old for one that is stopped does not stop its senders: it lies at the home, for only two go ahead to it.
+listen halted old -n 2
+halted=$pid
+bound old 1
+kill -STOP "$halted"
+seq 60 | runnel send old --fanout --capacity 20 --channel-ttl 200ms
+balanced
+grep -q 'expired' "$work/audit" || fail "the audit does not know what has expired"
+kill -CONT "$halted"
+close_channel old
+wait "$halted" || true # it may have had two in their time, or none
+
+# 9. What cannot be is refused.
 seq 1 | runnel send queue
 status=0
 seq 1 | runnel send queue --fanout 2>"$work/refused" || status=$?
