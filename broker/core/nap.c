@@ -154,6 +154,7 @@ void nap_begin_new(struct nap *nap, struct run *r, uint64_t delay_ms, struct bin
     int64_t at_ns = due_with(r, delay_ms, sender);
     struct run_queue runs;
 
+    r->s.position = 0; /* that said what is due together; it gets one when it is due */
     run_queue_init(&runs);
     run_queue_push(&runs, r);
     nap->is_new = true;

@@ -132,12 +132,14 @@ static uint64_t handed_to_all(const struct channel *ch)
 
 static void look_at_log(struct search *s, const struct channel *ch)
 {
-    struct spot like = { .next = handed_to_all(ch) };
+    uint64_t next = handed_to_all(ch);
+    struct spot like = { 0 };
 
     list_each(&ch->fan.log, at)
     {
         like.batch = list_entry(at, struct batch, hook);
         like.run = like.batch->run;
+        like.next = like.batch->late ? UINT64_MAX : next; /* too late for who was not handed it */
         if (s->looked++ == PEEK_RUNS_MAX || (!is_before(&like, s->from) && !keep(s, like)))
             return;
     }
@@ -148,6 +150,7 @@ static void look_at_all(struct search *s, const struct channel *ch)
     if (channel_fans(ch)) {
         look_at_log(s, ch);
         nap_each(ch, look_at_nap, s);
+        look(s, &ch->fan.due, /* in_order= */ false, (struct spot){ .place = WIRE_BUFFERED });
         return;
     }
     list_each(&ch->in.bindings, at) look_at_receiver(s, list_entry(at, struct binding, of_side));

@@ -391,6 +391,48 @@ static void peek_shows_each_of_a_fanout_once(void **state)
     world_free(w);
 }
 
+static void peek_shows_of_a_fanout_what_is_delayed_and_what_is_due_for_nobody(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_attributes fanout = { .kind = WIRE_FANOUT, .capacity = 100, .type = "" };
+    w->fans = true;
+    struct handle *a = bind_with(node_new(w, "a"), "x", WIRE_IN, &fanout, 2);
+    struct handle *out = bind_with(node_new(w, "s"), "x", WIRE_OUT, &fanout, 0);
+    world_pump(w);
+    sends_together(out, 2, 8, 300, 7);
+    world_pump(w);
+    sees(w, 0, 0, "0 delayed; 0 delayed");
+    handle_unbind(a);
+    world_pump(w);
+    world_later(w, 300);
+    sees(w, 0, 0, "0 buffered; 0 buffered");
+    world_free(w);
+}
+
+/* What expires is too late for who was not handed it; others have it in hand. */
+static void peek_shows_of_a_fanout_who_has_what_has_expired(void **state)
+{
+    (void)state;
+    struct world *w = world_new(1);
+    struct wire_attributes fanout = { .kind = WIRE_FANOUT, .capacity = 100, .type = "" };
+    w->fans = true;
+    struct handle *a = bind_with(node_new(w, "a"), "x", WIRE_IN, &fanout, 1);
+    struct handle *b = bind_by_hand(node_new(w, "b"), "x", 0, 10);
+    struct handle *out = bind_with(node_new(w, "s"), "x", WIRE_OUT, &fanout, 0);
+    world_pump(w);
+    sends(out, 2, 8);
+    world_pump(w);
+    sends_timed(out, 1, 8, 0, 500);
+    receives(b, 3);
+    world_pump(w);
+    assert_int_equal(a->store.n, 1);
+    sees(w, 0, 0, "1 delivered; 2 buffered; 3 buffered");
+    world_later(w, 500);
+    sees(w, 0, 0, "1 delivered; 2 buffered; 3 delivered");
+    world_free(w);
+}
+
 /* ---- remove ------------------------------------------------------------------------------------------------------- */
 
 static const struct wire_control *removes(struct world *w, const char *name, bool force)
@@ -929,6 +971,8 @@ int main(void)
         cmocka_unit_test(purge_drops_what_is_dying),
         cmocka_unit_test(purge_of_a_fanout_is_of_every_window),
         cmocka_unit_test(peek_shows_each_of_a_fanout_once),
+        cmocka_unit_test(peek_shows_of_a_fanout_what_is_delayed_and_what_is_due_for_nobody),
+        cmocka_unit_test(peek_shows_of_a_fanout_who_has_what_has_expired),
         cmocka_unit_test(channel_that_nobody_uses_is_removed),
         cmocka_unit_test(channel_in_use_is_not_removed_unless_by_force),
         cmocka_unit_test(what_crosses_a_removal_is_ignored),
