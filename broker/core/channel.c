@@ -224,6 +224,17 @@ void channel_forget(struct channel *ch)
     channel_free(ch);
 }
 
+/* So it is not forgotten though nobody has bound it.  What has come and is not accepted waits where senders wait for receivers;
+ * else the flush drops it, and is not followed by another look. */
+static bool waits_for_somebody(const struct channel *ch)
+{
+    uint64_t n = ch->queue.count + ch->dying.count + ch->delayed;
+
+    if (!fan_is_hasty(ch))
+        n += ch->fan.come.count + ch->fan.due.count;
+    return n > 0;
+}
+
 void channel_after(struct channel *ch)
 {
     struct core *core = ch->core;
@@ -240,9 +251,7 @@ void channel_after(struct channel *ch)
         }
         say_closed(ch);
     }
-    if (!unbound ||
-        ch->queue.count + ch->dying.count + ch->delayed + ch->fan.come.count + ch->fan.due.count >
-            0) {
+    if (!unbound || waits_for_somebody(ch)) {
         hook_take(&ch->idle);
     } else if (!hook_linked(&ch->idle)) {
         ch->idle_until = core->now_ns + core->opts.idle_ns;

@@ -472,6 +472,24 @@ static void with_nobody_there_what_is_dropped_says_so(void **state)
 }
 
 /* A node that acknowledges frames and never says what became of the elements does not fill the home. */
+static void what_comes_as_its_sender_dies_does_not_keep_the_channel(void **state)
+{
+    (void)state;
+    struct world *w = fan_world();
+    struct handle *out = bind_fan(w, WIRE_OUT, WIRE_SLOW_DROP_OLDEST, 100, 0);
+    world_pump(w);
+    sends(out, 10, 8);
+    world_pump(w);
+    assert_true(out->credit > 0);
+    sends(out, 1, 8);
+    while (move_up(out->node))
+        continue;
+    node_end(out->node); /* before the flush */
+    world_later(w, 70000);
+    assert_true(core_used(w->core, "x") == (uint64_t)-1);
+    world_free(w);
+}
+
 static void who_does_not_answer_is_borne_with_to_twice_its_window(void **state)
 {
     (void)state;
@@ -872,6 +890,7 @@ int main(void)
         cmocka_unit_test(who_is_too_slow_is_cut),
         cmocka_unit_test(a_burst_is_no_slowness),
         cmocka_unit_test(with_nobody_there_what_is_dropped_says_so),
+        cmocka_unit_test(what_comes_as_its_sender_dies_does_not_keep_the_channel),
         cmocka_unit_test(who_does_not_answer_is_borne_with_to_twice_its_window),
         cmocka_unit_test(what_is_lost_in_a_channel_that_blocks_breaks_the_rules),
         cmocka_unit_test(each_window_is_drained_and_told_of_the_close),
