@@ -116,7 +116,7 @@ static void check_refusal(const struct frame_view *v, const struct wire_refusal 
     struct frame_view w;
     const char *why;
 
-    must((unsigned)a->code <= WIRE_SLOW);
+    must((unsigned)a->code <= WIRE_CODE_LAST);
     must(frame_read(&w, f->data, f->len, &why) == 0);
     must(w.refusal != NULL);
     must(w.refusal->code == a->code);

@@ -16,7 +16,8 @@ static bool reference(const char *name)
     size_t len = strlen(name);
 
     if (!compiled &&
-        regcomp(&grammar, "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$", REG_EXTENDED | REG_NOSUB) != 0)
+        regcomp(&grammar, "^([A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*|reply:[A-Za-z0-9_-]+)$",
+                REG_EXTENDED | REG_NOSUB) != 0)
         abort();
     compiled = true;
     if (len > WIRE_NAME_GIVEN_MAX || regexec(&grammar, name, 0, NULL, 0) != 0)

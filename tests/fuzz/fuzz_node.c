@@ -118,7 +118,7 @@ static void some_verdict(struct home_binding *b, struct wire_control *c, enum wi
 static void some_refusal(struct wire_control *c, enum wire_what what)
 {
     c->what = what;
-    c->refused.code = (enum wire_code)(take(&in) % (WIRE_SLOW + 1));
+    c->refused.code = (enum wire_code)(take(&in) % (WIRE_CODE_LAST + 1));
     c->refused.sentence = "so it is";
 }
 
