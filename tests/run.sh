@@ -31,7 +31,7 @@ stages=(lint model gcc clang asan tsan e2e sim loom mutants fuzz aarch64)
 # How much, and what is too little to count as tested.
 sim_seeds=2000 sim_seconds=90 sim_floor=200 sim_from=1
 graphs=10000 graphs_seconds=40 graphs_floor=1000
-loom_seconds=45 loom_schedules=0 # all units together; 0: as many as there is time for
+loom_seconds=30 loom_schedules=0 # all units together; 0: as many as there is time for
 # How many of each at least, also when that takes longer, as on a busy machine.
 loom_units=(
   "block 20000"
@@ -103,8 +103,8 @@ loom_units=(
   "waitgroup 20000"
   "yield 20000"
 )
-mutants_seconds=60 mutants_floor=6
-runtime_mutants_seconds=40 runtime_mutants_floor=10
+mutants_seconds=35 mutants_floor=6
+runtime_mutants_seconds=30 runtime_mutants_floor=10
 fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(
@@ -118,7 +118,7 @@ fuzz_targets=(
   "shard      2000   400000 1024"
 )
 vandals_seconds=15 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
-rounds=200 rounds_seconds=45 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
+rounds=200 rounds_seconds=30 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 storm_ops=1000000000 storm_seconds=10 storm_floor=2000000
 repeat=1
 
