@@ -301,18 +301,18 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
         rc = inspect_answer(core, s, c);
         break;
     case WIRE_PEEK:
-        rc = peek_answer(core, s, c);
+        rc = peek_answer(s, c);
         break;
     case WIRE_PURGE:
-        purge_answer(core, s, c);
+        purge_answer(s, c);
         rc = 0;
         break;
     case WIRE_REMOVE:
-        remove_answer(core, s, c);
+        remove_answer(s, c);
         rc = 0;
         break;
     case WIRE_TAP:
-        rc = tap_answer(core, s, c);
+        rc = tap_answer(s, c);
         break;
     default:
         rc = is_known(c->what) ? dispatch(s, c, why) : 0;

@@ -65,3 +65,12 @@ void page_refuse(struct core_session *to, uint32_t id, enum wire_code code, cons
     page_say(NULL, to, id,
              (struct wire_control){ .answer = { .code = code, .sentence = sentence } });
 }
+
+struct channel *page_channel(struct core_session *to, const struct wire_control *c)
+{
+    struct channel *ch = channel_find(to->core, c->peek.name);
+
+    if (ch == NULL)
+        page_refuse(to, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
+    return ch;
+}

@@ -25,6 +25,9 @@ bool page_is_cut(const struct page *p);
 /* Says it as the only Answer to the question of that id: c has the other members of its `answer`. */
 void page_say(const struct page *p, struct core_session *to, uint32_t id, struct wire_control c);
 
+/* The channel that the question c names; NULL: it was answered that there is none. */
+struct channel *page_channel(struct core_session *to, const struct wire_control *c);
+
 /* There is no answer, and why; the sentence names the channel. */
 void page_refuse(struct core_session *to, uint32_t id, enum wire_code code, const char *name,
                  const char *phrase);

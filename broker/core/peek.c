@@ -252,17 +252,15 @@ static void tell(const struct search *s, struct page *p, const struct channel *c
     page_say(p, to, c->bind, answer);
 }
 
-int peek_answer(struct core *core, struct core_session *s, const struct wire_control *c)
+int peek_answer(struct core_session *s, const struct wire_control *c)
 {
-    const struct channel *ch = channel_find(core, c->peek.name);
+    const struct channel *ch = page_channel(s, c);
     struct search search = { .from = c->peek.from };
     struct page page;
     int rc = -ENOMEM;
 
-    if (ch == NULL) {
-        page_refuse(s, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
+    if (ch == NULL)
         return 0;
-    }
     search.spots = malloc(SPOTS_MAX * sizeof *search.spots);
     if (!page_init(&page) || search.spots == NULL)
         goto free;

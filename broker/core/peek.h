@@ -7,6 +7,6 @@
 #define PEEK_RUNS_MAX (UINT32_C(1) << 17) /* that one question makes us look at */
 
 /* Answers a Peek.  0 or -ENOMEM. */
-int peek_answer(struct core *core, struct core_session *s, const struct wire_control *c);
+int peek_answer(struct core_session *s, const struct wire_control *c);
 
 #endif

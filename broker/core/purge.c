@@ -52,19 +52,9 @@ static void say_dropped(struct core_session *s, uint32_t id, const struct channe
                                                 .dropped_bytes = d.bytes } });
 }
 
-/* NULL: it was said that there is none. */
-static struct channel *find(struct core *core, struct core_session *s, const struct wire_control *c)
+void purge_answer(struct core_session *s, const struct wire_control *c)
 {
-    struct channel *ch = channel_find(core, c->peek.name);
-
-    if (ch == NULL)
-        page_refuse(s, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
-    return ch;
-}
-
-void purge_answer(struct core *core, struct core_session *s, const struct wire_control *c)
-{
-    struct channel *ch = find(core, s, c);
+    struct channel *ch = page_channel(s, c);
 
     if (ch == NULL)
         return;
@@ -127,9 +117,9 @@ static struct dropped drop_all(struct channel *ch)
     return d;
 }
 
-void remove_answer(struct core *core, struct core_session *s, const struct wire_control *c)
+void remove_answer(struct core_session *s, const struct wire_control *c)
 {
-    struct channel *ch = find(core, s, c);
+    struct channel *ch = page_channel(s, c);
     char phrase[200];
 
     if (ch == NULL)

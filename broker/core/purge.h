@@ -5,7 +5,7 @@
 #include "broker/core/state.h"
 
 /* Answers a Purge, a Remove. */
-void purge_answer(struct core *core, struct core_session *s, const struct wire_control *c);
-void remove_answer(struct core *core, struct core_session *s, const struct wire_control *c);
+void purge_answer(struct core_session *s, const struct wire_control *c);
+void remove_answer(struct core_session *s, const struct wire_control *c);
 
 #endif

@@ -347,15 +347,13 @@ static void let_go(struct tap *tap)
     place(tap);
 }
 
-static int begin(struct core *core, struct core_session *s, const struct wire_control *c)
+static int begin(struct core_session *s, const struct wire_control *c)
 {
-    struct channel *ch = channel_find(core, c->peek.name);
+    struct channel *ch = page_channel(s, c);
     struct tap *tap;
 
-    if (ch == NULL) {
-        page_refuse(s, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
+    if (ch == NULL)
         return 0;
-    }
     if (count(&s->taps) >= WIRE_TAPS_MAX || count(&ch->taps) >= TAPS_MAX) {
         page_refuse(s, c->bind, WIRE_NO_MEMORY, ch->name,
                     "this node, or the channel, has as many taps as it may");
@@ -372,12 +370,12 @@ static int begin(struct core *core, struct core_session *s, const struct wire_co
     return 0;
 }
 
-int tap_answer(struct core *core, struct core_session *s, const struct wire_control *c)
+int tap_answer(struct core_session *s, const struct wire_control *c)
 {
     struct tap *tap;
 
     if (c->peek.tap == 0)
-        return begin(core, s, c);
+        return begin(s, c);
     tap = tap_find(s, c->peek.tap);
     if (tap == NULL) {
         page_refuse(s, c->bind, WIRE_NOT_FOUND, c->peek.name, "this node has no such tap");

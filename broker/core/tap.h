@@ -38,7 +38,7 @@ struct tap {
 };
 
 /* Answers a Tap, now or by the flush.  0 or -ENOMEM. */
-int tap_answer(struct core *core, struct core_session *s, const struct wire_control *c);
+int tap_answer(struct core_session *s, const struct wire_control *c);
 
 /* r has been accepted and has its position - after its delay, if it has one -; to be called for each, when the channel has taps. */
 void tap_see(struct channel *ch, const struct run *r);
