@@ -82,9 +82,8 @@ static int call_run(struct ctl_run *run, void *arg)
     int status = CTL_OK, rc;
 
     c->run = run;
-    if (rn_trace_set(c->traceparent) < 0)
-        return ctl_say("'%s' is no trace context (00-<32 hex digits>-<16>-<2>, in small letters)",
-                       c->traceparent);
+    if (ctl_trace(c->traceparent) != CTL_OK)
+        return CTL_FAILED;
     if (c->text == NULL)
         status = read_input(c);
     if (status == CTL_OK)

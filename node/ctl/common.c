@@ -272,6 +272,14 @@ void ctl_close(rn_node *node)
     rn_shield(0);
 }
 
+int ctl_trace(const char *traceparent)
+{
+    if (rn_trace_set(traceparent) == 0)
+        return CTL_OK;
+    return ctl_say("'%s' is no trace context (00-<32 hex digits>-<16>-<2>, in small letters)",
+                   traceparent);
+}
+
 int ctl_bind(rn_chan **chan, rn_node *node, const char *name, enum rn_dir dir,
              const rn_codec *codec, const rn_bind_opts *bind, const struct ctl_opts *opts)
 {

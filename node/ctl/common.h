@@ -57,8 +57,11 @@ int ctl_signal(const struct ctl_run *run);
 /* Opens a node.  CTL_OK, or CTL_FAILED and it has said why (nothing when a signal cancelled it). */
 int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_time deadline);
 
-/* Closes a node that has sent nothing; also after a signal. */
+/* Closes a node, also after a signal; for who does not ask what it could not send any more. */
 void ctl_close(rn_node *node);
+
+/* What this goroutine sends carries this trace context; NULL: none.  CTL_OK, or CTL_FAILED and it has said why. */
+int ctl_trace(const char *traceparent);
 
 /* CTL_OK when name is one that may be bound, else CTL_FAILED and it has said what is wrong with
  * it. */

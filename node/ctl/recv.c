@@ -381,9 +381,7 @@ static int recv_run(struct ctl_run *run, void *arg)
         goto done;
     if (receiver_bind(r) == 0)
         status = receiver_work(r);
-    rn_shield(1);
-    rn_node_close(r->node, rn_after(CTL_GRACE_NS), NULL);
-    rn_shield(0);
+    ctl_close(r->node);
 done:
     rn_chan_unref(r->gone);
     stream_close(&r->stdout_stream);

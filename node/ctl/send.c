@@ -345,18 +345,15 @@ static int send_run(struct ctl_run *run, void *arg)
     int status = CTL_FAILED;
 
     s->run = run;
-    if (rn_trace_set(s->traceparent) < 0)
-        return ctl_say("'%s' is no trace context (00-<32 hex digits>-<16>-<2>, in small letters)",
-                       s->traceparent);
+    if (ctl_trace(s->traceparent) != CTL_OK)
+        return CTL_FAILED;
     if (ctl_open(&s->node, s->opts, NULL, rn_after(s->opts->wait_ns)) != CTL_OK)
         return CTL_FAILED;
     if (sender_bind(s) == 0)
         status = sender_work(s);
     if (s->dies)
         return status; /* leaving the program without it is a crash to the broker */
-    rn_shield(1);
-    rn_node_close(s->node, rn_after(CTL_GRACE_NS), NULL);
-    rn_shield(0);
+    ctl_close(s->node);
     return status;
 }
 

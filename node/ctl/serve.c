@@ -180,9 +180,7 @@ static int serve_run(struct ctl_run *run, void *arg)
     if (server_bind(s) == 0)
         status = serve_all(s);
     rn_chan_unref(s->chan);
-    rn_shield(1);
-    rn_node_close(s->node, rn_after(CTL_GRACE_NS), NULL);
-    rn_shield(0);
+    ctl_close(s->node);
     return status;
 }
 
