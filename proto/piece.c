@@ -1,6 +1,7 @@
 /* piece.c - large elements, which cross in pieces.   SPDX-License-Identifier: MIT
  *
- * Invariant of an assembly with a frame: came <= section.bytes (and only until it is taken they are equal), and the first `came` bytes of the element are in the frame. */
+ * Invariant of an assembly with a frame: came <= section.bytes (and only until it is taken they are equal), and the first
+ * `came` bytes of the element are in the frame. */
 #include "proto/piece.h"
 
 #include "proto/limits.h"

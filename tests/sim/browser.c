@@ -154,8 +154,6 @@ static int ask(struct browser *b, struct wire_control *c,
     /* The number of a tap whose beginning was not waited for is not known: such may be too many. */
     if (rc == -ENOMEM && c->what == WIRE_TAP && c->peek.tap == 0)
         return rc;
-    if (rc == -ENOTSUP && b->w->config.channel[b->channel].slow != 0)
-        return rc;
     if (rc != 0 && rc != -ENOENT && rc != RN_ETIMEDOUT && !end_is_over(rc) && rc != RN_ECLOSED)
         sim_fail("asking about %s: %s", b->name, rn_strerror(rc));
     return rc;
