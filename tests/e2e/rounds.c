@@ -27,6 +27,7 @@
 #define EPISODE_ROUNDS 5
 #define GOES_ON_S      30.0 /* a stream that stands still for so long hangs */
 #define ENDS_S         60.0 /* so long an orderly end may take */
+#define MOST_SHARES    8    /* of its time a kind may take to reach the floor */
 #define MS             INT64_C(1000000)
 
 struct episode;
@@ -605,13 +606,16 @@ static void tell(const struct kind *kind, unsigned rounds, const struct tally *t
     fflush(stdout);
 }
 
-static bool rounds_of(const struct kind *kind, double seconds)
+/* Until its share of the time is over; a kind whose rounds are long takes more rather than do fewer than the floor. */
+static bool rounds_of(const struct kind *kind, double share)
 {
-    double begin = seconds_now(), until = seconds > 0 ? begin + seconds : 1e18;
+    double begin = seconds_now(), until = begin + share, at_most = begin + MOST_SHARES * share;
     struct tally sum = { 0 };
     unsigned done = 0;
 
-    for (uint64_t seed = options.seed; done < options.rounds && seconds_now() < until; seed++) {
+    for (uint64_t seed = options.seed; done < options.rounds; seed++) {
+        if (seconds_now() >= (done < options.floor ? at_most : until))
+            break;
         unsigned left = (unsigned)options.rounds - done;
 
         done += episode(kind, seed, left < EPISODE_ROUNDS ? left : EPISODE_ROUNDS, until, &sum);
@@ -665,8 +669,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_list[] = {
     { "kind", 'k', "KIND", 0, "Only rounds of that kind", 0 },
     { "rounds", 'n', "N", 0, "So many of each kind (200)", 0 },
-    { "seconds", 's', "S", 0, "All together take so long at most", 0 },
-    { "floor", 'f', "N", 0, "Fewer of a kind are a failure", 0 },
+    { "seconds", 's', "S", 0, "All together take so long, but for the floor", 0 },
+    { "floor", 'f', "N", 0, "Of each kind: more time for fewer, then a failure", 0 },
     { "seed", 'x', "SEED", 0, "Of the first episode of each kind; the next ones count on", 0 },
     { "bin", 'b', "DIRECTORY", 0, "Of runnel and runnel-broker ($RUNNEL_BIN)", 0 },
     { "link", 'l', "PROGRAM", 0,
@@ -709,20 +713,17 @@ int main(int argc, char **argv)
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .doc = "Rounds of faults of real processes under load." };
-    size_t chosen = 0, left;
-    double until;
+    size_t chosen = 0;
     bool ok = true;
 
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     find_programs();
-    until = seconds_now() + options.seconds;
     for (size_t i = 0; i < KINDS; i++)
         chosen += is_chosen(&kinds[i]);
-    left = chosen;
     for (size_t i = 0; i < KINDS; i++)
         if (is_chosen(&kinds[i]))
             ok &= rounds_of(&kinds[i],
-                            options.seconds > 0 ? (until - seconds_now()) / (double)left-- : 0);
+                            options.seconds > 0 ? options.seconds / (double)chosen : 1e18);
     if (chosen == 0) {
         fprintf(stderr, "rounds: there is no kind '%s' %s --link\n", options.kind,
                 options.link != NULL ? "with" : "without");
