@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #define STACK_BYTES (256u << 10)
+#define FIRST_FRAME 256u /* at least: the bytes that rn__ctx_init() writes */
 #define BUFFER_MAX  64
 #define BURNS_MAX   4096
 #define IN_A_ROW    500u /* steps of a thread while others could run */
@@ -451,12 +452,21 @@ void loom_end(void)
 
 /* ---- threads -------------------------------------------------------------------------------------------- */
 
+/* Whoever made the stack has laid out the first frame there, which is this thread's to overwrite.  Said here, since only on
+ * some machines is that frame so large that the runtime's own code comes to do it. */
+static void own_stack(struct thread *t)
+{
+    for (size_t i = sizeof(void *); i <= FIRST_FRAME; i += sizeof(void *))
+        loom_writes(t->stack + STACK_BYTES - i);
+}
+
 static void thread_main(void *arg)
 {
     struct thread *t = arg;
     int left = 0;
 
     loom_order_acquire(t);
+    own_stack(t);
     t->fn(t->arg);
     loom_point("its end"); /* here and where it waits: before what it has stored is seen */
     flush(t);
@@ -489,9 +499,9 @@ static int spawn(void (*fn)(void *arg), void *arg, bool attendant)
     }
     *t = (struct thread){ .fn = fn, .arg = arg, .stack = stack, .state = READY };
     t->attendant = attendant;
+    rn__ctx_init(&t->ctx, stack + STACK_BYTES, thread_main, t);
     if (m.current >= 0)
         loom_order_release(t);
-    rn__ctx_init(&t->ctx, stack + STACK_BYTES, thread_main, t);
     return m.n++;
 }
 
