@@ -66,6 +66,13 @@ static bool answer(struct calls *calls, uint64_t number, const struct post *of,
 
 /* ---- the post ---- */
 
+static void post_free(struct post *p)
+{
+    chan_dismiss(p->chan);
+    node_unref(p->node);
+    free(p);
+}
+
 static void post_deliver(struct calls *calls, rn_msg *m)
 {
     const struct wire_header *h = msg_header(m);
@@ -100,9 +107,8 @@ static void post_end(struct post *p, int rc)
     rn__unlock(&calls->lock);
     while (answer(calls, 0, p, &none))
         ;
-    chan_dismiss(p->chan);
-    rn_node *node = p->node;
-    free(p);
+    rn_node *node = node_ref(p->node); /* calls are in it */
+    post_free(p);
     rn_waitgroup_done(&calls->posts);
     node_unref(node);
 }
@@ -134,9 +140,7 @@ static struct post *post_new(rn_node *node, rn_time deadline, int *rc)
         *rc = bind_reply(node, p->name, RN_IN, p->chan, &rn_codec_msg, deadline);
     if (*rc == 0)
         return p;
-    rn_chan_unref(p->chan);
-    node_unref(p->node);
-    free(p);
+    post_free(p);
     return NULL;
 }
 
@@ -161,9 +165,7 @@ static int post_open(rn_node *node, rn_time deadline)
             post_end(p, rc);
         return rc;
     }
-    chan_dismiss(p->chan);
-    node_unref(p->node);
-    free(p);
+    post_free(p);
     return rc;
 }
 

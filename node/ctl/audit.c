@@ -61,18 +61,13 @@ static void audit_home(struct audit *a, const struct wire_channel_info *c)
     print_verdict(a, sum == c->accepted + c->copied, c->accepted + c->copied - sum);
 }
 
-static bool is_fanout(const struct wire_channel_info *c)
-{
-    return c->attributes.kind == WIRE_FANOUT;
-}
-
 static void audit_slots(struct audit *a, const struct wire_channel_info *c)
 {
     uint64_t used = c->lent + c->buffered + c->delivered + c->delayed;
 
     if (c->parked > 0)
         printf("  %" PRIu64 " wait for the first receiver, not accepted yet\n", c->parked);
-    if (c->attributes.capacity > 0 && !is_fanout(c)) {
+    if (c->attributes.capacity > 0 && !channel_is_fanout(c)) {
         printf("  slots: %" PRIu64 " of %" PRId64 " in use (%" PRIu64 " lent to senders)\n", used,
                c->attributes.capacity, c->lent);
         if (used > (uint64_t)c->attributes.capacity)
@@ -140,7 +135,7 @@ static void audit_bindings(struct audit *a, const struct wire_channel_info *c)
         const struct wire_binding_info *b = &c->bindings[i];
         if (b->direction == WIRE_OUT)
             audit_sender(a, b);
-        else if (is_fanout(c))
+        else if (channel_is_fanout(c))
             audit_window(a, c, b);
         else
             audit_receiver(b);
@@ -165,7 +160,7 @@ static void audit_bindings(struct audit *a, const struct wire_channel_info *c)
 static void audit_channel(struct audit *a, const struct wire_channel_info *c)
 {
     printf("%s (", c->name);
-    if (is_fanout(c))
+    if (channel_is_fanout(c))
         printf("fanout, slow: %s, ", ctl_slow_name((enum rn_slow)c->attributes.slow));
     printf("%s, incarnation %016" PRIx64 ")\n", c->closed ? "closed" : "open", c->incarnation);
     if (c->attributes.ttl_ms > 0)

@@ -171,6 +171,11 @@ const struct wire_channel_info *channels_only(const struct channels *cs, const c
     return NULL;
 }
 
+bool channel_is_fanout(const struct wire_channel_info *info)
+{
+    return info->attributes.kind == WIRE_FANOUT;
+}
+
 const char *channel_state(const struct wire_channel_info *info)
 {
     if (!info->closed)

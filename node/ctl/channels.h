@@ -25,6 +25,8 @@ void channels_free(struct channels *cs);
 const struct wire_channel_info *channels_only(const struct channels *cs, const char *name,
                                               const struct ctl_opts *opts);
 
+bool channel_is_fanout(const struct wire_channel_info *info);
+
 /* "open", "closing": closed, and not drained; or "closed". */
 const char *channel_state(const struct wire_channel_info *info);
 

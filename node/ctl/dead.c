@@ -183,16 +183,33 @@ static int bind_ends(struct mortuary *m)
                                                                                       : CTL_OK;
 }
 
-static int read_all(struct mortuary *m)
+/* How many letters there are now.  A channel of which nothing has died yet has none; one that is not there is another matter. */
+static int count_letters(const struct mortuary *m, uint64_t *n)
 {
     struct channels cs;
     int status = channels_ask(&cs, m->node, m->dead, m->opts);
-    uint64_t most = status == CTL_OK && cs.n > 0 ? letters(&cs.info[0]) : 0;
 
+    *n = status == CTL_OK && cs.n > 0 ? letters(&cs.info[0]) : 0;
+    if (status == CTL_OK && cs.n == 0) {
+        channels_free(&cs);
+        status = channels_ask(&cs, m->node, m->name, m->opts);
+        if (status == CTL_OK && channels_only(&cs, m->name, m->opts) == NULL)
+            status = CTL_FAILED;
+    }
     channels_free(&cs);
+    return status;
+}
+
+static int read_all(struct mortuary *m)
+{
+    uint64_t most;
+    int status = count_letters(m, &most);
+
+    if (status != CTL_OK)
+        return status;
     if (m->limit > 0 && most > (uint64_t)m->limit)
         most = (uint64_t)m->limit;
-    if (status == CTL_OK && most > 0)
+    if (most > 0)
         status = bind_ends(m);
     if (status == CTL_OK && most > 0)
         status = read_letters(m, most);
@@ -286,6 +303,7 @@ static const char dead_doc[] =
     "  purge   drop them\v"
     "NAME is that of the channel, without .dead. Only those are meant that are there when it begins.\n\n"
     "A replay that is killed may have sent its last ones without having taken them out: they are sent once more by the next.\n\n"
+    "Exit status 1 if there is no such channel.\n\n"
     "  $ runnel dead show orders -n 3\n"
     "  $ runnel dead replay orders";
 

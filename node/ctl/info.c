@@ -17,7 +17,7 @@ struct info {
 
 static const char *kind_of(const struct wire_channel_info *c)
 {
-    return c->attributes.kind == WIRE_FANOUT ? "fanout" : "queue";
+    return channel_is_fanout(c) ? "fanout" : "queue";
 }
 
 static const char *keep_of(const struct wire_channel_info *c)
@@ -39,7 +39,7 @@ static const char *slow_of(const struct wire_channel_info *c)
 static void print_attributes(const struct wire_channel_info *c)
 {
     printf("%s: %s, %s in %s", c->name, channel_state(c), kind_of(c), keep_of(c));
-    if (c->attributes.kind == WIRE_FANOUT)
+    if (channel_is_fanout(c))
         printf(" (slow: %s)", slow_of(c));
     printf(", incarnation %016" PRIx64 " (epoch %" PRIu32 "), made ", c->incarnation, c->epoch);
     print_duration(c->age_ms);
@@ -73,7 +73,7 @@ static void print_contents(const struct wire_channel_info *c)
         printf("  parked: %" PRIu64 ", to be accepted when there is a receiver\n", c->parked);
     if (c->redelivered)
         printf("  redelivered: %" PRIu64 "\n", c->redelivered);
-    if (c->attributes.capacity > 0 && c->attributes.kind != WIRE_FANOUT)
+    if (c->attributes.capacity > 0 && !channel_is_fanout(c))
         printf("  slots: %" PRIu64 " of %" PRId64 " in use, %" PRIu64 " of them lent to senders\n",
                used, c->attributes.capacity, c->lent);
     printf("  holds: %" PRIu64 " bytes\n", c->bytes);

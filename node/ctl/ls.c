@@ -13,15 +13,16 @@ static const char *const headings[COLUMNS] = { "NAME",     "CAPACITY", "SENDERS"
                                                "BUFFERED", "ACCEPTED", "TAKEN",   "DELAYED",
                                                "EXPIRED",  "TTL",      "STATE",   "KIND" };
 
-static void kind_of(char cell[CELL], const struct wire_attributes *a)
+static void kind_of(char cell[CELL], const struct wire_channel_info *info)
 {
-    if (a->kind == WIRE_FANOUT && a->slow > WIRE_SLOW_BLOCK)
+    const struct wire_attributes *a = &info->attributes;
+
+    if (!channel_is_fanout(info))
+        snprintf(cell, CELL, "%s", a->kind == WIRE_QUEUE ? "queue" : "-");
+    else if (a->slow > WIRE_SLOW_BLOCK)
         snprintf(cell, CELL, "fanout,%s", ctl_slow_name((enum rn_slow)a->slow));
     else
-        snprintf(cell, CELL, "%s",
-                 a->kind == WIRE_FANOUT  ? "fanout"
-                 : a->kind == WIRE_QUEUE ? "queue"
-                                         : "-");
+        snprintf(cell, CELL, "fanout");
 }
 
 /* The cells of a row but the first; the name is as long as it likes. */
@@ -45,7 +46,7 @@ static void row_fill(char cell[COLUMNS][CELL], const struct wire_channel_info *i
     else
         snprintf(cell[9], CELL, "-");
     snprintf(cell[STATE], CELL, "%s", channel_state(info));
-    kind_of(cell[STATE + 1], &info->attributes);
+    kind_of(cell[STATE + 1], info);
 }
 
 static void widen(int *width, const char *text)

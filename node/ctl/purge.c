@@ -39,6 +39,14 @@ static int drop(struct purge *p, rn_node *node)
 
 /* ---- asking first ---- */
 
+static int check_asking(const struct purge *p)
+{
+    if (p->yes || isatty(STDIN_FILENO))
+        return CTL_OK;
+    ctl_say("it asks before it drops anything, and nobody is there to answer: say --yes");
+    return CTL_USAGE;
+}
+
 /* A line of standard input that begins with y; cancelled by a signal. */
 static bool confirmed(void)
 {
@@ -110,10 +118,6 @@ static error_t parse_purge(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!p->name)
             argp_error(state, "which channel? NAME is missing");
-        if (!p->yes && !isatty(STDIN_FILENO))
-            argp_error(
-                state,
-                "it asks before it drops anything, and nobody is there to answer: say --yes");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -141,5 +145,7 @@ int purge_main(int argc, char **argv, struct ctl_opts *opts)
 
     argp_parse(&argp, argc, argv, 0, NULL, &p);
     status = ctl_check_name_in(p.name);
+    if (status == CTL_OK)
+        status = check_asking(&p);
     return status == CTL_OK ? ctl_main(CTL_WORKERS, purge_run, &p) : status;
 }

@@ -4,7 +4,10 @@
  * a request is served again if this program is killed, and again, by whoever comes, when the command fails - until it is
  * a dead letter. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,6 +70,43 @@ static int read_all(int fd, rn_bytes *out)
         at += (size_t)n;
     }
     return 0;
+}
+
+/* ---- the command ---- */
+
+static int check_file(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EACCES;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* Where posix_spawnp() will look.  0: there is something to be run; else what that will say. */
+static int check_command(const char *command)
+{
+    const char *at = getenv("PATH"), *end;
+    char file[PATH_MAX];
+    int rc = -ENOENT;
+
+    if (command[0] == '\0')
+        return -ENOENT;
+    if (strchr(command, '/') != NULL)
+        return check_file(command);
+    for (at = at != NULL ? at : "/bin:/usr/bin"; rc != 0; at = end + 1) {
+        end = strchrnul(at, ':');
+        int n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - at), at, end > at ? "/" : "",
+                         command);
+        int found = n < (int)sizeof file ? check_file(file) : -ENAMETOOLONG;
+        if (found == 0 || found == -EACCES)
+            rc = found;
+        if (*end == '\0')
+            break;
+    }
+    return rc;
 }
 
 static int spawn_and_wait(char **command, int in, int out)
@@ -231,5 +271,10 @@ int serve_main(int argc, char **argv, struct ctl_opts *opts)
 
     argp_parse(&argp, argc, argv, 0, NULL, &s);
     status = ctl_check_name(s.name);
-    return status == CTL_OK ? ctl_main(CTL_WORKERS, serve_run, &s) : status;
+    if (status != CTL_OK)
+        return status;
+    int rc = check_command(s.command[0]);
+    if (rc < 0)
+        return ctl_say("cannot run %s: %s", s.command[0], rn_strerror(rc));
+    return ctl_main(CTL_WORKERS, serve_run, &s);
 }

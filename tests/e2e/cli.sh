@@ -121,7 +121,7 @@ gives 1 "127.0.0.1:1"                runnel-node --broker "$absent" --wait 0.2 -
 
 # Names, URLs and files that are none, told before anything else is tried.
 # shellcheck disable=SC2086 # the words of a verb
-for verb in send recv audit info peek "purge -y" rm "rm -f" tap; do
+for verb in send recv audit info peek purge "purge -y" rm "rm -f" tap; do
   gives 1 "a name"                   runnel $verb "a name" --broker "$absent"
   gives 1 "name \"\" "               runnel $verb "" --broker "$absent"
   gives 1 "a\.\.b"                   runnel $verb "a..b" --broker "$absent"
@@ -135,6 +135,13 @@ RUNNEL_LEASE=soon gives 1 "RUNNEL_LEASE is not a time" runnel ls --broker "$abse
 gives 1 "tcp://"                     runnel ls --broker tcp://
 gives 1 "tcp://h:99999"              runnel ls --broker tcp://h:99999
 gives 1 "missing.txt: No such file"  runnel send a missing.txt --broker "$absent"
+gives 1 "cannot run /no/such: No such file" runnel serve --broker "$absent" a -- /no/such
+gives 1 "cannot run no-such: No such file" runnel serve --broker "$absent" a -- no-such
+gives 1 "cannot run : No such file"  runnel serve --broker "$absent" a -- ""
+gives 1 "cannot run ./three: Perm"   runnel serve --broker "$absent" a -- ./three
+gives 1 "cannot run /etc: Perm"      runnel serve --broker "$absent" a -- /etc
+PATH=$PATH:. gives 1 "cannot run three: Perm" runnel serve --broker "$absent" a -- three
+gives 1 "$absent"                    runnel serve --broker "$absent" --wait 0.2 a -- true
 
 broker_start
 
@@ -147,6 +154,9 @@ gives 1 "/etc: Is a directory"       runnel send a /etc
 gives 1 "/etc: Is a directory"       runnel send a --whole /etc
 gives 1 "no channel \"nobody\""      runnel audit nobody
 gives 1 "no channel \"nobody\""      runnel info nobody
+for verb in show replay purge; do
+  gives 1 "no channel \"nobody\""      runnel dead "$verb" nobody
+done
 gives 1 "missing.so: No such file"   runnel-node --name n --module missing.so
 gives 1 "text.so"                    runnel-node --name n --module text.so
 gives 1 "does not define runnel_module" runnel-node --name n --module "$libc"

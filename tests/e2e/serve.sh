@@ -42,11 +42,14 @@ close_channel slow
 ends_with 0 "$quick" "one whose channel is closed"
 kill -TERM "$shout"
 ends_with 143 "$shout" "one that got SIGTERM"
-status=0
-runnel serve shout -- /no/such/command 2>"$work/none" </dev/null &
-none=$!
-runnel call shout x --wait 0.5 2>/dev/null || true
-wait "$none" || status=$?
-[[ $status -eq 1 ]] || fail "a command that is not there ended with $status"
-grep -q 'cannot run /no/such/command' "$work/none" || fail "it said: $(cat "$work/none")"
+
+# A command that is there at first, and is not when a request comes.
+ln -s "$(command -v cat)" "$work/gone"
+start gone runnel serve gone -- "$work/gone"
+gone=$pid
+eventually "it serves" channel_is gone RECEIVERS 1
+rm "$work/gone"
+runnel call gone x --wait 0.5 2>/dev/null || true
+ends_with 1 "$gone" "one whose command has gone"
+grep -q "cannot run $work/gone: No such file" "$work/gone.err" || fail "it said: $(cat "$work/gone.err")"
 balanced
