@@ -58,6 +58,7 @@ static bool side_begins_anew(struct rn_node *n, struct handle *h)
         if (h->side[dir].state == SIDE_BINDING) {
             rn_reached("connection: a bind begins anew under the next session");
             h->side[dir].state = h->side[dir].abandoned ? SIDE_NONE : SIDE_PENDING;
+            n->binds_due = true;
         }
     rn__chan_unlock(h->chan);
     return true;
@@ -140,10 +141,13 @@ void node_publish(struct rn_node *n)
 
 /* ---- greeting ---- */
 
-/* Pending binds and unanswered questions go out; both are few. */
+/* Handles are looked at only when some bind of theirs could not be said: there may be very many of them. */
 void node_ask_again(struct rn_node *n)
 {
     struct handle *h;
+    if (!n->binds_due)
+        return;
+    n->binds_due = false; /* set again by those that still cannot */
     TAILQ_FOREACH(h, &n->handles, all)
     for (int dir = 0; dir < 2; dir++)
         traffic_bind(n, &h->side[dir]);

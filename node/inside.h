@@ -122,6 +122,7 @@ struct rn_node {
     struct frame_writer writer; /* sections that are not in the session yet */
     bool writer_piece;          /* one of them is a piece */
     uint32_t binds, query_ids;  /* numbers given */
+    bool binds_due;             /* a handle may have a bind that could not be said yet */
     uint64_t unsent;            /* of handles that are over, while closing */
     bool starved;               /* something found no memory: try again soon */
     bool aborted;

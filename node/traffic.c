@@ -465,7 +465,11 @@ static int64_t ttl_ms(int64_t ttl_ns)
 
 void traffic_bind(struct rn_node *n, struct side *side)
 {
-    if (n->session == NULL || side->state != SIDE_PENDING)
+    if (side->state != SIDE_PENDING)
+        return;
+    bool others_due = n->binds_due;
+    n->binds_due = true; /* until it is said */
+    if (n->session == NULL)
         return;
     const struct rn_bind_opts *o = &side->opts;
     struct wire_control c = {
@@ -494,6 +498,7 @@ void traffic_bind(struct rn_node *n, struct side *side)
     };
     if (tell(n, &c) < 0)
         return; /* pending still: the loop comes back to it */
+    n->binds_due = others_due;
     side->id = ++n->binds;
     rn__chan_lock(side->handle->chan);
     side->state = SIDE_BINDING;
