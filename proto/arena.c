@@ -3,11 +3,14 @@
  * Invariant: in each chunk used <= size, and pieces never overlap or move. */
 #include "proto/arena.h"
 
+#include "proto/spare.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #define ARENA_ALIGN 8
+#define ARENA_USUAL 2048 /* bytes: enough for an ordinary frame, and it is short-lived */
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -22,15 +25,19 @@ struct arena_piece {
 
 _Static_assert(sizeof(struct arena_piece) == ARENA_ALIGN, "pieces stay aligned");
 
+static struct spare usual = { .size = sizeof(struct arena_chunk) + ARENA_USUAL };
+
+/* Has `size` bytes, or more. */
 static struct arena_chunk *chunk_new(size_t size, struct arena_chunk *next)
 {
-    struct arena_chunk *c = malloc(sizeof *c + size);
+    bool small = size <= ARENA_USUAL;
+    struct arena_chunk *c = small ? spare_take(&usual) : malloc(sizeof *c + size);
 
     if (c == NULL)
         return NULL;
     c->next = next;
     c->used = 0;
-    c->size = size;
+    c->size = small ? ARENA_USUAL : size;
     return c;
 }
 
@@ -96,7 +103,10 @@ void arena_free(struct arena_chunk *chunks)
 {
     while (chunks != NULL) {
         struct arena_chunk *next = chunks->next;
-        free(chunks);
+        if (chunks->size == ARENA_USUAL)
+            spare_give(&usual, chunks);
+        else
+            free(chunks);
         chunks = next;
     }
 }

@@ -10,6 +10,7 @@
 #include "proto/codec.h"
 #include "proto/large.h"
 #include "proto/limits.h"
+#include "proto/spare.h"
 #include "runtime/assert.h"
 
 #include <endian.h>
@@ -65,48 +66,16 @@ void frame_unref(struct frame *f)
 /* ---- full frames are kept for the next -------------------------------------------------------- */
 
 /* Most bytes travel in frames of WIRE_FRAME_TARGET; malloc would give their pages back to the system and fault them in
- * again.  The sanitizers are to see each frame freed. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEPT_MAX 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define KEPT_MAX 0
-#endif
-#endif
-#ifndef KEPT_MAX
-#define KEPT_MAX 16
-#endif
+ * again. */
 #define FULL_LEN (FRAME_ROOM + WIRE_FRAME_TARGET)
 #define FULL_MIN \
     (FULL_LEN / 4) /* what is smaller does not take a full one: it may be kept for long */
 
-static _Atomic(struct frame *) kept[KEPT_MAX + 1]; /* any thread; each is NULL or nobody's */
+static struct spare full = { .size = sizeof(struct frame) + FULL_LEN };
 
 static void full_release(struct frame *f)
 {
-    for (int i = 0; i < KEPT_MAX; i++) {
-        struct frame *none = NULL;
-
-        /* Release: whoever takes it sees that all reads of it are over.  A failure publishes nothing. */
-        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == NULL &&
-            atomic_compare_exchange_strong_explicit(&kept[i], &none, f, memory_order_release,
-                                                    memory_order_relaxed))
-            return;
-    }
-    free(f);
-}
-
-static struct frame *full_take(void)
-{
-    for (int i = 0; i < KEPT_MAX; i++) {
-        /* Relaxed: a hint, the exchange decides.  Acquire: see full_release(). */
-        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == NULL)
-            continue;
-        struct frame *f = atomic_exchange_explicit(&kept[i], NULL, memory_order_acquire);
-        if (f != NULL)
-            return f;
-    }
-    return malloc(sizeof(struct frame) + FULL_LEN);
+    spare_give(&full, f);
 }
 
 /* ---- sections ------------------------------------------------------------------------------ */
@@ -114,15 +83,15 @@ static struct frame *full_take(void)
 /* Moves what is used into memory of `len` bytes, or into a full frame.  NULL: no memory, and it is where it was. */
 static struct frame *writer_memory(const struct frame_writer *w, size_t used, size_t len)
 {
-    bool full = len >= FULL_MIN && len <= FULL_LEN;
-    struct frame *f = full ? full_take() : malloc(sizeof *f + len);
+    bool fills = len >= FULL_MIN && len <= FULL_LEN;
+    struct frame *f = fills ? spare_take(&full) : malloc(sizeof *f + len);
 
     if (f == NULL)
         return NULL;
     atomic_init(&f->refs, 1);
     f->data = (uint8_t *)(f + 1);
-    f->len = full ? FULL_LEN : len;
-    f->release = full ? full_release : frame_release;
+    f->len = fills ? FULL_LEN : len;
+    f->release = fills ? full_release : frame_release;
     if (w->frame != NULL)
         memcpy(f->data + FRAME_ROOM, w->frame->data + FRAME_ROOM, used - FRAME_ROOM);
     return f;

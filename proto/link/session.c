@@ -13,6 +13,7 @@
 #include "proto/link/session.h"
 
 #include "proto/limits.h"
+#include "proto/spare.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -88,12 +89,23 @@ static struct parcel *list_pop(struct list *l)
     return p;
 }
 
+static struct spare parcels = { .size = sizeof(struct parcel) };
+
+static struct parcel *parcel_new(void)
+{
+    struct parcel *p = spare_take(&parcels);
+
+    if (p != NULL)
+        *p = (struct parcel){ 0 };
+    return p;
+}
+
 static void parcel_free(struct parcel *p)
 {
     frame_unref(p->frame);
     frame_writer_fini(&p->writer);
     control_buffer_fini(&p->after);
-    free(p);
+    spare_give(&parcels, p);
 }
 
 static void list_fini(struct list *l)
@@ -194,7 +206,7 @@ int session_data(struct session *s, struct frame_writer *w)
 
     rn_assert(w->n_sections > 0);
     rn_assert(session_window_open(s));
-    p = calloc(1, sizeof *p);
+    p = parcel_new();
     if (p == NULL)
         return -ENOMEM;
     p->writer = *w;
@@ -276,14 +288,14 @@ static struct frame *parcel_leaves(struct session *s, struct parcel *p, int64_t 
 static struct frame *next_controls(struct session *s, int64_t now_ns)
 {
     size_t len = controls_fit(s, WIRE_ENVELOPE_MAX - ENVELOPE_HEAD);
-    struct parcel *p = calloc(1, sizeof *p);
+    struct parcel *p = parcel_new();
 
     if (p == NULL)
         return NULL;
     p->frame = frame_of_controls(s->id, s->sent + 1, s->received,
                                  len == 0 ? NULL : s->controls.data + s->controls_at, len);
     if (p->frame == NULL) {
-        free(p);
+        parcel_free(p);
         return NULL;
     }
     controls_left(s, len);

@@ -20,6 +20,7 @@
 #include "proto/link/zlink_inside.h"
 
 #include "proto/limits.h"
+#include "proto/spare.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -117,12 +118,14 @@ int zlink_socket_set(void *socket, const char *url)
 
 /* ---- frames <-> messages ---------------------------------------------------------------------- */
 
+static struct spare zframes = { .size = sizeof(struct zframe) };
+
 static void zframe_release(struct frame *f)
 {
     struct zframe *z = (struct zframe *)f;
 
     zmq_msg_close(&z->message);
-    free(z);
+    spare_give(&zframes, z);
 }
 
 /* Empties the message and gives a frame of it, or NULL without memory. */
@@ -139,7 +142,7 @@ static struct frame *frame_of_message(zmq_msg_t *message)
         zmq_msg_close(message);
         return f;
     }
-    z = malloc(sizeof *z);
+    z = spare_take(&zframes);
     if (z == NULL) {
         zmq_msg_close(message);
         return NULL;
