@@ -110,7 +110,8 @@ static void *produce(void *arg)
     atomic_store(&line->state, LINE_BOUND);
     await(BOARD_WARMING);
     while (board_stage(bench.board) < BOARD_ENDING) {
-        struct element_head head = element_next((uint64_t)number, bench.board->sent[number]);
+        struct element_head head = element_next((uint64_t)number, bench.board->sent[number],
+                                                (int64_t)bench.size);
 
         memcpy(data, &head, sizeof head);
         if (bench.peer->send(end, data, bench.size) < 0)

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define CAPACITY_MAX (INT64_C(1) << 31) /* rn_bind takes no more */
+#define BYTES_MAX    (64 << 20)         /* in a channel, unless rn_bind is told otherwise */
+
 /* What each kind is unless options say otherwise. */
 static const struct {
     const char *name;
@@ -56,7 +59,8 @@ static const struct argp_option bench_options[] = {
     { "load", OPT_LOAD, NULL, 0, "Pings: beside producers and consumers of another channel", 0 },
     { "confirm", OPT_CONFIRM, NULL, 0, "Each send returns when the broker has accepted it", 0 },
     { "manual-ack", OPT_MANUAL_ACK, NULL, 0, "Each element is acknowledged by hand", 0 },
-    { "keep", OPT_KEEP, "memory|disk", 0, "What an element survives; disk is not there yet", 0 },
+    { "keep", OPT_KEEP, "memory|disk", 0, "Where elements are kept (memory; disk is not there yet)",
+      0 },
     { "curve", OPT_CURVE, NULL, 0, "Not there yet", 0 },
     { "json", OPT_JSON, NULL, 0, "One object instead of a table", 0 },
     { 0 },
@@ -71,9 +75,28 @@ static int count(const char *text, const char *what, int64_t max, const struct a
     return (int)n;
 }
 
+static int64_t parse_size(const char *text, const struct argp_state *state)
+{
+    int64_t n = ctl_number(text, "--size", state);
+
+    if (n < ELEMENT_MIN)
+        argp_error(state, "--size must be at least %d: an element carries its number and the time",
+                   ELEMENT_MIN);
+    if (n > BYTES_MAX)
+        argp_error(state, "--size can be at most %d, the bytes that a channel holds, not '%s'",
+                   BYTES_MAX, text);
+    return n;
+}
+
 static int64_t parse_capacity(const char *text, const struct argp_state *state)
 {
-    return strcmp(text, "0") == 0 ? RN_RENDEZVOUS : ctl_number(text, "--capacity", state);
+    char *end;
+    long long n = strtoll(text, &end, 10);
+
+    if (end == text || *end || n < 0 || n > CAPACITY_MAX)
+        argp_error(state, "--capacity takes 0 (a rendezvous) to %lld elements, not '%s'",
+                   (long long)CAPACITY_MAX, text);
+    return n == 0 ? RN_RENDEZVOUS : n;
 }
 
 static double parse_seconds(const char *text, const struct argp_state *state)
@@ -99,22 +122,41 @@ static void parse_kind(struct bench_opts *o, const char *text, const struct argp
 }
 
 /* What was not stated is as usual for the kind. */
-static void fill_in(struct bench_opts *o, const struct argp_state *state)
+static void fill_in(struct bench_opts *o)
 {
-    if (o->kind == BENCH_KINDS)
-        argp_error(
-            state,
-            "what is to be measured? throughput, latency, fanin, channels, connections or slow");
     o->producers = o->producers ? o->producers : kinds[o->kind].producers;
     o->consumers = o->consumers ? o->consumers : kinds[o->kind].consumers;
     o->channels = o->channels ? o->channels : kinds[o->kind].channels;
     o->connections = o->connections ? o->connections : kinds[o->kind].connections;
-    if (o->load && !bench_pings(o))
+    o->rate = o->rate ? o->rate : 1000;
+}
+
+/* Options that each may be, but not beside the others. */
+static void check_together(const struct bench_opts *o, const struct argp_state *state)
+{
+    bool pings = bench_pings(o);
+
+    if (o->manual_ack && o->capacity == RN_RENDEZVOUS)
+        argp_error(state, "--manual-ack needs a buffer: a rendezvous (--capacity 0) is over when "
+                          "its element is taken");
+    if (!pings && o->load)
         argp_error(state, "--load is for latency and connections");
-    if (bench_pings(o) && o->channels > 1)
+    if (!pings && o->rate)
+        argp_error(state, "--rate is for latency and connections");
+    if (pings && o->channels)
         argp_error(state, "--channels is not for latency and connections");
+    if (pings && !o->load && (o->producers || o->consumers))
+        argp_error(state, "--producers and --consumers are not for %s, but for its --load",
+                   kinds[o->kind].name);
+}
+
+static void check_sizes(const struct bench_opts *o, const struct argp_state *state)
+{
     if ((uint64_t)o->producers * (uint64_t)o->channels >= STREAM_MAX)
         argp_error(state, "--producers times --channels must be below %llu",
+                   (unsigned long long)STREAM_MAX);
+    if ((uint64_t)o->consumers * (uint64_t)o->channels >= STREAM_MAX)
+        argp_error(state, "--consumers times --channels must be below %llu",
                    (unsigned long long)STREAM_MAX);
 }
 
@@ -147,14 +189,15 @@ static error_t parse_bench(int key, char *arg, struct argp_state *state)
         parse_kind(o, arg, state);
         return 0;
     case ARGP_KEY_END:
-        fill_in(o, state);
+        if (o->kind == BENCH_KINDS)
+            argp_error(state, "what is to be measured? throughput, latency, fanin, channels, "
+                              "connections or slow");
+        check_together(o, state);
+        fill_in(o);
+        check_sizes(o, state);
         return 0;
     case OPT_SIZE:
-        o->size = count(arg, "--size", 64 << 20, state);
-        if (o->size < ELEMENT_MIN)
-            argp_error(state,
-                       "--size must be at least %d: an element carries its number and the time",
-                       ELEMENT_MIN);
+        o->size = parse_size(arg, state);
         return 0;
     case OPT_PRODUCERS:
         o->producers = count(arg, "--producers", 10000, state);
@@ -269,7 +312,7 @@ int bench_main(int argc, char **argv, struct ctl_opts *opts)
                                       children,      NULL,        NULL };
     static struct figures figures; /* too large for a stack */
     struct bench_opts o = {
-        .ctl = opts, .kind = BENCH_KINDS, .size = 128, .runs = 5, .rate = 1000, .seconds = 3
+        .ctl = opts, .kind = BENCH_KINDS, .size = 128, .runs = 5, .seconds = 3
     };
     struct ctl_opts defaults;
     struct figures_title title;

@@ -153,7 +153,12 @@ static int load_bind(const struct bench_load *l, rn_node *node, rn_chan **chan, 
 static void work_failed(const struct work *w, const char *what, int rc)
 {
     *w->status = CTL_FAILED;
-    if (board_may_say(w->load->board))
+    if (!board_may_say(w->load->board))
+        _exit(CTL_FAILED);
+    if (rc == RN_ESESSION)
+        ctl_say("the broker at %s has ended, or has not answered for too long",
+                w->load->ctl.broker);
+    else
         ctl_say("cannot %s a channel of the measurement: %s", what, rn_strerror(rc));
     _exit(CTL_FAILED); /* the coordinator ends the others */
 }
@@ -164,7 +169,8 @@ static void produce_one(const struct work *w, int chan, uint64_t *number)
 {
     const struct bench_load *l = w->load;
     union element e;
-    struct element_head head = element_next((uint64_t)(number - l->board->sent), *number);
+    struct element_head head = element_next((uint64_t)(number - l->board->sent), *number,
+                                            l->opts->size);
     int rc;
 
     if (!l->stamped)

@@ -80,6 +80,10 @@ if grep -q "peak memory" out; then fail "knows the memory of a broker that it di
 runnel ls | awk 'NR > 1 && $NF == "open"' >left
 [[ ! -s left ]] || fail "leaves channels behind: $(<left)"
 
+# On a terminal it says how far it is; what is above has nothing on standard error, which is none.
+script -qec "runnel bench throughput --seconds 0.6 --runs 1" /dev/null </dev/null >out || fail "exit status $? on a terminal"
+grep -q "run 1: [0-9.]* s, [0-9]* elements/s" out || fail "does not say on a terminal how far it is: $(<out)"
+
 gives() { # STATUS PATTERN ARGUMENT...
   local status=0 want=$1 pattern=$2
   shift 2
@@ -96,16 +100,29 @@ gives 2 "not also 'latency'"       throughput latency
 gives 2 "at least 16"              throughput --size 15
 gives 2 "at most 67108864"         throughput --size 67108865
 gives 2 "positive whole number"    throughput --producers none
-gives 2 "positive whole number"    throughput --capacity -1
+gives 2 "size.* not '0'"           throughput --size 0
+gives 2 "consumers.* not '0'"      throughput --consumers 0
+gives 2 "capacity takes 0 .*'-1'"  throughput --capacity -1
+gives 2 "capacity takes 0 .*648"   throughput --capacity 2147483649
 gives 2 "0\.05 to 86400"           throughput --seconds 0
+gives 2 "seconds.* not '-1'"       throughput --seconds -1
+gives 2 "manual-ack needs a buffer" throughput --manual-ack --capacity 0
+gives 2 "rate is for latency"      fanin --rate 10
+gives 2 "channels is not for lat"  latency --channels 1
+gives 2 "producers and --consumers" latency --consumers 2
+gives 2 "consumers times --chan"   channels --consumers 10000 --channels 1000000
 gives 2 "at most 99"               throughput --runs 100
 gives 2 "memory or disk"           throughput --keep safe
 gives 2 "load is for latency"      throughput --load
-gives 1 "rendezvous" throughput --manual-ack --capacity 0
 gives 1 "cannot keep elements on disk" throughput --keep disk
 gives 1 "cannot encrypt"           throughput --curve
 gives 1 "no broker answers at $absent" throughput --broker "$absent" --wait 0.2
 gives 1 "nonsense.*tcp://HOST:PORT" latency --broker nonsense
+
+some_taken() {
+  runnel ls 2>/dev/null | awk 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "TAKEN") at = i }
+                               NR > 1 && $at + 0 > 0 { some = 1 } END { exit !some }'
+}
 
 # The broker of a run is killed: one sentence.  What the processes are called is how we find those of this run.
 children() { # PID
@@ -126,6 +143,17 @@ ends_with 1 "$bench" "a measurement whose broker was killed"
 grep -Eq "^runnel: the broker ended before the run did: signal 9 \(Killed\)$" bench.err || fail "says '$(<bench.err)'"
 [[ $(wc -l <bench.err) -eq 1 ]] || fail "says more than one sentence: $(<bench.err)"
 
+# So is one that was there before, of which its nodes learn nothing until their lease is over.
+broker_start
+start bench env RUNNEL_LEASE=500ms runnel bench throughput --seconds 60 --runs 1 --broker "$RUNNEL_URL" >out
+bench=$pid
+eventually "the producer is there" named "$bench" bench-producer >producer
+eventually "elements are under way" some_taken
+kill_hard "$broker"
+ends_with 1 "$bench" "a measurement whose broker was killed"
+grep -Eq "^runnel: the broker at $RUNNEL_URL has ended, or has not answered for too long$" bench.err || fail "says '$(<bench.err)'"
+[[ $(wc -l <bench.err) -eq 1 ]] || fail "says more than one sentence: $(<bench.err)"
+
 # The tool itself is killed: nobody stays.
 gone() { # PID...
   local p
@@ -140,4 +168,14 @@ read -ra all <<<"$(children "$bench")"
 [[ ${#all[@]} -eq 3 ]] || fail "there are ${#all[@]} processes, not a broker, a ping and an echo"
 kill_hard "$bench"
 eventually "all processes are gone" gone "${all[@]}"
+
+# It is interrupted, as by Ctrl-C: the signal comes to all of them.  (A shell's background jobs do not heed it by default.)
+start bench setsid env --default-signal=INT runnel bench throughput --seconds 60 >out
+bench=$pid
+eventually "the producer is there" named "$bench" bench-producer >producer
+read -ra all <<<"$(children "$bench")"
+kill -INT -- "-$bench"
+ends_with 130 "$bench" "a measurement that is interrupted"
+eventually "all processes are gone" gone "${all[@]}"
+broker_start
 balanced

@@ -81,6 +81,8 @@ bool board_may_say(struct board *b);
 #define STREAM_MAX  (UINT64_C(1) << 24)
 #define STAMP_ONE_IN \
     64 /* so many elements, one carries the time; else reading the clock would be what is measured */
+#define STAMP_EACH \
+    4096 /* but of elements of so many bytes each does: of these there are not so many */
 
 struct element_head {
     uint64_t where;  /* the stream in the upper 24 bits, the number in the others */
@@ -89,11 +91,13 @@ struct element_head {
 
 int64_t measure_now_ns(void);
 
-static inline struct element_head element_next(uint64_t stream, uint64_t number)
+static inline struct element_head element_next(uint64_t stream, uint64_t number, int64_t size)
 {
+    bool stamped = (stream + number) % STAMP_ONE_IN == 0 || size >= STAMP_EACH;
+
     return (struct element_head){
         .where = stream << 40 | number,
-        .sent_ns = (stream + number) % STAMP_ONE_IN == 0 ? measure_now_ns() : 0,
+        .sent_ns = stamped ? measure_now_ns() : 0,
     };
 }
 

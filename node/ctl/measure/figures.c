@@ -47,9 +47,16 @@ static double sum_of(const double *values, int n)
     return sum;
 }
 
-static bool known(const struct figures *f, enum figure which)
+/* Keeps the values that there are, and tells how many. */
+static int known(struct figures *f, enum figure which)
 {
-    return f->runs > 0 && !isnan(f->value[which][0]);
+    double *v = f->value[which];
+    int n = 0;
+
+    for (int run = 0; run < f->runs; run++)
+        if (!isnan(v[run]))
+            v[n++] = v[run];
+    return n;
 }
 
 static void print_capacity(const struct figures_title *t)
@@ -69,19 +76,22 @@ void figures_print(struct figures *f, const struct figures_title *t)
     if (t->connections > 0)
         printf(", %d idle connections", t->connections);
     print_capacity(t);
-    printf("%s%s%s, %d runs of %g s\n", t->confirm ? ", confirmed" : "",
+    printf("%s%s%s, %d run%s of %g s\n", t->confirm ? ", confirmed" : "",
            t->manual_ack ? ", acknowledged by hand" : "",
-           t->load ? ", beside a saturating stream" : "", f->runs, t->seconds);
+           t->load ? ", beside a saturating stream" : "", f->runs, f->runs == 1 ? "" : "s",
+           t->seconds);
     for (int i = 0; i < FIGURES; i++) {
         const struct figure_print *p = &prints[i];
 
-        if (!known(f, (enum figure)i))
+        int n = known(f, (enum figure)i);
+
+        if (n == 0)
             continue;
         if (p->how == SUM) {
-            printf("  %-24s %14.0f %s\n", p->text, sum_of(f->value[i], f->runs), p->unit);
+            printf("  %-24s %14.0f %s\n", p->text, sum_of(f->value[i], n), p->unit);
             continue;
         }
-        struct spread s = spread_of(f->value[i], f->runs);
+        struct spread s = spread_of(f->value[i], n);
         printf("  %-24s %14.*f %-9s (%.*f .. %.*f)\n", p->text, p->decimals, s.median, p->unit,
                p->decimals, s.min, p->decimals, s.max);
     }
@@ -112,8 +122,10 @@ void figures_print_json(struct figures *f, const struct figures_title *t)
            t->confirm ? "true" : "false", t->manual_ack ? "true" : "false",
            t->load ? "true" : "false", t->seconds, f->runs);
     for (int i = 0; i < FIGURES; i++) {
-        if (known(f, (enum figure)i))
-            print_json_figure(&prints[i], f->value[i], f->runs);
+        int n = known(f, (enum figure)i);
+
+        if (n > 0)
+            print_json_figure(&prints[i], f->value[i], n);
         else
             printf(",\"%s\":null", prints[i].json);
     }

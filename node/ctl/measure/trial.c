@@ -171,10 +171,12 @@ static void fill_cpu(const struct trial *t, double (*v)[RUNS_MAX], int run, cons
 static void fill_latency(const struct trial *t, double (*v)[RUNS_MAX], int run)
 {
     static const double percent[] = { 50, 90, 99, 99.9, 99.99 };
+    const struct histogram *h = t->board->histogram;
 
     for (int i = 0; i < 5; i++)
-        v[FIGURE_P50 + i][run] = (double)histogram_percentile(t->board->histogram, percent[i]) /
-                                 1e3;
+        v[FIGURE_P50 + i][run] = atomic_load(&h->total) == 0
+                                     ? NAN
+                                     : (double)histogram_percentile(h, percent[i]) / 1e3;
 }
 
 struct marks {
