@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define BY_VALUE_MAX 4096
+#define AT_ONCE      256 /* goroutines that open or bind what there may be a hundred thousand of */
 
 #define PONGS      "pong"
 #define SLOW_WORKS (10 * RN_MS) /* a consumer that is ten times slower than it could be ... */
@@ -163,6 +164,21 @@ static void work_failed(const struct work *w, const char *what, int rc)
     _exit(CTL_FAILED); /* the coordinator ends the others */
 }
 
+/* Runs fn(&arg) in so many goroutines, but no more than AT_ONCE, and waits for their ends: for what is a matter of round
+ * trips.  0, or an error of starting them. */
+static int at_once(rn_fn *fn, void *arg, int n)
+{
+    rn_group *g = rn_group_new();
+    int rc = g ? 0 : -ENOMEM;
+
+    for (int i = 0; i < n && i < AT_ONCE && rc == 0; i++)
+        rc = rn_group_go(g, fn, &arg, sizeof arg);
+    if (rc == 0)
+        rc = rn_group_wait(g, RN_FOREVER);
+    rn_group_free(g);
+    return rc;
+}
+
 /* ---- streams ---- */
 
 static void produce_one(const struct work *w, int chan, uint64_t *number)
@@ -179,10 +195,34 @@ static void produce_one(const struct work *w, int chan, uint64_t *number)
     if (rc < 0)
         work_failed(w, "send into", rc);
     ++*number;
-    board_count(w->line);
 }
 
-/* A sender's first element in a channel waits for credit; among many channels that would be all that is measured. */
+/* The first element of a producer into each of its channels. */
+struct first {
+    const struct work *work;
+    uint64_t *sent; /* in channel k: sent[k * producers] */
+    atomic_int next;
+};
+
+static void produce_first(void *arg)
+{
+    struct first *f = *(struct first **)arg;
+    const struct work *w = f->work;
+
+    for (int k; (k = atomic_fetch_add(&f->next, 1)) < w->n_chans;)
+        produce_one(w, k, &f->sent[(uint64_t)k * w->load->producers]);
+}
+
+/* It waits for credit; among many channels that would be all that is measured.  So it is sent before, into many at once. */
+static void produce_firsts(const struct work *w, uint64_t *sent)
+{
+    struct first f = { .work = w, .sent = sent };
+    int rc = at_once(produce_first, &f, w->n_chans);
+
+    if (rc < 0)
+        work_failed(w, "send into", rc);
+}
+
 static void produce(void *arg)
 {
     const struct work *w = arg;
@@ -192,12 +232,14 @@ static void produce(void *arg)
                      (uint64_t)(l->first_line + w->number) % l->producers;
 
     rn_set_name("producer");
-    for (int k = 0; k < w->n_chans && w->n_chans > 1; k++)
-        produce_one(w, k, &sent[(uint64_t)k * l->producers]);
+    if (w->n_chans > 1)
+        produce_firsts(w, sent);
     line_state(w->line, LINE_BOUND);
     load_await(l, BOARD_WARMING);
-    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0)
+    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0) {
         produce_one(w, k, &sent[(uint64_t)k * l->producers]);
+        board_count(w->line);
+    }
 }
 
 /* Rests nine tenths of the time. */
@@ -300,6 +342,7 @@ struct team {
     bool pings;
     struct work *works;
     int n, status;
+    atomic_int next; /* channel to be bound, of all that the works have one after the other */
 };
 
 static int team_open(struct team *t, const char *name)
@@ -328,34 +371,45 @@ static int work_bind_pings(struct work *w, bool echoes)
     return status;
 }
 
-static int work_bind(const struct team *t, struct work *w)
+/* Channel k of a work; false: it has been said why not. */
+static bool work_bind(const struct team *t, struct work *w, int k)
 {
     const struct bench_load *l = t->load;
     char suffix[32];
-    int status = CTL_OK;
 
-    for (int k = 0; k < w->n_chans && status == CTL_OK; k++) {
-        snprintf(suffix, sizeof suffix, "%d", t->in ? w->number % l->channels : k);
-        status = load_bind(l, w->node, &w->chans[k], t->in ? RN_IN : RN_OUT, suffix);
+    snprintf(suffix, sizeof suffix, "%d", t->in ? w->number % l->channels : k);
+    return load_bind(l, w->node, &w->chans[k], t->in ? RN_IN : RN_OUT, suffix) == CTL_OK;
+}
+
+static void bind_next(void *arg)
+{
+    struct team *t = *(struct team **)arg;
+    int each = t->works[0].n_chans;
+
+    for (int i; (i = atomic_fetch_add(&t->next, 1)) < t->n * each;) {
+        struct work *w = &t->works[i / each];
+
+        if (!work_bind(t, w, i % each))
+            _exit(CTL_FAILED); /* before another one says the same */
+        if (t->fn != produce)
+            line_state(w->line, LINE_BOUND);
     }
-    return status;
 }
 
 static int team_bind(struct team *t)
 {
-    load_await(t->load, t->in ? BOARD_BINDING_IN : BOARD_BINDING_OUT);
-    for (int i = 0; i < t->n; i++) {
-        struct work *w = &t->works[i];
-        int status = t->pings ? work_bind_pings(w, t->in) : work_bind(t, w);
+    int rc = 0;
 
-        if (status != CTL_OK)
-            return status;
-        if (i == 0 && t->load->first_stream == 0)
-            atomic_store(&t->load->board->capacity, (int64_t)rn_chan_cap(w->chans[0]));
-        if (t->fn != produce)
-            line_state(w->line, LINE_BOUND);
-    }
-    return CTL_OK;
+    load_await(t->load, t->in ? BOARD_BINDING_IN : BOARD_BINDING_OUT);
+    if (t->pings && work_bind_pings(&t->works[0], t->in) != CTL_OK)
+        return CTL_FAILED;
+    if (t->pings)
+        line_state(t->works[0].line, LINE_BOUND);
+    else
+        rc = at_once(bind_next, t, t->n * t->works[0].n_chans);
+    if (t->load->first_stream == 0)
+        atomic_store(&t->load->board->capacity, (int64_t)rn_chan_cap(t->works[0].chans[0]));
+    return rc < 0 ? ctl_say("cannot start a goroutine: %s", rn_strerror(rc)) : CTL_OK;
 }
 
 static int team_work(struct team *t)

@@ -66,10 +66,22 @@ static enum trial_result late(char *why, size_t why_size, double patience_s, con
     return TRIAL_FAILED;
 }
 
+static void tell_there(struct trial *t, int there, int n, int64_t *told_ns)
+{
+    char text[96];
+
+    if (t->progress == NULL || measure_now_ns() - *told_ns < PROGRESS_NS)
+        return;
+    snprintf(text, sizeof text, "%d of %d are there", there, n);
+    t->progress(t->progress_arg, text);
+    *told_ns = measure_now_ns();
+}
+
 enum trial_result trial_wait(struct trial *t, const struct board_line *line, int n,
                              enum line_state state, char *why, size_t why_size)
 {
-    int64_t until_ns = measure_now_ns() + (int64_t)(t->patience_s * 1e9);
+    int64_t told_ns = measure_now_ns();
+    int64_t until_ns = told_ns + (int64_t)(t->patience_s * 1e9);
 
     for (int i = 0; i < n;) {
         if (atomic_load(&line[i].state) >= (int)state) {
@@ -81,6 +93,7 @@ enum trial_result trial_wait(struct trial *t, const struct board_line *line, int
             return r;
         if (measure_now_ns() > until_ns)
             return late(why, why_size, t->patience_s, "not everybody is there");
+        tell_there(t, i, n, &told_ns);
         nap();
     }
     return TRIAL_DONE;
