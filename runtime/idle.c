@@ -87,7 +87,7 @@ static bool work_in_sight(void)
     if (atomic_load(&rn__sched.common_count) > 0 || atomic_load(&rn__sched.stopping))
         return true;
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
-        if (!rn__runq_ring_empty(&rn__sched.workers[i].queue) ||
+        if (rn__worth_stealing(&rn__sched.workers[i]) ||
             !rn__newborns_empty(&rn__sched.workers[i].newborns))
             return true;
     return false;

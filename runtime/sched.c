@@ -20,6 +20,7 @@
 #define LOOK_EVERY    64u /* picks */
 #define ASK_EVERY     4u
 #define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
+#define STEAL_NS      2000u  /* of work that waits there: to fetch it takes as long */
 #define STEAL_MAX     32     /* newborns at a time */
 #define HANDED_ON_MAX 128u   /* run-next picks in a row, so that a pair cannot starve the rest */
 
@@ -155,10 +156,11 @@ static __attribute__((noinline)) void wake_for_ring(void)
  * that always wakes one. */
 static void ring_push(struct rn__worker *w, struct rn__g *g)
 {
+    uint32_t pick_ns = atomic_load_explicit(&w->pick_ns, memory_order_relaxed); /* our own */
+
     ring_put(w, g);
-    if (rn__sched.n_workers > 1 &&
-        (w->pick_ns == 0 || w->current == NULL ||
-         (uint64_t)rn__runq_ring_count(&w->queue) * w->pick_ns >= WORTH_NS))
+    if (rn__sched.n_workers > 1 && (pick_ns == 0 || w->current == NULL ||
+                                    (uint64_t)rn__runq_ring_count(&w->queue) * pick_ns >= WORTH_NS))
         wake_for_ring();
 }
 
@@ -541,16 +543,20 @@ struct rn__g *rn__pick_sim(void)
 /* Now and then, so that nothing that is due waits for a busy queue.  Gives one who has waited for long, or NULL. */
 static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
 {
-    rn_time now = rn_now(), took = (now - w->looked_ns) / LOOK_EVERY;
+    /* Relaxed, as all of both: our own, and hints for others. */
+    rn_time now = rn_now(), before = atomic_load_explicit(&w->looked_ns, memory_order_relaxed);
+    rn_time took = (now - before) / LOOK_EVERY;
     struct rn__g *g;
 
     w->tick++;
-    w->looked_ns = now;
-    w->pick_ns = 0; /* those who are readied here do not talk to one another */
+    atomic_store_explicit(&w->looked_ns, now, memory_order_relaxed);
+    /* Those who are readied here do not talk to one another. */
+    atomic_store_explicit(&w->pick_ns, 0, memory_order_relaxed);
     timers_run(now);
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
-    w->pick_ns = took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
+    took = took < UINT32_MAX ? took + 1 : UINT32_MAX;
+    atomic_store_explicit(&w->pick_ns, (uint32_t)took, memory_order_relaxed);
     /* The oldest newborn, too, so that it does not wait for ever for those who come after it. */
     g = common_take(w);
     return g != NULL ? g : rn__newborns_steal(&w->newborns);
@@ -596,6 +602,22 @@ static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *vic
     return g;
 }
 
+/* As for waking one, less is enough for who is awake: those who are ready there and soon done are often those who talk to
+ * one another, and would do it across caches; and while they stay, he sleeps.  But when it is long since the last look, for
+ * picks that take so long, they do not any more. */
+bool rn__worth_stealing(struct rn__worker *victim)
+{
+    uint32_t n = rn__runq_ring_count(&victim->queue);
+    /* Relaxed: hints. */
+    uint64_t pick_ns = atomic_load_explicit(&victim->pick_ns, memory_order_relaxed);
+    rn_time looked_ns;
+
+    if (n == 0 || pick_ns == 0 || n * pick_ns >= STEAL_NS)
+        return n > 0;
+    looked_ns = atomic_load_explicit(&victim->looked_ns, memory_order_relaxed);
+    return rn_now() - looked_ns >= (rn_time)(2 * LOOK_EVERY * pick_ns + STEAL_NS);
+}
+
 static struct rn__g *steal(struct rn__worker *w)
 {
     unsigned start = (unsigned)(rn__rand_next(&w->rng) % rn__sched.n_workers);
@@ -606,7 +628,7 @@ static struct rn__g *steal(struct rn__worker *w)
 
         if (victim == w)
             continue;
-        g = rn__runq_steal(&victim->queue, &w->queue);
+        g = rn__worth_stealing(victim) ? rn__runq_steal(&victim->queue, &w->queue) : NULL;
         if (g == NULL)
             g = steal_newborns(w, victim);
         if (g != NULL) {

@@ -42,10 +42,10 @@ struct rn__worker {
     struct rn__lock *left_lock; /* ... and the lock that it left with */
     unsigned handed_on;         /* picks in a row from the run-next slot */
     bool newborn_had_turn;      /* of newborns and ring */
-    uint32_t pick_ns;           /* from one pick to the next, lately; 0: not known, or of no use */
     uint32_t skip;              /* the how-manieth that becomes runnable from now on is a sample */
-    rn_time looked_ns,
-        seen_ns; /* when it last looked further; coarsely, when it last asked whether that is still true */
+    _Atomic uint32_t pick_ns;   /* from one pick to the next, lately; 0: not known, or of no use */
+    _Atomic rn_time looked_ns;  /* when it last looked further ... */
+    rn_time seen_ns; /* ... and, coarsely, when it last asked whether pick_ns is still true */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
     struct rn__newborns newborns;

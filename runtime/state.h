@@ -147,6 +147,8 @@ void rn__wake_all(void);
 /* Of another worker, hints without order: changes whenever a goroutine of its gives way; who runs there, or NULL. */
 unsigned rn__worker_tick(const struct rn__worker *w);
 const struct rn__g *rn__worker_current(const struct rn__worker *w);
+/* Is there something in another worker's ring that is worth to be taken from it? */
+bool rn__worth_stealing(struct rn__worker *victim);
 /* Runs goroutines on this thread until the scheduler stops. */
 void rn__worker_run(struct rn__worker *w);
 
