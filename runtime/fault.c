@@ -99,7 +99,7 @@ void rn__fault_canary(const struct rn__g *g)
 
     if (!rn__stack_overflowed(g->stack, here))
         return;
-    report(g, (struct rn__where){ NULL, (uintptr_t)here, 0 });
+    report(g, (struct rn__where){ .fp = (uintptr_t)here });
     abort();
 }
 

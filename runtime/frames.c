@@ -57,14 +57,15 @@ struct rn__where rn__frames_where(const void *ucontext)
     const greg_t *r = context->uc_mcontext.gregs;
 
     return (struct rn__where){ (const void *)r[REG_RIP], (uintptr_t)r[REG_RBP],
-                               (uintptr_t)r[REG_RSP] };
+                               (uintptr_t)r[REG_RSP], NULL };
 #elif defined(__aarch64__)
     const mcontext_t *m = &context->uc_mcontext;
 
-    return (struct rn__where){ (const void *)m->pc, m->regs[29], m->sp };
+    return (struct rn__where){ (const void *)m->pc, m->regs[29], m->sp,
+                               unsigned_address(m->regs[30]) };
 #else
     (void)context;
-    return (struct rn__where){ NULL, 0, 0 };
+    return (struct rn__where){ NULL, 0, 0, NULL };
 #endif
 }
 

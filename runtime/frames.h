@@ -22,6 +22,7 @@ void rn__frames_walk(struct rn__frames *f, const void *pc, uintptr_t fp, uintptr
 struct rn__where {
     const void *pc;
     uintptr_t fp, sp;
+    const void *link; /* the register in which calls leave the return address; NULL: none */
 };
 struct rn__where rn__frames_where(const void *ucontext);
 

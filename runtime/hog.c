@@ -3,7 +3,8 @@
  * Only the thread itself can say where a goroutine is that runs.  So it is interrupted: a handler, on the thread's alternate
  * stack, notes who runs and follows the frame pointers, and copies what lies between the stack's end and the first frame:
  * that is the business of a function without a frame, most often a system call's, in which the address is that its caller
- * goes on at.  Looking up names is left to the monitor.
+ * goes on at.  Where calls leave that address in a register (aarch64), it copies the register.  Looking up names is left to
+ * the monitor.
  *
  * A thread that is asked and does not answer - signals are blocked in it, or held back by a sanitizer - is reported without its
  * place; a late answer finds that nobody asks. */
@@ -13,6 +14,7 @@
 #include "runtime/frames.h"
 #include "runtime/print.h"
 #include "runtime/state.h"
+#include "runtime/symbol.h"
 
 #include <errno.h>
 #include <link.h>
@@ -36,7 +38,7 @@ static struct {
     char name[RN__NAME_MAX];
     struct rn__frames frames;
     unsigned n_words;
-    uintptr_t words[WORDS]; /* from the stack's end up to the first frame */
+    uintptr_t words[WORDS]; /* from the stack's end up to the first frame; or that register */
 } answer;
 
 static struct {
@@ -68,7 +70,9 @@ static void describe(const struct rn__g *g, const void *context)
     memcpy(answer.name, g->name, sizeof answer.name);
     rn__frames_walk(&answer.frames, at.pc, at.fp, low, high);
     answer.n_words = 0;
-    if (at.sp % sizeof at.sp == 0 && at.sp >= low && at.sp < high)
+    if (at.link != NULL)
+        answer.words[answer.n_words++] = (uintptr_t)at.link;
+    else if (at.sp % sizeof at.sp == 0 && at.sp >= low && at.sp < high)
         words_copy(at.sp, at.fp > at.sp && at.fp < high ? at.fp : high);
 }
 
@@ -189,8 +193,18 @@ static bool is_return_address(uintptr_t address)
 #endif
 }
 
+/* As far as their names tell; `to` is where a call returns to. */
+static bool in_one_function(const void *at, uintptr_t to)
+{
+    char one[160], other[sizeof one];
+
+    rn__symbol_name(at, one, sizeof one);
+    rn__symbol_name((const void *)(to - 1), other, sizeof other);
+    return strncmp(one, other, strcspn(one, "+") + 1) == 0;
+}
+
 /* Puts the caller of a function without a frame, which is the innermost, where it belongs: it is found among the first words
- * of the stack. */
+ * of the stack.  The register may be what the function's own last call has left there, or be in its frame as well. */
 static void complete(struct rn__frames *f, unsigned words)
 {
     unsigned i = 0;
@@ -199,7 +213,8 @@ static void complete(struct rn__frames *f, unsigned words)
         words = answer.n_words;
     while (i < words && !is_return_address(answer.words[i]))
         i++;
-    if (i == words || f->n == 0)
+    if (i == words || f->n == 0 || (f->n > 1 && (uintptr_t)f->pc[1] == answer.words[i]) ||
+        in_one_function(f->pc[0], answer.words[i]))
         return;
     if (f->n < RN__FRAMES)
         f->n++;

@@ -31,8 +31,10 @@ set(abandons runtime_dump runtime_seeds runtime_trace sim)
 
 set(timeout_factor 1)
 set(environment)
-if(RUNNEL_SANITIZE)
+if(RUNNEL_SANITIZE OR CMAKE_CROSSCOMPILING_EMULATOR)
     set(timeout_factor 3)
+endif()
+if(RUNNEL_SANITIZE)
     set(environment
         "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
         "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1")
