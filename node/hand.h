@@ -1,9 +1,9 @@
 /* hand.h - deliveries that the program has and has not acknowledged yet.   SPDX-License-Identifier: MIT
  *
- * A handle that receives has a hand: of deliveries that are acknowledged by hand, and of those that its codec has refused.  The program may keep its deliveries longer
- * than the handle, the channel and the node live: so the hand lives until the last one has come back, and
- * has a lock of its own.  Taking a delivery and acknowledging it need no memory of their own, and tell nobody: the link
- * goroutine collects what was said since it last looked. */
+ * A handle that receives has a hand: of deliveries that are acknowledged by hand, and of those that its codec has refused.  The
+ * program may keep its deliveries longer than the handle, the channel and the node live: so the hand lives until the last one has
+ * come back, and has a lock of its own.  Taking a delivery and acknowledging it need no memory of their own, and tell nobody: the
+ * link goroutine collects what was said since it last looked. */
 #ifndef NODE_HAND_H
 #define NODE_HAND_H
 
@@ -38,7 +38,8 @@ void hand_leave(struct hand *hand);
 struct delivery *hand_reserve(struct hand *hand);
 void hand_spare(struct delivery *d);
 
-/* The program's verdict; why may be NULL.  Takes d.  0, or RN_ESTALE: the home has no use for it any more.  Any thread, any time. */
+/* The program's verdict; why may be NULL.  Takes d.  0, or RN_ESTALE: the home has no use for it any more.  Any thread,
+ * any time. */
 int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms, const char *why);
 
 /* From now on every verdict is too late.  What was said before is still to be told, but for `over`: then the home hears

@@ -25,9 +25,9 @@ struct routes {
     rn_mutex binding; /* one binds at a time, so that nobody binds what another is binding */
 };
 
-/* Sends the bytes to the channel of that name, with what is said beside them (times, if it is a channel that has any); tries again on a fresh handle when nothing was
- * sent because the one that was kept is over.  0, or what rn_bind and rn_chan_send give: RN_ESESSION and RN_EHOMELOST not
- * among them; -EPIPE: a reply channel that has ended. */
+/* Sends the bytes to the channel of that name, with what is said beside them (times, if it is a channel that has any); tries again
+ * on a fresh handle when nothing was sent because the one that was kept is over.  0, or what rn_bind and rn_chan_send give:
+ * RN_ESESSION and RN_EHOMELOST not among them; -EPIPE: a reply channel that has ended. */
 int route_send(rn_node *node, const char *name, const void *bytes, size_t len,
                const struct op_with *with, rn_time deadline);
 

@@ -195,7 +195,8 @@ typedef struct rn_send_opts {
 /* As rn_chan_send, with what opts (NULL: nothing) says of this element.  What travels with it counts in the channel's
  * capacity_bytes, for a trace context 58 bytes.  Times are in ms, rounded up, and count from when the home accepts the element: it
  * holds its slot from then on, and a send with confirm returns then, however long the delay.  Also -EBADF: the channel is not
- * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous. */
+ * bound; -EINVAL: that is no traceparent; a time is negative; delay_ns and at together; times on a rendezvous.
+ * A send in an rn_select is as rn_chan_send: it has no options, only the channel's time to live counts. */
 int rn_send_with_v(rn_chan *bound, const void *elem, const rn_send_opts *opts, size_t opts_size,
                    rn_time deadline);
 static inline int rn_send_with(rn_chan *bound, const void *elem, const rn_send_opts *opts,
@@ -224,13 +225,14 @@ uint64_t rn_chan_lost(const rn_chan *bound);         /* fanout IN: elements drop
  * small letters, neither of the long ones all zero.  A goroutine (a plain thread, too) has one of its own, or none: set by hand, or
  * that which its starter had at that moment.  When it receives an element from a bound channel that came with one, that counts
  * instead, until it receives one that came without.  All that it sends on bound channels carries the one that counts, as it is. */
-int rn_trace_set(const char *traceparent);           /* its own from now on, and the one that counts; NULL or "": none.  0, -EINVAL, -ENOMEM */
+int rn_trace_set(const char *traceparent);           /* its own from now on, and the one that counts; NULL or "": none.  0,
+                                                        -EINVAL, -ENOMEM */
 int rn_trace_get(char traceparent[RN_TRACE_MAX]);    /* the one that counts: 0; "" and -ENOENT: none */
 
 /* ---- deliveries acknowledged by hand ------------------------------------
  * Bound IN with manual_ack and rn_codec_msg, a receive gives an element that holds its slot until the program has said what
- * is to become of it: rn_msg_ack, rn_msg_nack or rn_msg_reject, in any order, from any goroutine or thread, as late as it likes, after
- * rn_unbind and rn_node_close too.  Each takes the message: the bytes are freed whatever the result.  Nothing blocks.
+ * is to become of it: rn_msg_ack, rn_msg_nack or rn_msg_reject, in any order, from any goroutine or thread, as late as it likes,
+ * after rn_unbind and rn_node_close too.  Each takes the message: the bytes are freed whatever the result.  Nothing blocks.
  *
  * The delivery is yours for as long as its session lives; nothing needs to be extended.  0: the home will be told.  RN_ESTALE:
  * the session is over, the handle is unbound or the channel was cancelled; the element is with others, or will be.
@@ -258,9 +260,9 @@ int rn_msg_forward(rn_chan *out, rn_msg *m, rn_time deadline);
 /* Its bytes as another codec has them, into *elem; the message stays yours.  0 or the codec's error. */
 int rn_msg_decode(const rn_msg *m, const rn_codec *codec, void *elem);
 
-/* The channel NAME.dead has what was rejected, what a codec has refused, and what came back from receivers by hand after max_deliveries.  It is
- * bound IN only, like any other channel: its elements are as they were, and any codec may have them (it is raw).  In it
- * nothing dies: a reject is a nack.  By hand rn_msg_dead tells what became of one before it died. */
+/* The channel NAME.dead has what was rejected, what a codec has refused, and what came back from receivers by hand after
+ * max_deliveries.  It is bound IN only, like any other channel: its elements are as they were, and any codec may have them (it is
+ * raw).  In it nothing dies: a reject is a nack.  By hand rn_msg_dead tells what became of one before it died. */
 #define RN_WHY_MAX 256
 enum rn_dead_cause { RN_DEAD_DELIVERIES, RN_DEAD_REJECTED, RN_DEAD_REFUSED };
 typedef struct rn_dead {
@@ -275,8 +277,8 @@ int rn_msg_dead(const rn_msg *m, rn_dead *dead);     /* 0; -ENOENT: it is no dea
 
 /* ---- reply channels: channels travel over channels ----------------------
  * Makes a channel with a name that nobody else has - "reply:" and 128 random bits - and binds local to it, as rn_bind does, waiting
- * as long as it takes.  The name, which is written to `name`, may be sent to anybody, in an element or otherwise; who has it binds it
- * like any channel, in either direction.  Nobody makes one by that: a name whose channel is gone, or never was, is -ENOENT.
+ * as long as it takes.  The name, which is written to `name`, may be sent to anybody, in an element or otherwise; who has it binds
+ * it like any channel, in either direction.  Nobody makes one by that: a name whose channel is gone, or never was, is -ENOENT.
  * Its attributes are the defaults, all fixed; it is raw, or of the codec's type.
  *
  * The channel ends when local is unbound or its session is over.  What is in it is dropped then; who has it bound OUT gets
@@ -293,16 +295,18 @@ int rn_reply_channel(rn_node *node, enum rn_dir dir, rn_chan *local, const rn_co
  *
  * RN_ETIMEDOUT, RN_ECANCELED: no reply came, and the request may have been sent, and be served, all the same.  When nobody serves
  * the name that is how it ends; what nobody has received by the deadline, or soon after it, expires (not in a
- * rendezvous).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its reply channel with it; RN_EUNKNOWN: whether it
- * was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the reply channel: in all three perhaps it was
- * served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and of a send: RN_ECLOSED, -EMSGSIZE.
+ * rendezvous).  RN_ESESSION, RN_EHOMELOST: the session ended while it waited, and its reply channel with it; RN_EUNKNOWN: whether
+ * it was sent is in doubt (only on a rendezvous, see rn_bind), or somebody has closed the reply channel: in all three perhaps it
+ * was served, and nobody can tell.  Other errors mean that nothing was sent: those of rn_bind, and of a send: RN_ECLOSED,
+ * -EMSGSIZE.
  *
  * The node binds the name OUT (without stating anything: who serves it should bind first if it is to have other attributes
- * than the defaults) and keeps it bound until it was not used for 10 s or more; so with the one reply channel that it has for all calls. */
+ * than the defaults) and keeps it bound until it was not used for 10 s or more; so with the one reply channel that it has for all
+ * calls. */
 int rn_call(rn_node *node, const char *name, const void *bytes, size_t len, rn_bytes *reply, rn_time deadline);
 
-/* Replies to a request that was received as an rn_msg, which stays yours: acknowledge or free it as any other.  Of several replies to
- * one request - it was delivered to two who served it - the first counts.  0: the reply is sent as by rn_chan_send; -ENOENT: who
+/* Replies to a request that was received as an rn_msg, which stays yours: acknowledge or free it as any other.  Of several replies
+ * to one request - it was delivered to two who served it - the first counts.  0: the reply is sent as by rn_chan_send; -ENOENT: who
  * asked has gone; -EINVAL: that is no request; RN_ETIMEDOUT, RN_ECANCELED, -EMSGSIZE, -ENOMEM, -ESHUTDOWN.  Acknowledge by
  * hand, after the reply, what must be served even if you are killed: another gets it then, and the caller waits on. */
 int rn_reply(rn_node *node, const rn_msg *request, const void *bytes, size_t len, rn_time deadline);

@@ -52,8 +52,8 @@ struct store_item {
     uint32_t flags; /* of its section */
 };
 
-/* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or -EPROTO when its
- * delivery numbers do not grow. */
+/* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or
+ * -EPROTO when its delivery numbers do not grow. */
 int store_push(struct store *s, struct frame *frame, const struct wire_section *section);
 
 /* The same for one that expires, on the owner's clock. */
@@ -74,8 +74,8 @@ uint64_t store_first(const struct store *s);
 uint64_t store_first_left(const struct store *s);
 void store_drop(struct store *s, uint64_t n);
 
-/* Takes out up to n of the newest elements, as far as their numbers have no gap.  Returns how many, and the delivery number of the first of them
- * (undefined when none). */
+/* Takes out up to n of the newest elements, as far as their numbers have no gap.  Returns how many, and the delivery number of the
+ * first of them (undefined when none). */
 uint32_t store_return(struct store *s, uint32_t n, uint64_t *first);
 
 /* Drops everything, also what comes in pieces. */

@@ -37,8 +37,8 @@ struct frame_view {
     void *memory; /* what the view owns */
 };
 
-/* Decodes and checks the bytes.  Controls that are not known are left out.  0, or -EPROTO with a sentence in *why (static, never freed), or
- * -ENOMEM.  On success frame_view_fini() must follow; on error *view is as it was. */
+/* Decodes and checks the bytes.  Controls that are not known are left out.  0, or -EPROTO with a sentence in *why (static, never
+ * freed), or -ENOMEM.  On success frame_view_fini() must follow; on error *view is as it was. */
 int frame_read(struct frame_view *view, const uint8_t *data, size_t len, const char **why);
 void frame_view_fini(struct frame_view *view);
 

@@ -1,9 +1,9 @@
 /* crew.c - see crew.h.   SPDX-License-Identifier: MIT
  *
  * Invariant, under sched.lock: on_duty is how many workers are not resting.  That is what the program wanted, plus one for
- * each that is relieved and has not come to rest, and the monitor, while it has goroutines in its hands; for those are not idle, "all idle" cannot be said while one of them is
- * away.  Who comes to rest as the last that was away breaks the poller: from then on it may be a deadlock, and who sleeps
- * there has to look. */
+ * each that is relieved and has not come to rest, and the monitor, while it has goroutines in its hands; for those are not idle,
+ * "all idle" cannot be said while one of them is away.  Who comes to rest as the last that was away breaks the poller: from then on
+ * it may be a deadlock, and who sleeps there has to look. */
 #include "runtime/crew.h"
 
 #include "runtime/poll.h"

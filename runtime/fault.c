@@ -1,8 +1,8 @@
 /* fault.c - a stack overflow is said by name.   SPDX-License-Identifier: MIT
  *
- * A goroutine that overflows its stack touches the guard below it, or spoils the pattern that it has instead (guard.h).  The handler runs on an alternate stack of its
- * worker's, since there is no other left.  A fault anywhere else is somebody else's: it goes to whoever handled
- * it before us, as if we were not here. */
+ * A goroutine that overflows its stack touches the guard below it, or spoils the pattern that it has instead (guard.h).  The
+ * handler runs on an alternate stack of its worker's, since there is no other left.  A fault anywhere else is somebody else's: it
+ * goes to whoever handled it before us, as if we were not here. */
 #include "runtime/dump.h"
 
 #include <errno.h>

@@ -95,7 +95,8 @@ bool core_pull_small(struct core *core, struct core_session *s, uint64_t max_byt
 bool core_has_pieces(const struct core_session *s);
 
 /* Time has come: forgets channels that were idle for too long, voids weak asks, asks again where somebody waits and
- * somebody else sits on what he was given, ends offers that are too late, passes over nodes that are silent.  core_deadline: when it must be called next, INT64_MAX: never. */
+ * somebody else sits on what he was given, ends offers that are too late, passes over nodes that are silent.  core_deadline: when
+ * it must be called next, INT64_MAX: never. */
 void core_tick(struct core *core, int64_t now_ns);
 int64_t core_deadline(const struct core *core);
 

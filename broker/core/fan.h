@@ -10,8 +10,8 @@
  * window has room for, and says so (Settle LOST).  Where the session does not take it, or the node does not answer for what
  * it has, the home does the same to the log's oldest, once senders want the slots.
  *
- * What is delayed is accepted when it comes, and naps (nap.h) without a window: it goes to those that are open when it is due.  What
- * expires in the log goes by every window that was not handed it, wherever that is.
+ * What is delayed is accepted when it comes, and naps (nap.h) without a window: it goes to those that are open when it is due.
+ * What expires in the log goes by every window that was not handed it, wherever that is.
  *
  * The ledger counts per window: an element that went to three windows is there three times (`copied` says how often more
  * than once). */

@@ -2,8 +2,8 @@
  *   SPDX-License-Identifier: MIT
  *
  * Who has been told the name binds it, in the other direction or the same; nobody makes it by that.  When its maker goes all
- * that is in it is dropped, and everybody is told - unless its maker sent, had closed it, and goes in order: then it ends when those
- * who receive have what is left, or have gone.
+ * that is in it is dropped, and everybody is told - unless its maker sent, had closed it, and goes in order: then it ends when
+ * those who receive have what is left, or have gone.
  *
  * Invariant: a reply channel has one binding that is its maker, or it is an orphan, and closed. */
 #ifndef BROKER_CORE_REPLY_H
