@@ -81,7 +81,7 @@ static void handle_ends(struct rn_node *n, struct handle *h, int rc)
 void node_session_over(struct rn_node *n, int rc)
 {
     node_disconnect(n);
-    HASH_CLEAR(hh, n->sides);
+    keyed_fini(&n->sides);
     struct handle *h, *next;
     for (h = TAILQ_FIRST(&n->handles); h != NULL; h = next) {
         next = TAILQ_NEXT(h, all);

@@ -42,10 +42,9 @@ struct side {
     bool leaves; /* OUT: it unbinds by itself when the channel ends */
 
     /* Owned by the link goroutine. */
-    uint32_t id;       /* the binding's number in the session */
-    UT_hash_handle hh; /* by id, in the node's table */
-    rn_chan *reply;    /* of int: who waits in rn_bind; a reference, or NULL */
-    bool abandoned;    /* nobody has the bind: it is undone when its answer comes, or has come */
+    uint32_t id;    /* the binding's number in the session */
+    rn_chan *reply; /* of int: who waits in rn_bind; a reference, or NULL */
+    bool abandoned; /* nobody has the bind: it is undone when its answer comes, or has come */
     struct wire_counts reported; /* OUT: the counts last sent */
 
     /* Guarded by the channel's lock. */

@@ -11,9 +11,7 @@
 
 static struct side *side_find(struct rn_node *n, uint32_t id)
 {
-    struct side *side;
-    HASH_FIND_INT(n->sides, &id, side);
-    return side;
+    return keyed_find(&n->sides, id);
 }
 
 static void side_state(struct side *side, enum side_state state)
@@ -55,7 +53,7 @@ static int refusal_error(const struct wire_control *c)
 static void on_refused(struct rn_node *n, struct side *side, const struct wire_control *c)
 {
     node_note_error(n, c->refused.sentence);
-    HASH_DEL(n->sides, side);
+    keyed_take(&n->sides, side->id, side);
     side_state(side, SIDE_NONE);
     struct handle *h = handle_ref(side->handle);
     traffic_reply(side, refusal_error(c));
@@ -65,7 +63,7 @@ static void on_refused(struct rn_node *n, struct side *side, const struct wire_c
 
 static void on_unbound(struct rn_node *n, struct side *side)
 {
-    HASH_DEL(n->sides, side);
+    keyed_take(&n->sides, side->id, side);
     side_state(side, SIDE_NONE);
     traffic_delist(n, side->handle, -ESHUTDOWN);
 }
@@ -74,7 +72,7 @@ static void on_unbound(struct rn_node *n, struct side *side)
 static void on_failed(struct rn_node *n, struct side *side, const struct wire_control *c)
 {
     node_note_error(n, c->refused.sentence);
-    HASH_DEL(n->sides, side);
+    keyed_take(&n->sides, side->id, side);
     side_state(side, SIDE_OVER);
     struct handle *h = handle_ref(side->handle);
     int rc = refusal_error(c);

@@ -13,6 +13,7 @@
 #include "node/inspection.h"
 #include "node/node.h"
 #include "node/uplink.h"
+#include "proto/keyed.h"
 #include "proto/limits.h"
 
 #include <pthread.h>
@@ -107,7 +108,7 @@ struct rn_node {
     struct session *session; /* NULL: none */
     uint64_t leased;         /* the id of the session that end_ns is of */
     link_peer peer;          /* 0: no connection */
-    struct side *sides;      /* by id: Bind was sent, and it is not over */
+    struct keyed sides;      /* struct side by id: Bind was sent, and it is not over */
     struct query *queries;   /* by id */
     struct inspection *inspections;
     struct handle_list handles; /* all with a side that is neither none nor over */

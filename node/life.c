@@ -102,6 +102,7 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     TAILQ_INIT(&n->meets);
     TAILQ_INIT(&n->times);
     n->yield_ns = n->expire_ns = INT64_MAX;
+    keyed_init(&n->sides, 1); /* the numbers are its own */
     n->name = strdup(opts->name);
     n->opened = rn_chan_new(sizeof(int), 1, NULL);
     n->ended = rn_chan_new(sizeof(struct ending), 1, NULL);

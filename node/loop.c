@@ -100,9 +100,9 @@ static uint64_t node_unsent(struct rn_node *n)
 /* Binds that nobody has are undone first: a Goodbye would count them among the senders that have gone in order. */
 static int node_undo_binds(struct rn_node *n)
 {
-    struct side *side, *next;
+    uint32_t at = 0;
     int rc = 0;
-    HASH_ITER(hh, n->sides, side, next) {
+    for (const struct side *side; (side = keyed_each(&n->sides, &at)) != NULL;) {
         struct wire_control c = { .what = WIRE_UNBIND,
                                   .bind = side->id,
                                   .unbind = { .abandoned = true } };

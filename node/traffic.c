@@ -496,14 +496,19 @@ void traffic_bind(struct rn_node *n, struct side *side)
             .reply = side->maker,
         },
     };
-    if (tell(n, &c) < 0)
+    if (!keyed_add(&n->sides, c.bind, side)) {
+        n->starved = true;
+        return;
+    }
+    if (tell(n, &c) < 0) {
+        keyed_take(&n->sides, c.bind, side);
         return; /* pending still: the loop comes back to it */
+    }
     n->binds_due = others_due;
     side->id = ++n->binds;
     rn__chan_lock(side->handle->chan);
     side->state = SIDE_BINDING;
     rn__chan_unlock(side->handle->chan);
-    HASH_ADD_INT(n->sides, id, side);
 }
 
 void traffic_query(struct rn_node *n, struct query *q)

@@ -37,8 +37,7 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     run_queue_init_timed(&b->outbox, &s->core->dues, match_expired);
     run_queue_init(&b->delivered);
     run_queue_init(&b->hand);
-    HASH_ADD(hh, s->bindings, number, sizeof b->number, b);
-    if (b->unhashed) {
+    if (!keyed_add(&s->bindings, number, b)) {
         free(b);
         return NULL;
     }
@@ -70,16 +69,13 @@ void binding_free(struct binding *b)
     hook_take(&b->hungry);
     hook_take(&b->ready);
     hook_take(&b->turn);
-    HASH_DEL(b->session->bindings, b);
+    keyed_take(&b->session->bindings, b->number, b);
     free(b);
 }
 
 struct binding *binding_find(struct core_session *s, uint32_t number)
 {
-    struct binding *b;
-
-    HASH_FIND(hh, s->bindings, &number, sizeof number, b);
-    return b;
+    return keyed_find(&s->bindings, number);
 }
 
 /* A failure is the driver's business: it ends the session, which then takes the binding with it. */

@@ -9,7 +9,6 @@
 #include "broker/core/offer.h"
 #include "broker/core/run.h"
 #include "broker/core/side.h"
-#include "broker/core/table.h"
 #include "proto/piece.h"
 
 struct channel;
@@ -21,9 +20,7 @@ struct binding {
     struct side *side; /* of channel */
     uint32_t number;
     enum wire_direction direction;
-    bool ended; /* Closed was said: IN: what still comes from it crossed on the way */
-    bool unhashed;
-    UT_hash_handle hh;    /* in session->bindings, by number */
+    bool ended;           /* Closed was said: IN: what still comes from it crossed on the way */
     struct hook of_side;  /* in side->bindings */
     struct hook speaking; /* in core->speakers: it has credit or acceptance to be told */
 

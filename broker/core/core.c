@@ -39,6 +39,7 @@ struct core *core_new(const struct core_opts *opts)
     if (core->opts.piece_bytes == 0)
         core->opts.piece_bytes = WIRE_PIECE_BYTES;
     core->starved_at = INT64_MAX;
+    core->seed = core->opts.random(core->opts.random_arg);
     hook_init(&core->sessions);
     hook_init(&core->dirty);
     hook_init(&core->later);
@@ -84,6 +85,7 @@ struct core_session *core_session_new(struct core *core, const char *node,
     s->owner = owner;
     s->heard_ns = core->now_ns;
     memcpy(s->instance, instance, sizeof s->instance);
+    keyed_init(&s->bindings, core->seed);
     hook_init(&s->mute);
     hook_init(&s->taps);
     hook_init(&s->turn);
@@ -108,7 +110,9 @@ void core_heard(struct core *core, struct core_session *s, int64_t now_ns)
  * another that is over too. */
 static void hush(struct core_session *s)
 {
-    for (struct binding *b = s->bindings; b != NULL; b = b->hh.next)
+    uint32_t at = 0;
+
+    for (struct binding *b; (b = keyed_each(&s->bindings, &at)) != NULL;)
         b->ended = true;
 }
 
@@ -131,9 +135,24 @@ static struct channel *leave(struct binding *b, enum match_end how, enum parting
     return ch;
 }
 
+/* Some binding of the session, as long as there is one; all in one walk over the table, though what is taken out moves others. */
+static struct binding *next_binding(const struct core_session *s, uint32_t *at)
+{
+    struct binding *b = keyed_each(&s->bindings, at);
+
+    if (b == NULL) {
+        *at = 0;
+        b = keyed_each(&s->bindings, at);
+    }
+    if (b != NULL)
+        --*at; /* what moves up comes to where it was */
+    return b;
+}
+
 static void session_free(struct core_session *s)
 {
     tap_leave(s);
+    keyed_fini(&s->bindings);
     hook_take(&s->eager);
     hook_take(&s->of_core);
     free(s->node);
@@ -144,10 +163,11 @@ static void session_over(struct core *core, struct core_session *s, enum parting
                          int64_t now_ns)
 {
     struct binding *b;
+    uint32_t at = 0;
 
     see_time(core, now_ns);
     hush(s);
-    while ((b = s->bindings) != NULL)
+    while ((b = next_binding(s, &at)) != NULL)
         channel_after(leave(b, MATCH_SESSION_OVER, how));
     session_free(s);
     check_slowly(core);
@@ -172,8 +192,10 @@ void core_free(struct core *core)
     list_each(&core->sessions, at) hush(list_entry(at, struct core_session, of_core));
     while (!list_empty(&core->sessions)) {
         struct core_session *s = list_first(&core->sessions, struct core_session, of_core);
-        while (s->bindings != NULL)
-            (void)leave(s->bindings, MATCH_SESSION_OVER, PARTING_DEATH);
+        struct binding *b;
+        uint32_t at = 0;
+        while ((b = next_binding(s, &at)) != NULL)
+            (void)leave(b, MATCH_SESSION_OVER, PARTING_DEATH);
         session_free(s);
     }
     for (ch = core->channels; ch != NULL; ch = next) {

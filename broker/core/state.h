@@ -4,6 +4,7 @@
 
 #include "broker/core/channel.h"
 #include "broker/core/core.h"
+#include "proto/keyed.h"
 
 #define CORE_WEAK_NS  INT64_C(100000000) /* how long a weak ask is good */
 #define CORE_DOUBT_NS INT64_C(20000000)  /* after this what looks used is asked for again */
@@ -12,6 +13,7 @@
 
 struct core {
     struct core_opts opts;
+    uint64_t seed;            /* of its tables */
     uint64_t whole_max;       /* bytes of an element that is not delivered in pieces */
     int64_t now_ns;           /* the latest time that was given */
     struct channel *channels; /* uthash, by name */
@@ -36,15 +38,15 @@ struct core {
 struct core_session {
     struct core *core;
     void *owner;
-    char *node;               /* our memory */
-    uint8_t instance[16];     /* of its process */
-    int64_t heard_ns;         /* when it was heard last */
-    struct hook mute;         /* bindings that are passed over until it is heard again */
-    struct hook of_core;      /* in core->sessions */
-    struct hook eager;        /* in core->eager */
-    struct binding *bindings; /* uthash, by number */
-    bool bereft;              /* a binding of it has gone that the node may not know of yet */
-    uint32_t last_bind;       /* the largest number that was used; numbers only grow */
+    char *node;            /* our memory */
+    uint8_t instance[16];  /* of its process */
+    int64_t heard_ns;      /* when it was heard last */
+    struct hook mute;      /* bindings that are passed over until it is heard again */
+    struct hook of_core;   /* in core->sessions */
+    struct hook eager;     /* in core->eager */
+    struct keyed bindings; /* by number */
+    bool bereft;           /* a binding of it has gone that the node may not know of yet */
+    uint32_t last_bind;    /* the largest number that was used; numbers only grow */
     struct hook taps;
     struct hook turn;  /* bindings with something to be pulled, in turn; but ... */
     struct hook heavy; /* ... those passed over, whose next section is a piece */
