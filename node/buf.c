@@ -24,12 +24,15 @@ uint8_t *buf_extend(struct rn_buf *out, size_t n, int *rc)
             cap *= 2;
         if (cap > WIRE_ELEMENT_MAX)
             cap = WIRE_ELEMENT_MAX;
-        uint8_t *data = realloc(out->data, cap);
+        uint8_t *data = realloc(out->lent ? NULL : out->data, cap);
         if (data == NULL) {
             *rc = -ENOMEM;
             return NULL;
         }
+        if (out->lent && out->len > 0)
+            memcpy(data, out->data, out->len);
         out->data = data;
+        out->lent = false;
         out->cap = cap;
     }
     uint8_t *at = out->data + out->len;
@@ -40,7 +43,8 @@ uint8_t *buf_extend(struct rn_buf *out, size_t n, int *rc)
 
 void buf_fini(struct rn_buf *b)
 {
-    free(b->data);
+    if (!b->lent)
+        free(b->data);
     *b = (struct rn_buf){ 0 };
 }
 
@@ -54,9 +58,13 @@ void buf_reset(struct rn_buf *b)
 int rn_buf_append(rn_buf *out, const void *data, size_t len)
 {
     int rc = 0;
-    uint8_t *at = buf_extend(out, len, &rc);
-    if (at == NULL)
+    uint8_t *at;
+    if (out->data != NULL && len <= out->cap - out->len) {
+        at = out->data + out->len;
+        out->len += len;
+    } else if ((at = buf_extend(out, len, &rc)) == NULL) {
         return rc;
+    }
     if (len > 0)
         memcpy(at, data, len);
     return 0;

@@ -4,9 +4,12 @@
 
 #include "node/runnel.h"
 
+#include <stdbool.h>
+
 struct rn_buf { /* all zero: empty */
     uint8_t *data;
     size_t len, cap;
+    bool lent; /* data is somebody else's: it is left behind when it is too small */
 };
 
 /* Makes room for n more bytes and gives where they go (then out->len is behind them); NULL with *rc -ENOMEM

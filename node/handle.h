@@ -15,6 +15,7 @@
 #include "node/users.h"
 #include "proto/link/session.h"
 #include "runtime/chan.h"
+#include "runtime/sched.h"
 
 #include <uthash.h>
 
@@ -70,6 +71,7 @@ struct side {
     int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
 
     atomic_bool usable; /* set once bound, for prepare, which holds no lock; never cleared */
+    atomic_bool bulky;  /* OUT, a hint: the last element did not fit into a quick send's room */
     struct users users;
 };
 
@@ -104,6 +106,7 @@ struct handle {
     struct parcel_list
         verdicts; /* sends and flushes that wait until their number is accepted; ascending */
     struct store in;
+    struct rn__glance glance; /* at the lease */
     struct hand
         *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
     uint64_t popped;         /* elements handed to takers so far */
@@ -134,6 +137,12 @@ void handle_unref(struct handle *h);
 static inline bool handle_attached(const struct handle *h)
 {
     return rn__chan_ops(h->chan) == &handle_ops && rn__chan_bound(h->chan) == h;
+}
+
+/* Is the channel one of capacity 0? */
+static inline bool handle_meets(const struct handle *h)
+{
+    return h->capacity == WIRE_RENDEZVOUS;
 }
 
 /* The handle behind a channel, with a reference; NULL: it is not bound.  Takes the channel's lock. */

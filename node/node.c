@@ -116,6 +116,13 @@ int node_fence(struct rn_node *n)
     return now_ns < atomic_load(&n->fence_ns) ? 0 : RN__NOT_READY;
 }
 
+int node_fence_glance(struct rn_node *n, struct rn__glance *glance)
+{
+    if (rn__boottime_glance(glance) + RN__GLANCE_NS < atomic_load(&n->fence_ns))
+        return 0;
+    return node_fence(n);
+}
+
 int64_t node_up_until(const struct rn_node *n)
 {
     return atomic_load(&n->up) ? atomic_load(&n->confirmed_ns) + NODE_UP_NS : 0;

@@ -23,9 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ELEM_ON_STACK \
-    256 /* an element up to this is decoded on the stack, a larger one in its parcel */
-
 static struct handle *op_handle(const struct rn__op *op)
 {
     return rn__chan_bound(op->chan);
@@ -59,7 +56,7 @@ static int header_prepare(struct parcel *p, const struct op_with *with)
     return 0;
 }
 
-static int send_prepare(const struct side *side, const struct rn__op *op, struct parcel *p)
+static int send_prepare(struct side *side, const struct rn__op *op, struct parcel *p)
 {
     bool bare = op->with == NULL && !rn__heirlooms_used();
     if (op->with != NULL)
@@ -67,6 +64,9 @@ static int send_prepare(const struct side *side, const struct rn__op *op, struct
     int rc = bare ? 0 : header_prepare(p, op->with);
     if (rc >= 0)
         rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
+    /* Relaxed: a hint. */
+    if (p->buf.len <= QUICK_ROOM && atomic_load_explicit(&side->bulky, memory_order_relaxed))
+        atomic_store_explicit(&side->bulky, false, memory_order_relaxed);
     /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
     p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
     return rc >= 0 && p->confirm ? parcel_waitable(p) : rc;
@@ -435,8 +435,7 @@ static bool receive_refuse(struct handle *h, const struct parcel *p, int rc)
     return true;
 }
 
-/* The taker's part in the order: rc is how its decoding went.  Gives the receive's result, or RN__RETRY. */
-static int receive_settle(struct handle *h, struct parcel *p, int rc)
+int receive_settle(struct handle *h, struct parcel *p, int rc)
 {
     struct parcel_list next = TAILQ_HEAD_INITIALIZER(next);
     rn__chan_lock(h->chan);
@@ -644,6 +643,7 @@ static void op_release(rn_chan *c)
 }
 
 const struct rn__chan_ops handle_ops = {
+    .quick = op_quick,
     .prepare = op_prepare,
     .attempt = op_attempt,
     .queued = op_queued,

@@ -1,10 +1,13 @@
 /* op.h - one operation on a handle: prepared, attempted, finished.   SPDX-License-Identifier: MIT
  *
- * Between handle.c and op.c only. */
+ * Between handle.c, op.c and quick.c only. */
 #ifndef NODE_OP_H
 #define NODE_OP_H
 
 #include "node/handle.h"
+
+#define ELEM_ON_STACK 256 /* an element up to this is decoded on the stack */
+#define QUICK_ROOM    512 /* bytes of an element that a quick operation has room for, encoded */
 
 /* What a send says beside its element: rn__op.with. */
 struct op_with {
@@ -32,6 +35,12 @@ void op_left(struct side *side, const struct rn__op *op);
  * who waits before it. */
 int send_ready(struct handle *h, const struct rn__op *op);
 int receive_ready(struct handle *h);
+
+/* What nearly always happens, see quick.c; as the operations table says. */
+int op_quick(rn_chan *c, void *elem, enum rn_op kind);
+
+/* The taker's part in the order: rc is how its decoding went.  Gives the receive's result, or RN__RETRY. */
+int receive_settle(struct handle *h, struct parcel *p, int rc);
 
 /* Performs it.  Channel locked, and it is ready. */
 int send_perform(struct handle *h, struct rn__op *op);

@@ -104,11 +104,6 @@ void outbox_credit(struct outbox *o, uint64_t elements, uint64_t bytes)
     o->credit_bytes += bytes;
 }
 
-bool outbox_fits(const struct outbox *o, size_t len)
-{
-    return o->credit_elements > 0 && o->credit_bytes >= len;
-}
-
 void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
 {
     *elements = o->credit_elements;

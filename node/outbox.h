@@ -49,7 +49,10 @@ void outbox_init(struct outbox *o, struct chunk_pool *pool);
 void outbox_fini(struct outbox *o);
 
 void outbox_credit(struct outbox *o, uint64_t elements, uint64_t bytes);
-bool outbox_fits(const struct outbox *o, size_t len);
+static inline bool outbox_fits(const struct outbox *o, size_t len)
+{
+    return o->credit_elements > 0 && o->credit_bytes >= len;
+}
 /* Takes all the credit that is in hand. */
 void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
 

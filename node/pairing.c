@@ -35,11 +35,6 @@ void pairing_fini(struct pairing *m)
     free(m->answers);
 }
 
-bool handle_meets(const struct handle *h)
-{
-    return h->capacity == WIRE_RENDEZVOUS;
-}
-
 bool pairing_busy(const struct handle *h)
 {
     const struct pairing *m = &h->pairing;

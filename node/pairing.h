@@ -51,8 +51,6 @@ struct pairing {
 void pairing_init(struct pairing *m);
 void pairing_fini(struct pairing *m);
 
-/* Is the channel one of capacity 0? */
-bool handle_meets(const struct handle *h);
 /* Is an operation tentative here, or a claim held? */
 bool pairing_busy(const struct handle *h);
 

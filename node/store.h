@@ -68,6 +68,16 @@ void store_told(struct store *s, uint32_t n);
 /* Takes the oldest element out.  false: there is none. */
 bool store_pop(struct store *s, struct store_item *item);
 
+/* The flags of the oldest element's section; there is one. */
+static inline uint32_t store_flags(const struct store *s)
+{
+    return s->ring[s->head].section.flags;
+}
+
+/* Takes the oldest element out; there is one.  If it has at most `size` bytes and there are more behind it in its section, it is
+ * copied to room, and item->frame is NULL. */
+void store_pop_copy(struct store *s, struct store_item *item, uint8_t *room, size_t size);
+
 /* The delivery number of the oldest element, and how many follow it without a gap, it among them; 0: there is none.  Drops the
  * oldest n. */
 uint64_t store_first(const struct store *s);

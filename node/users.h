@@ -17,7 +17,8 @@ struct users {
 /* The caller is about to operate on it.  Two loads when it has done so before. */
 static inline void users_note(struct users *u)
 {
-    const struct rn__g *g = rn__self();
+    const struct rn__worker *w = rn__worker();
+    const struct rn__g *g = w != NULL ? w->current : NULL;
     _Atomic uint64_t *slot;
 
     if (g == NULL) {

@@ -247,6 +247,8 @@ static inline __attribute__((always_inline)) int chan_send(rn_chan *c, const voi
 
     if (is_unusual(c, w))
         return rn__chan_operate(c, (void *)elem, RN_SEND, deadline);
+    if (rn__chan_is_bound(c))
+        return rn__chan_operate_bound(c, (void *)elem, RN_SEND, deadline);
     if (!rn__lock_quickly(&c->lock))
         return operate_contended(w, c, (void *)elem, RN_SEND, deadline);
     receiver = c->receivers;
@@ -281,6 +283,8 @@ static inline __attribute__((always_inline)) int chan_recv(rn_chan *c, void *ele
 
     if (is_unusual(c, w))
         return rn__chan_operate(c, elem, RN_RECV, deadline);
+    if (rn__chan_is_bound(c))
+        return rn__chan_operate_bound(c, elem, RN_RECV, deadline);
     if (!rn__lock_quickly(&c->lock))
         return operate_contended(w, c, elem, RN_RECV, deadline);
     sender = c->senders;

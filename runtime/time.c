@@ -29,6 +29,22 @@ int64_t rn__boottime(void)
     return rn__sim_active() ? rn__sim_boottime() : clock_ns(CLOCK_BOOTTIME);
 }
 
+int64_t rn__boottime_glance(struct rn__glance *g)
+{
+    int64_t coarse_ns;
+
+    if (rn__sim_active())
+        return rn__sim_boottime();
+    /* The real one: it goes on while the machine is suspended, as CLOCK_BOOTTIME does, which has none.  Read first, so that a
+     * tick in between is seen next time. */
+    coarse_ns = clock_ns(CLOCK_REALTIME_COARSE);
+    if (coarse_ns != g->coarse_ns) {
+        g->boot_ns = clock_ns(CLOCK_BOOTTIME);
+        g->coarse_ns = coarse_ns;
+    }
+    return g->boot_ns;
+}
+
 rn_time rn_after(int64_t ns)
 {
     rn_time until;

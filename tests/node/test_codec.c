@@ -125,6 +125,22 @@ static void buffer_grows_and_stops_at_the_largest_element(void **state)
     buf_fini(&b);
 }
 
+static void lent_memory_is_left_behind_when_it_is_too_small(void **state)
+{
+    (void)state;
+    uint8_t room[4] = { 0 };
+    struct rn_buf b = { .data = room, .cap = sizeof room, .lent = true };
+    assert_int_equal(rn_buf_append(&b, "abcd", 4), 0);
+    assert_ptr_equal(b.data, room);
+    assert_int_equal(rn_buf_append(&b, "e", 1), 0);
+    assert_false(b.lent);
+    assert_ptr_not_equal(b.data, room);
+    assert_int_equal(b.len, 5);
+    assert_memory_equal(b.data, "abcde", 5);
+    assert_memory_equal(room, "abcd", 4);
+    buf_fini(&b);
+}
+
 static void protobuf_messages_come_back_whole(void **state)
 {
     (void)state;
@@ -173,6 +189,7 @@ int main(void)
         cmocka_unit_test(bytes_are_a_copy_of_their_own),
         cmocka_unit_test(empty_bytes_stay_empty),
         cmocka_unit_test(buffer_grows_and_stops_at_the_largest_element),
+        cmocka_unit_test(lent_memory_is_left_behind_when_it_is_too_small),
         cmocka_unit_test(protobuf_messages_come_back_whole),
         cmocka_unit_test(protobuf_refuses_what_is_not_such_a_message),
     };

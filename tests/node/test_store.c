@@ -62,6 +62,35 @@ static void elements_are_taken_in_the_order_of_delivery(void **state)
     store_fini(&s);
 }
 
+static void copied_element_holds_no_frame_unless_it_is_large_or_the_last(void **state)
+{
+    (void)state;
+    uint8_t room[1];
+    struct store s;
+    struct store_item item;
+    store_init(&s);
+    struct frame *f = deliver(&s, 1, 3);
+    store_pop_copy(&s, &item, room, sizeof room);
+    assert_null(item.frame);
+    assert_ptr_equal(item.data, room);
+    assert_int_equal(room[0], 'b');
+    assert_int_equal(atomic_load(&f->refs), 2);
+    store_pop_copy(&s, &item, room, 0);
+    assert_ptr_equal(item.frame, f);
+    assert_int_equal(item.data[0], 'c');
+    assert_int_equal(atomic_load(&f->refs), 3);
+    frame_unref(item.frame);
+    store_pop_copy(&s, &item, room, sizeof room);
+    assert_ptr_equal(item.frame, f);
+    assert_int_equal(item.data[0], 'd');
+    assert_int_equal(item.delivery, 3);
+    assert_int_equal(atomic_load(&f->refs), 2);
+    frame_unref(item.frame);
+    assert_int_equal(s.len, 0);
+    frame_unref(f);
+    store_fini(&s);
+}
+
 static void a_small_part_does_not_hold_a_large_frame(void **state)
 {
     (void)state;
@@ -255,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_are_taken_in_the_order_of_delivery),
+        cmocka_unit_test(copied_element_holds_no_frame_unless_it_is_large_or_the_last),
         cmocka_unit_test(a_small_part_does_not_hold_a_large_frame),
         cmocka_unit_test(the_newest_are_given_back),
         cmocka_unit_test(no_more_is_given_back_than_there_is),

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "runtime/sched.h"
+#include "runtime/sim.h"
 #include "tests/runtime/inside.h"
 
 /* ---- exact, under rn_sim --------------------------------------------------------------- */
@@ -28,6 +30,39 @@ static int in_sleep(void *arg)
     check_equal(rn_sleep(RN_NOWAIT), 0);
     check_equal(rn_after(INT64_MAX), RN_FOREVER);
     return 0;
+}
+
+static int in_glance(void *arg)
+{
+    struct rn__glance g = { 0 };
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        check_equal(rn__boottime_glance(&g), rn__boottime());
+        rn__sim_suspend(RN_SEC);
+        check_equal(rn__boottime_glance(&g), rn__boottime());
+        check_equal(rn_sleep(rn_after(1)), 0);
+    }
+    return 0;
+}
+
+static void glance_at_the_clock_is_exact_in_a_simulation(void **state)
+{
+    (void)state;
+    run_sim(in_glance);
+}
+
+static void glance_at_the_clock_is_never_late_and_goes_on(void **state)
+{
+    struct rn__glance g = { 0 };
+    int64_t first = rn__boottime(), seen;
+
+    (void)state;
+    do {
+        seen = rn__boottime_glance(&g);
+        assert_true(seen >= first);
+        assert_true(seen <= rn__boottime());
+    } while (seen < first + RN_MS);
 }
 
 static int in_timer(void *arg)
@@ -418,6 +453,8 @@ static void unref_stops_a_ticker_also_while_the_scheduler_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(glance_at_the_clock_is_exact_in_a_simulation),
+        cmocka_unit_test(glance_at_the_clock_is_never_late_and_goes_on),
         cmocka_unit_test(sleep_lasts_as_long_as_was_said),
         cmocka_unit_test(timer_delivers_once_and_at_its_time),
         cmocka_unit_test(ticker_keeps_its_rhythm_and_drops_what_nobody_took),

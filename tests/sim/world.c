@@ -345,11 +345,13 @@ void world_check_refusal(struct world *w, int i)
         sim_fail("node %s was told, though nothing has gone wrong: %s", w->nodes[i].name, why);
 }
 
-/* A receiver's codec: that of rn_bytes, which now and then refuses. */
+/* A receiver's codec: that of rn_bytes, which now and then takes its time, so that others take meanwhile, or refuses. */
 static int decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
 {
     struct world *w = (struct world *)ctx;
 
+    if (w->config.refusals && sim_chance(w, 30))
+        rn_yield();
     if (w->config.refusals && sim_chance(w, 1)) {
         w->faults[FAULT_REFUSAL]++;
         if (sim_chance(w, 50))

@@ -1,0 +1,179 @@
+/* quick.c - a send or a receive with nothing in its way.   SPDX-License-Identifier: MIT
+ *
+ * On a busy channel that is nearly every one: credit or an element is in hand, nobody waits, the lease is not near its end, and
+ * nothing stands beside the element's bytes.  Then no parcel is taken, and an element is copied rather than kept alive by
+ * another reference to its frame.  Whatever is not so is found out anew in op.c, which alone decides on errors: so a codec may be
+ * asked twice for the same element.
+ *
+ * A quick receive is the only taker under way when it takes; so its turn to finish has come when it has decoded, and it
+ * needs no memory to wait for that. */
+#include "node/msg.h"
+#include "node/node.h"
+#include "node/op.h"
+#include "node/trace.h"
+#include "runtime/assert.h"
+#include "runtime/heirloom.h"
+#include "runtime/reach.h"
+
+#include <string.h>
+
+/* Acquire pairs with the release when the side was bound: its codec and its options are seen. */
+static bool side_usable(const struct side *side)
+{
+    return atomic_load_explicit(&side->usable, memory_order_acquire) && !node_forked();
+}
+
+/* What changed is said to the home; the mark of one that is marked already costs a load. */
+static void handle_changed(struct handle *h)
+{
+    if (!atomic_load(&h->dirty))
+        node_mark(h->node, h);
+}
+
+/* ---- sending ---- */
+
+/* Locked. */
+static bool send_is_quick(const struct handle *h, const struct side *side, size_t len)
+{
+    return h->fatal == 0 && side->closed == 0 && !h->draining && !handle_meets(h) &&
+           rn__chan_first(h->chan, RN_SEND) == NULL && outbox_fits(&h->out, len) &&
+           (h->capacity_bytes == 0 || len <= h->capacity_bytes);
+}
+
+/* Locked. */
+static int send_at_once(struct handle *h, const struct side *side, const struct rn_buf *buf)
+{
+    static const struct manner plain;
+    bool was_empty = h->out.head == NULL;
+    uint64_t number;
+
+    if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node, &h->glance) != 0 ||
+        outbox_push(&h->out, &plain, buf->data, buf->len, &number) < 0)
+        return RN__NOT_READY;
+    if (was_empty) /* else the link goroutine has us on its list until all is sent */
+        handle_changed(h);
+    return 0;
+}
+
+static int send_quickly(rn_chan *c, struct handle *h, void *elem)
+{
+    struct side *side = &h->side[RN_OUT];
+    const struct rn_codec *codec = &side->codec;
+    uint8_t room[QUICK_ROOM];
+    struct rn_buf buf = { .data = room, .cap = sizeof room, .lent = true };
+    int rc;
+
+    /* Relaxed: a hint. */
+    if (!side_usable(side) || side->opts.confirm || rn__heirlooms_used() ||
+        atomic_load_explicit(&side->bulky, memory_order_relaxed))
+        return RN__NOT_READY;
+    users_note(&side->users);
+    rc = codec->encode(codec->ctx, elem, &buf);
+    if (rc < 0 || !buf.lent) {
+        if (rc >= 0)
+            atomic_store_explicit(&side->bulky, true, memory_order_relaxed);
+        buf_fini(&buf);
+        return RN__NOT_READY;
+    }
+    rn__lock(&c->lock);
+    rc = send_at_once(h, side, &buf);
+    handle_check_slowly(h);
+    rn__unlock(&c->lock);
+    if (rc == 0 && codec->drop != NULL)
+        codec->drop(codec->ctx, elem);
+    return rc;
+}
+
+/* ---- receiving ---- */
+
+/* Locked. */
+static bool receive_is_quick(struct handle *h)
+{
+    return h->fatal == 0 && h->in.len > 0 && h->in.first_ns == STORE_NEVER &&
+           !(store_flags(&h->in) & (WIRE_HEADED | WIRE_DEAD)) && h->popped == h->finished &&
+           rn__chan_first(h->chan, RN_RECV) == NULL && node_fence_glance(h->node, &h->glance) == 0;
+}
+
+/* Takes the oldest element if that is quick, and gives its place in the order of taking; else 0. */
+static uint64_t receive_take(rn_chan *c, struct handle *h, struct store_item *item, uint8_t *room,
+                             size_t size)
+{
+    uint64_t number = 0;
+
+    rn__lock(&c->lock);
+    if (receive_is_quick(h)) {
+        store_pop_copy(&h->in, item, room, size);
+        number = ++h->popped;
+    }
+    handle_check_slowly(h);
+    rn__unlock(&c->lock);
+    return number;
+}
+
+/* Not in receive_finished(): to clear a parcel costs as much as all the rest. */
+static __attribute__((noinline)) int receive_settle_slowly(struct handle *h, uint64_t number,
+                                                           uint64_t delivery, int rc)
+{
+    struct parcel p = { .number = number, .delivery = delivery };
+
+    rn_reached_if(rc < 0, "quick: an element does not decode");
+    return receive_settle(h, &p, rc);
+}
+
+/* It was decoded, or not: rc.  As receive_settle(), whose turn has come. */
+static int receive_finished(rn_chan *c, struct handle *h, uint64_t number, uint64_t delivery,
+                            int rc)
+{
+    if (rc < 0)
+        return receive_settle_slowly(h, number, delivery, rc);
+    rn__lock(&c->lock);
+    rn_assert(h->finished + 1 == number);
+    if (!TAILQ_EMPTY(&h->turns)) {
+        rn__unlock(&c->lock);
+        return receive_settle_slowly(h, number, delivery, rc);
+    }
+    h->finished = number;
+    h->taken = delivery;
+    if (!h->over)
+        handle_changed(h);
+    handle_check_slowly(h);
+    rn__unlock(&c->lock);
+    return 0;
+}
+
+static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
+{
+    struct side *side = &h->side[RN_IN];
+    const struct rn_codec *codec = &side->codec;
+    _Alignas(max_align_t) uint8_t decoded[ELEM_ON_STACK];
+    uint8_t room[QUICK_ROOM];
+    struct store_item item;
+    int rc;
+
+    if (elem == NULL || !side_usable(side) || side->opts.manual_ack || msg_is_codec(codec) ||
+        codec->elemsize > sizeof decoded)
+        return RN__NOT_READY;
+    users_note(&side->users);
+    uint64_t number = receive_take(c, h, &item, room, sizeof room);
+    if (number == 0)
+        return RN__NOT_READY;
+    /* Beside the caller's element, which stays untouched on error. */
+    rc = codec->decode(codec->ctx, item.data, item.len, decoded);
+    frame_unref(item.frame);
+    rc = receive_finished(c, h, number, item.delivery, rc);
+    if (rc == RN__RETRY)
+        return RN__NOT_READY; /* refused: it goes on as if that had never been there */
+    if (rc < 0)
+        return rc;
+    if (rn__heirlooms_used())
+        trace_received("");
+    memcpy(elem, decoded, codec->elemsize);
+    return 0;
+}
+
+int op_quick(rn_chan *c, void *elem, enum rn_op kind)
+{
+    struct handle *h = rn__chan_bound(c);
+
+    return kind == RN_SEND ? send_quickly(c, h, elem) : receive_quickly(c, h, elem);
+}
