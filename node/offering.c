@@ -51,7 +51,7 @@ bool offer_is_patient(const struct handle *h, const struct rn__op *op)
 {
     size_t len = op_parcel(op)->buf.len;
 
-    return op->wait->n_ops == 1 && len <= WIRE_FRAME_TARGET && len <= h->out.large;
+    return op->wait->n_ops == 1 && len <= WIRE_PATIENT_MAX && len <= h->out.large;
 }
 
 void offer_make(struct handle *h, struct rn__op *op, bool patient)

@@ -17,13 +17,14 @@
 #define WIRE_PIECE_BYTES     (UINT32_C(60) << 10)  /* of a piece, as we cut them */
 #define WIRE_PIECE_HEADER    8                     /* bytes: the piece's offset in its element */
 #define WIRE_FRAME_MAX       (UINT32_C(512) << 10)
-#define WIRE_FRAME_TARGET    (UINT32_C(64) << 10) /* a frame of several elements is kept to this */
-#define WIRE_SECTIONS_MAX    4096                 /* in a frame */
-#define WIRE_ENVELOPE_MAX    (UINT32_C(60) << 10) /* bytes of an envelope with its controls */
-#define WIRE_REPORT_MAX      (UINT32_C(48) << 10) /* bytes of a packed Report */
-#define WIRE_STACK_MAX       4096                 /* bytes of a goroutine's stack, as text */
-#define WIRE_WAITS_MAX       64                   /* cases of a select */
-#define WIRE_WHY_MAX         255                  /* bytes of the reason of a rejection */
+#define WIRE_FRAME_TARGET    (UINT32_C(200) << 10) /* of a frame of several elements */
+#define WIRE_PATIENT_MAX     (UINT32_C(64) << 10)  /* bytes of an offer that waits at the home */
+#define WIRE_SECTIONS_MAX    4096                  /* in a frame */
+#define WIRE_ENVELOPE_MAX    (UINT32_C(60) << 10)  /* bytes of an envelope with its controls */
+#define WIRE_REPORT_MAX      (UINT32_C(48) << 10)  /* bytes of a packed Report */
+#define WIRE_STACK_MAX       4096                  /* bytes of a goroutine's stack, as text */
+#define WIRE_WAITS_MAX       64                    /* cases of a select */
+#define WIRE_WHY_MAX         255                   /* bytes of the reason of a rejection */
 #define WIRE_DEAD_MAX        2048 /* bytes that a dead letter has before its element */
 #define WIRE_HEADER_MAX      1024 /* bytes of the Header of an element */
 #define WIRE_TRACEPARENT_MAX 55
