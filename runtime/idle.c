@@ -81,13 +81,13 @@ void rn__sched_timer_set(rn_time when)
 }
 /* ---- sleeping ------------------------------------------------------------------------------------------- */
 
-static bool work_in_sight(void)
+static bool work_in_sight(const struct rn__worker *w)
 {
     /* Not relaxed: who stops sets it, then rouses; who goes to sleep says so, then looks. */
     if (atomic_load(&rn__sched.common_count) > 0 || atomic_load(&rn__sched.stopping))
         return true;
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
-        if (rn__worth_stealing(&rn__sched.workers[i]) ||
+        if (rn__worth_stealing(w, &rn__sched.workers[i]) ||
             !rn__newborns_empty(&rn__sched.workers[i].newborns))
             return true;
     return false;
@@ -105,7 +105,7 @@ static void sleep_polling(const struct rn__worker *w)
     if (rn__stack_due(&w->stacks, now) < until)
         until = rn__stack_due(&w->stacks, now);
     atomic_store(&rn__sched.poll_until, until);
-    if (until > now && !work_in_sight())
+    if (until > now && !work_in_sight(w))
         rn__poll_wait(until == RN_FOREVER ? -1 : until - now);
     atomic_store(&rn__sched.poll_until, 0);
 }
@@ -130,10 +130,10 @@ static void worker_sleep(struct rn__worker *w)
     w->idle_next = rn__sched.idle_first;
     rn__sched.idle_first = w;
     atomic_fetch_add(&rn__sched.n_idle, 1);
-    polls = rn__sched.poller == NULL && !work_in_sight() &&
+    polls = rn__sched.poller == NULL && !work_in_sight(w) &&
             atomic_exchange(&rn__sched.polling, 1) == 0;
     /* One who is busy may have the poller just for a look: if we slept, nobody would wait there. */
-    if (work_in_sight() || (rn__sched.poller == NULL && !polls)) {
+    if (work_in_sight(w) || (rn__sched.poller == NULL && !polls)) {
         /* Who added it may have relied on us, who searched: we search on, and see to what we do not take. */
         if (rn__sched.n_workers > 1)
             search_begin(w);
@@ -167,6 +167,7 @@ static void worker_sleep(struct rn__worker *w)
         rn__stack_cache_drain(&w->stacks);
     if (polls)
         atomic_store(&rn__sched.polling, 0);
+    w->reluctant = false;
     atomic_fetch_add_explicit(&w->counters.idle_ns, (uint64_t)(rn_now() - slept),
                               memory_order_relaxed);
 }
@@ -177,7 +178,7 @@ static void search_end(struct rn__worker *w, bool found)
     if (!w->searching)
         return;
     w->searching = false;
-    if (atomic_fetch_sub(&rn__sched.searching, 1) == 1 && found && work_in_sight())
+    if (atomic_fetch_sub(&rn__sched.searching, 1) == 1 && found && work_in_sight(w))
         rn__wake_one();
 }
 
@@ -186,6 +187,7 @@ static struct rn__g *find(struct rn__worker *w)
 {
     struct rn__g *g;
 
+    rn__run_dry(w);
     while (!rn__stopping()) {
         if (!rn__on_duty(w)) {
             search_end(w, false);

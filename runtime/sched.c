@@ -20,7 +20,7 @@
 #define LOOK_EVERY    64u /* picks */
 #define ASK_EVERY     4u
 #define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
-#define STEAL_NS      2000u  /* of work that waits there: to fetch it takes as long */
+#define STEAL_NS      2000u  /* of work: to fetch it, and what it uses, takes as long */
 #define STEAL_MAX     32     /* newborns at a time */
 #define HANDED_ON_MAX 128u   /* run-next picks in a row, so that a pair cannot starve the rest */
 
@@ -602,20 +602,29 @@ static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *vic
     return g;
 }
 
-/* As for waking one, less is enough for who is awake: those who are ready there and soon done are often those who talk to
- * one another, and would do it across caches; and while they stay, he sleeps.  But when it is long since the last look, for
- * picks that take so long, they do not any more. */
-bool rn__worth_stealing(struct rn__worker *victim)
+/* Those who are ready there and soon done are often those who talk to one another: apart they would do it across caches.  So who
+ * was soon done with what he took last takes only what is worth it - by the time that picks take there, or as they take longer
+ * now - and sleeps in spite of the rest.  Woken, he tries again. */
+bool rn__worth_stealing(const struct rn__worker *w, const struct rn__worker *victim)
 {
     uint32_t n = rn__runq_ring_count(&victim->queue);
     /* Relaxed: hints. */
     uint64_t pick_ns = atomic_load_explicit(&victim->pick_ns, memory_order_relaxed);
     rn_time looked_ns;
 
-    if (n == 0 || pick_ns == 0 || n * pick_ns >= STEAL_NS)
+    if (n == 0 || !w->reluctant || pick_ns == 0 || n * pick_ns >= STEAL_NS)
         return n > 0;
     looked_ns = atomic_load_explicit(&victim->looked_ns, memory_order_relaxed);
     return rn_now() - looked_ns >= (rn_time)(2 * LOOK_EVERY * pick_ns + STEAL_NS);
+}
+
+/* w has nothing left to do. */
+void rn__run_dry(struct rn__worker *w)
+{
+    if (w->stole_ns == 0)
+        return;
+    w->reluctant = rn_now() - w->stole_ns < STEAL_NS;
+    w->stole_ns = 0;
 }
 
 static struct rn__g *steal(struct rn__worker *w)
@@ -628,11 +637,12 @@ static struct rn__g *steal(struct rn__worker *w)
 
         if (victim == w)
             continue;
-        g = rn__worth_stealing(victim) ? rn__runq_steal(&victim->queue, &w->queue) : NULL;
+        g = rn__worth_stealing(w, victim) ? rn__runq_steal(&victim->queue, &w->queue) : NULL;
         if (g == NULL)
             g = steal_newborns(w, victim);
         if (g != NULL) {
             rn__bump(&w->counters.steals);
+            w->stole_ns = rn_now();
             /* While the others were on their way, somebody may have looked everywhere and gone to sleep. */
             if (others_wait(w))
                 wake_for_ring();

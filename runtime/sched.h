@@ -46,6 +46,9 @@ struct rn__worker {
     _Atomic uint32_t pick_ns;   /* from one pick to the next, lately; 0: not known, or of no use */
     _Atomic rn_time looked_ns;  /* when it last looked further ... */
     rn_time seen_ns; /* ... and, coarsely, when it last asked whether pick_ns is still true */
+    rn_time
+        stole_ns; /* when it stole what it has run since; 0: since then it has had nothing to do */
+    bool reluctant; /* that was done soon, so it takes but what is worth it; until it has slept */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
     struct rn__newborns newborns;

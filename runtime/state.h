@@ -125,7 +125,7 @@ void rn__switch(struct rn__worker *w, struct rn__g *from, struct rn__g *to, bool
 void rn__leave(enum rn__left_how how);
 /* What this worker has at hand, or NULL. */
 struct rn__g *rn__pick_near(struct rn__worker *w);
-/* What it finds when it looks further. */
+/* What it finds when it looks further; after rn__run_dry(), once. */
 struct rn__g *rn__pick_far(struct rn__worker *w);
 /* Moves all that is in a queue of the caller's own to the common queue. */
 void rn__queue_give_away(struct rn__runq *q);
@@ -147,8 +147,9 @@ void rn__wake_all(void);
 /* Of another worker, hints without order: changes whenever a goroutine of its gives way; who runs there, or NULL. */
 unsigned rn__worker_tick(const struct rn__worker *w);
 const struct rn__g *rn__worker_current(const struct rn__worker *w);
-/* Is there something in another worker's ring that is worth to be taken from it? */
-bool rn__worth_stealing(struct rn__worker *victim);
+void rn__run_dry(struct rn__worker *w);
+/* Is there something in the victim's ring that w would take from it? */
+bool rn__worth_stealing(const struct rn__worker *w, const struct rn__worker *victim);
 /* Runs goroutines on this thread until the scheduler stops. */
 void rn__worker_run(struct rn__worker *w);
 
