@@ -312,8 +312,11 @@ static inline int try_each(struct rn__worker *w, rn_case *cases, struct live *l)
     draw_begin(l);
     for (int i = 0; i < l->n; i++) {
         uint8_t k = l->case_of[draw(l, i)];
-        int rc = rn__chan_try(w, cases[k].chan, cases[k].elem, cases[k].op);
+        int rc;
 
+        if (!rn__chan_seems_ready(cases[k].chan, cases[k].op))
+            continue;
+        rc = rn__chan_try(w, cases[k].chan, cases[k].elem, cases[k].op);
         if (rc == RN__NOT_READY)
             continue;
         if (rc == RN__RETRY)
