@@ -21,8 +21,10 @@ static const char doc[] =
     "It prints the URL on which it listens and then runs in the foreground until SIGINT or SIGTERM. Nodes are told "
     "that URL as $RUNNEL_URL, or by their own option --broker.\n"
     "\n"
-    "There is no access control yet: whoever reaches the port may use every channel. Listen on an address that only "
-    "those reach whom you trust.\n"
+    "Without --keyfile links are not encrypted, and whoever reaches the port may use every channel: listen on an address "
+    "that only those reach whom you trust. With --keyfile (`runnel keygen') only encrypted links are accepted, and with "
+    "--clients only those of nodes whose public key is in that list: a line each, the key, and then, in any words, whose it is. "
+    "SIGHUP has the list read again; who is connected stays. Inside, every client may use every channel.\n"
     "\n"
     "Exit status: 0 stopped by a signal; 1 it could not listen, or could not go on; 2 the command line is wrong.\n"
     "\n"
@@ -30,7 +32,8 @@ static const char doc[] =
     "  runnel-broker\n"
     "  runnel-broker --listen 'tcp://*:7400'      on all addresses of this machine\n"
     "  runnel-broker --listen tcp://127.0.0.1:0   on any free port, which it prints\n"
-    "  runnel-broker --listen ipc:///run/runnel   on this machine only";
+    "  runnel-broker --listen ipc:///run/runnel   on this machine only\n"
+    "  runnel-broker --keyfile broker.key --clients nodes   encrypted, for these nodes";
 
 static const struct argp_option table[] = {
     { "listen", 'l', "URL", 0,
@@ -41,6 +44,10 @@ static const struct argp_option table[] = {
       "No node may be silent for longer than this before its session ends and what it held goes to others, whatever "
       "lease it asks for: 0.2 to 30. (default: 30)",
       0 },
+    { "keyfile", 'k', "FILE", 0,
+      "Encrypt: the broker's pair of keys, which `runnel keygen' has made", 0 },
+    { "clients", 'c', "FILE", 0,
+      "With --keyfile: let in only the nodes whose public keys are in this list", 0 },
     { 0 },
 };
 
@@ -66,6 +73,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'm':
         return parse_lease(o, text, state);
+    case 'k':
+        o->keyfile = text;
+        return 0;
+    case 'c':
+        o->clients = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->clients != NULL && o->keyfile == NULL)
+            argp_error(state, "--clients needs --keyfile: who is not encrypted has no key");
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "there is nothing to be done with '%s'", text);
         return 0;

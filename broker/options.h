@@ -7,6 +7,8 @@
 struct broker_options {
     const char *listen; /* a URL */
     uint32_t lease_max_ms;
+    const char *keyfile; /* NULL: links are not encrypted */
+    const char *clients; /* with keyfile: the list of those that may connect; NULL: all */
 };
 
 /* Reads the command line and $RUNNEL_URL; the strings are borrowed from them.  --help and --version exit with 0, what

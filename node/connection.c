@@ -31,6 +31,52 @@ void node_broken(struct rn_node *n)
     uplink_broken(&n->uplink, rn__boottime());
 }
 
+/* ---- a connection that never came up ---- */
+
+/* A broker that dies hangs up now and then, one with another key always. */
+#define HANGUPS_MAX 5
+
+static const char *unmet_sentence(enum link_why why)
+{
+    switch (why) {
+    case LINK_WHY_STRANGER:
+        return "the broker refuses this node's key: it is not in its list of clients";
+    case LINK_WHY_PLAIN:
+        return "the broker's links are not encrypted, and this node wants them to be";
+    case LINK_WHY_ENCRYPTED:
+        return "the broker wants an encrypted link, and this node has no public key of it "
+               "(--broker-key, $RUNNEL_BROKER_KEY)";
+    case LINK_WHY_KEY:
+        return "the broker hangs up on what is encrypted for it: its key is another than this node was given, "
+               "or it does not encrypt";
+    case LINK_WHY_UNMET:
+    case LINK_WHY_BROKEN:
+        break;
+    }
+    return NULL;
+}
+
+/* Does time not mend it? */
+static bool unmet_for_good(struct rn_node *n, enum link_why why)
+{
+    if (why == LINK_WHY_KEY)
+        return ++n->hangups >= HANGUPS_MAX;
+    return why == LINK_WHY_STRANGER || why == LINK_WHY_PLAIN || why == LINK_WHY_ENCRYPTED;
+}
+
+void node_lost(struct rn_node *n, enum link_why why)
+{
+    const char *sentence = unmet_sentence(why);
+    bool final = unmet_for_good(n, why);
+    if (sentence != NULL)
+        node_note_error(n, sentence);
+    node_broken(n);
+    if (final)
+        node_opened(n, RN_EDENIED);
+}
+
+/* ---- the end of a session, for what belonged to it ---- */
+
 /* May it be asked again, under the next session?  What only looks may, unless an answer has begun. */
 static bool query_goes_on(const struct rn_node *n, const struct query *q)
 {
@@ -190,6 +236,7 @@ static void node_welcomed(struct rn_node *n, const struct frame_view *view)
         }
         return;
     }
+    n->hangups = 0;
     clock_learn(&n->clock, view->welcome->clock_ms, rn__boottime());
     uplink_welcomed(&n->uplink, view->welcome->lease_ms, rn__boottime());
     atomic_store(&n->up, true);

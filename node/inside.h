@@ -125,7 +125,8 @@ struct rn_node {
     uint32_t binds, query_ids;  /* numbers given */
     bool binds_due;             /* a handle may have a bind that could not be said yet */
     uint64_t unsent;            /* of handles that are over, while closing */
-    bool starved;               /* something found no memory: try again soon */
+    unsigned hangups; /* in a row, in the middle of what is encrypted; since the last Welcome */
+    bool starved;     /* something found no memory: try again soon */
     bool aborted;
 };
 
@@ -149,6 +150,8 @@ void node_answer_the_rest(struct rn_node *n);
 void node_session_over(struct rn_node *n, int rc);
 /* The connection is of no more use. */
 void node_broken(struct rn_node *n);
+/* The same, and it is known why. */
+void node_lost(struct rn_node *n, enum link_why why);
 /* A frame came on the connection. */
 void node_frame(struct rn_node *n, struct frame *frame);
 /* Does what the uplink says is due. */

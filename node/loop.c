@@ -17,7 +17,7 @@ static void node_event(struct rn_node *n, struct link_event *event)
         break;
     case LINK_DOWN:
         if (event->peer == n->peer)
-            node_broken(n);
+            node_lost(n, event->why);
         break;
     case LINK_WOKEN:
         break;

@@ -48,6 +48,11 @@ int rn__node_ask(rn_node *node, const struct wire_control *question,
 int rn__node_element(uint32_t flags, const uint8_t *bytes, size_t size, const uint8_t **element,
                      size_t *len);
 
+/* Makes a pair of keys and writes it to path and path.pub.  0 and the public key; or -errno, and why in a sentence.  Any
+ * thread, also without the scheduler. */
+#define RN__KEY_TEXT 40
+int rn__keys_make(const char *path, char public_text[RN__KEY_TEXT + 1], char *why, size_t size);
+
 /* rn_node_last_error() without its result. */
 void rn__node_why(rn_node *node, char *buf, size_t size);
 
@@ -107,6 +112,9 @@ void reply_name(char name[RN_NAME_MAX]);
 /* Binds local OUT; a reply channel so that it unbinds by itself when that ends. */
 int bind_leaving(rn_node *node, const char *name, rn_chan *local, const rn_codec *codec,
                  rn_time deadline);
+
+/* The given value, else the variable's; NULL when that is not set, or either is "". */
+const char *node_setting(const char *given, const char *variable);
 
 /* Notes a refusal's sentence; node NULL: of the process. */
 void node_note_error(struct rn_node *n, const char *sentence);

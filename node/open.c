@@ -1,7 +1,7 @@
 /* open.c - rn_node_open: options, environment, and the socket.   SPDX-License-Identifier: MIT */
+#include "node/keys.h"
 #include "node/node.h"
 #include "proto/link/url.h"
-#include "proto/link/zlink.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define URL_DEFAULT     "tcp://127.0.0.1:7400"
 #define LEASE_ASKED_MAX (3600 * RN_SEC)
 
-static const char *setting(const char *given, const char *variable)
+const char *node_setting(const char *given, const char *variable)
 {
     const char *value = given != NULL ? given : getenv(variable);
     return value != NULL && value[0] != '\0' ? value : NULL;
@@ -64,18 +64,13 @@ int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, r
         memcpy(&o, opts, opts_size < sizeof o ? opts_size : sizeof o);
     if (node_forked())
         return -ESHUTDOWN;
-    if (setting(o.keyfile, "RUNNEL_KEY") != NULL ||
-        setting(o.broker_key, "RUNNEL_BROKER_KEY") != NULL) {
-        node_note_error(NULL, "encryption is not built yet: open the node without keys");
-        return -ENOTSUP;
-    }
     const char *lease = getenv("RUNNEL_LEASE");
     if (o.lease_ns == 0 && lease != NULL && lease[0] != '\0' &&
         lease_parse(lease, &o.lease_ns) < 0) {
         node_note_error(NULL, "RUNNEL_LEASE is not a time like 500ms, 2s or 2");
         return -EINVAL;
     }
-    const char *url = setting(o.brokers, "RUNNEL_URL");
+    const char *url = node_setting(o.brokers, "RUNNEL_URL");
     if (url == NULL)
         url = URL_DEFAULT;
     if (!urls_valid(url)) {
@@ -86,7 +81,12 @@ int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, r
     own_name(name, sizeof name);
     if (o.name == NULL)
         o.name = name;
-    struct link *link = zlink_dialer();
+    struct zlink_curve curve;
+    int encrypts = keys_of_opts(o.keyfile, o.broker_key, &curve);
+    if (encrypts < 0)
+        return encrypts;
+    struct link *link = zlink_dialer(encrypts ? &curve : NULL);
+    explicit_bzero(&curve, sizeof curve);
     if (link == NULL)
         return -ENOMEM;
     return rn__node_open_on(node, &o, link, url, deadline);

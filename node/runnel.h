@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 #define RN_EUNKNOWN   (-4110)       /* this one operation is in doubt: perhaps sent, taken from you */
-#define RN_EDENIED    (-4111)       /* the broker's access rules forbid it (no broker has any yet) */
+#define RN_EDENIED    (-4111)       /* the broker does not let this node in: its key, or that a link is encrypted or not */
 #define RN_EMISMATCH  (-4112)       /* what the bind states differs from how the channel is */
 #define RN_EHOMELOST  (-4113)       /* the broker that held the channel is gone, and the channel with it; or
                                        somebody has removed the channel (runnel rm --force) */
@@ -36,17 +36,20 @@ typedef struct rn_node_opts {
     const char *name;               /* shown to operators; NULL: host name and pid */
     const char *brokers;            /* "tcp://a:7400,tcp://b:7400", tried in turn until one answers; NULL or "":
                                        $RUNNEL_URL, else tcp://127.0.0.1:7400 */
-    const char *keyfile;            /* CURVE key pair of this node; NULL: $RUNNEL_KEY, else no encryption */
-    const char *broker_key;         /* CURVE public key of the brokers; NULL: $RUNNEL_BROKER_KEY */
+    const char *keyfile;            /* CURVE key pair of this node, a file that `runnel keygen` has made; NULL:
+                                       $RUNNEL_KEY; neither, or "": a fresh one, which no broker's list has */
+    const char *broker_key;         /* CURVE public key of the brokers, 40 characters: with it all links are encrypted;
+                                       NULL: $RUNNEL_BROKER_KEY; neither, or "": none is, and a keyfile is an error */
     int64_t     lease_ns;           /* how long a broken link may take to resume; 0: $RUNNEL_LEASE ("500ms",
                                        "2s", "2"), else 10 s.  The broker may shorten it */
 } rn_node_opts;
 
 /* Connects: waits until a broker has answered, at most until deadline.  opts NULL: all defaults; the strings are
  * copied.  On success *node is yours; close it with rn_node_close().  0; -EINVAL, at once (a URL that cannot be one,
- * $RUNNEL_LEASE); -ENOTSUP, at once (keys: encryption is not built yet); RN_ETIMEDOUT: no broker answered;
- * RN_ECANCELED; RN_EDENIED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without the scheduler, and
- * in a child of fork.  On error *node is untouched.  Any goroutine or thread. */
+ * $RUNNEL_LEASE, what is wrong with a key or its file); -ENOTSUP: keys, and a libzmq without CURVE; RN_ETIMEDOUT: no broker
+ * answered; RN_EDENIED: one did, and does not know this node's key, or has another key, or one of the two does not encrypt;
+ * RN_ECANCELED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without the scheduler, and in a child of fork.
+ * On error *node is untouched, and rn_node_last_error(NULL, ...) has a sentence.  Any goroutine or thread. */
 int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline);
 static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time deadline)
 {

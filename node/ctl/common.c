@@ -46,6 +46,7 @@ void ctl_opts_init(struct ctl_opts *opts)
     const char *url = getenv("RUNNEL_URL");
     opts->broker = url && *url ? url : BROKER_DEFAULT;
     opts->wait_ns = WAIT_DEFAULT_NS;
+    opts->keyfile = opts->broker_key = NULL;
 }
 
 int64_t ctl_number(const char *text, const char *what, const struct argp_state *state)
@@ -71,6 +72,8 @@ static int64_t parse_wait(const char *text, const struct argp_state *state)
     return (int64_t)(s * (double)RN_SEC);
 }
 
+enum { OPT_KEYFILE = 0x1000, OPT_BROKER_KEY };
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
     struct ctl_opts *opts = state->input;
@@ -82,6 +85,12 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     case 'w':
         opts->wait_ns = parse_wait(arg, state);
         return 0;
+    case OPT_KEYFILE:
+        opts->keyfile = arg;
+        return 0;
+    case OPT_BROKER_KEY:
+        opts->broker_key = arg;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -91,6 +100,10 @@ static const struct argp_option common_options[] = {
     { "broker", 'b', "URL", 0,
       "The broker ($RUNNEL_URL, else " BROKER_DEFAULT "); several: URL,URL", 10 },
     { "wait", 'w', "SECONDS", 0, "Wait so long for a broker that is not there (5)", 10 },
+    { "broker-key", OPT_BROKER_KEY, "KEY", 0,
+      "Encrypt, for the broker that has this public key ($RUNNEL_BROKER_KEY)", 10 },
+    { "keyfile", OPT_KEYFILE, "FILE", 0,
+      "This node's own pair of keys ($RUNNEL_KEY, else a fresh one); see `runnel keygen'", 10 },
     { 0 },
 };
 
@@ -245,7 +258,10 @@ int ctl_check_name_in(const char *name)
 
 int ctl_open(rn_node **node, const struct ctl_opts *opts, const char *name, rn_time deadline)
 {
-    rn_node_opts node_opts = { .brokers = opts->broker, .name = name };
+    rn_node_opts node_opts = { .brokers = opts->broker,
+                               .name = name,
+                               .keyfile = opts->keyfile,
+                               .broker_key = opts->broker_key };
     char why[1100] = "";
     int rc;
 

@@ -26,6 +26,7 @@ void ctl_descriptors(void);
 struct ctl_opts {
     const char *broker; /* --broker, $RUNNEL_URL or the default; never NULL after ctl_opts_init */
     int64_t wait_ns;    /* --wait: how long to wait for a broker */
+    const char *keyfile, *broker_key; /* as in rn_node_opts */
 };
 
 /* A child for the parsers of the verbs; its input: struct ctl_opts. */

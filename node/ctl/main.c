@@ -18,7 +18,8 @@ static const struct verb verbs[] = {
     { "serve", serve_main }, { "ls", ls_main },     { "info", info_main },
     { "peek", peek_main },   { "tap", tap_main },   { "purge", purge_main },
     { "rm", rm_main },       { "dead", dead_main }, { "audit", audit_main },
-    { "why", why_main },     { "dump", dump_main }, { "bench", bench_main },
+    { "why", why_main },     { "dump", dump_main }, { "keygen", keygen_main },
+    { "bench", bench_main },
 };
 
 /* No line is longer than 79 columns: argp would break it in the middle. */
@@ -39,6 +40,7 @@ static const char doc[] =
     "  audit [NAME]            check that every element is accounted for\n"
     "  why NAME                who waits in a channel, for whom, and what those do\n"
     "  dump [NODE]             every goroutine of every node, and where it is\n"
+    "  keygen FILE             make a pair of keys, with which links are encrypted\n"
     "  bench KIND              how fast channels are on this machine\n\n"
     "A first try, with a broker on this machine (runnel-broker):\n\n"
     "  $ runnel recv greetings &\n"

@@ -21,6 +21,7 @@ int rm_main(int argc, char **argv, struct ctl_opts *opts);
 int tap_main(int argc, char **argv, struct ctl_opts *opts);
 int why_main(int argc, char **argv, struct ctl_opts *opts);
 int dump_main(int argc, char **argv, struct ctl_opts *opts);
+int keygen_main(int argc, char **argv, struct ctl_opts *opts);
 int bench_main(int argc, char **argv, struct ctl_opts *opts);
 
 #endif

@@ -20,10 +20,21 @@ enum link_what {
     LINK_WOKEN, /* link_wake() was called since the last LINK_WOKEN */
 };
 
+/* Why a connection is down: it was up, or nothing more is known; or it never came up. */
+enum link_why {
+    LINK_WHY_BROKEN,
+    LINK_WHY_UNMET,     /* the two could not greet each other */
+    LINK_WHY_ENCRYPTED, /* the other side wants encryption, and this one has none */
+    LINK_WHY_PLAIN,     /* this side encrypts, the other does not */
+    LINK_WHY_KEY, /* the other side hung up when it heard what was encrypted for it: its key is perhaps another */
+    LINK_WHY_STRANGER, /* the other side does not want whoever has this key */
+};
+
 struct link_event {
     enum link_what what;
     link_peer peer;
     struct frame *frame;
+    enum link_why why; /* of LINK_DOWN */
 };
 
 struct link;

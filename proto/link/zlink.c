@@ -1,6 +1,6 @@
 /* zlink.c - see zlink.h.   SPDX-License-Identifier: MIT
  *
- * With zlink_dial.c and zlink_listen.c all that knows ZeroMQ.  A socket is used by its endpoint's owner goroutine
+ * With the other zlink_*.c all that knows ZeroMQ.  A socket is used by its endpoint's owner goroutine
  * alone, which may move from one worker to another: a switch of goroutines is a full fence, which is what ZeroMQ
  * asks for.
  *
@@ -297,10 +297,7 @@ static void zlink_shut(void *arg)
 {
     struct zlink *z = arg;
 
-    if (z->monitor != NULL) {
-        zmq_socket_monitor(z->socket, NULL, 0);
-        zmq_close(z->monitor);
-    }
+    zlink_monitor_close(z->monitor, z->socket);
     if (z->socket != NULL)
         zmq_close(z->socket);
     while (zlink_result(zmq_ctx_term(z->context)) == -EINTR)
@@ -312,5 +309,6 @@ void zlink_free(struct zlink *z)
     if (rn_block(zlink_shut, z) < 0)
         zlink_shut(z);
     rn__note_fini(&z->note);
+    explicit_bzero(&z->curve, sizeof z->curve);
     free(z);
 }

@@ -48,8 +48,7 @@ static void dialer_hang_up(struct zlink *z)
     unwatch(z, z->socket);
     if (z->monitor != NULL) {
         unwatch(z, z->monitor);
-        zmq_socket_monitor(z->socket, NULL, 0);
-        zmq_close(z->monitor);
+        zlink_monitor_close(z->monitor, z->socket);
         z->monitor = NULL;
     }
     zlink_option(z->socket, ZMQ_LINGER, 0);
@@ -57,24 +56,39 @@ static void dialer_hang_up(struct zlink *z)
     z->socket = NULL;
 }
 
-/* Reads what the monitor has to say.  Its messages have two parts: the number of the event and a value, 6 bytes; and
- * the URL. */
+/* What an event says of why there is no connection.  A broker that cannot read what was encrypted for it hangs up without a
+ * word; so does one that dies.  One that encrypts, or does not, may find the difference out first, and hang up, too. */
+static enum link_why reason(const struct zlink *z, uint16_t event, uint32_t value)
+{
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        return LINK_WHY_STRANGER;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        if (value != ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+            return LINK_WHY_UNMET;
+        return z->encrypts ? LINK_WHY_PLAIN : LINK_WHY_ENCRYPTED;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return z->encrypts ? LINK_WHY_KEY : LINK_WHY_UNMET;
+    default:
+        return LINK_WHY_BROKEN;
+    }
+}
+
+/* Reads what the monitor has to say. */
 static void dialer_look(struct zlink *z)
 {
-    zmq_msg_t message;
+    uint16_t event;
+    uint32_t value;
 
     z->stirred = false;
-    while (zlink_message_receive(z->monitor, &message) == 0) {
-        uint16_t event = 0;
-
-        if (zmq_msg_size(&message) >= sizeof event)
-            memcpy(&event, zmq_msg_data(&message), sizeof event);
-        zlink_parts_skip(z->monitor, zmq_msg_more(&message) != 0);
-        zmq_msg_close(&message);
-        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+    while (zlink_monitor_next(z->monitor, &event, &value) == 0) {
+        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             z->up = true;
-        else
+        } else {
+            if (!z->down)
+                z->why = reason(z, event, value);
             z->down = true;
+        }
     }
 }
 
@@ -105,31 +119,18 @@ static int dialer_take(struct zlink *z, struct link_event *event)
             return -EAGAIN;
     }
     dialer_hang_up(z);
-    *event = (struct link_event){ .what = LINK_DOWN, .peer = z->newest };
+    *event = (struct link_event){ .what = LINK_DOWN, .peer = z->newest, .why = z->why };
     return 0;
 }
 
-/* ZeroMQ tells of a break through a pair of sockets inside the context. */
 static int dialer_monitor(struct zlink *z)
 {
-    /* With a high-water mark a slow owner would hold up ZeroMQ's thread. */
-    static const struct zlink_setting monitors[] = { { ZMQ_LINGER, 0 }, { ZMQ_RCVHWM, 0 }, { 0 } };
     char url[64];
     int rc;
 
     snprintf(url, sizeof url, "inproc://monitor-%llu", (unsigned long long)z->newest);
-    rc = zlink_result(zmq_socket_monitor(z->socket, url, MONITORED));
-    if (rc < 0)
-        return rc;
-    z->monitor = zmq_socket(z->context, ZMQ_PAIR);
-    if (z->monitor == NULL)
-        return zlink_result(-1);
-    rc = zlink_settings(z->monitor, monitors);
-    if (rc == 0)
-        rc = zlink_result(zmq_connect(z->monitor, url));
-    if (rc == 0)
-        rc = watch_socket(z, z->monitor);
-    return rc;
+    rc = zlink_monitor_open(z->context, z->socket, url, MONITORED, &z->monitor);
+    return rc < 0 ? rc : watch_socket(z, z->monitor);
 }
 
 static int dialer_connect(struct zlink *z, const char *url)
@@ -148,6 +149,8 @@ static int dialer_connect(struct zlink *z, const char *url)
 
     if (rc == 0)
         rc = zlink_settings(z->socket, dialers);
+    if (rc == 0 && z->encrypts)
+        rc = zlink_curve_dials(z->socket, &z->curve);
     if (rc == 0)
         rc = dialer_monitor(z);
     if (rc == 0)
@@ -170,6 +173,7 @@ static int dialer_dial(struct link *l, const char *url, link_peer *peer)
         return zlink_result(-1);
     z->newest++;
     z->up = z->down = false;
+    z->why = LINK_WHY_BROKEN;
     z->stirred = true;
     rc = dialer_connect(z, url);
     if (rc < 0) {
@@ -215,7 +219,7 @@ static __attribute__((noinline)) void dialer_close(struct link *l)
     rn_fd_close(fd);
 }
 
-struct link *zlink_dialer(void)
+struct link *zlink_dialer(const struct zlink_curve *curve)
 {
     static const struct link_ops ops = {
         .dial = dialer_dial,
@@ -234,5 +238,8 @@ struct link *zlink_dialer(void)
         zlink_free(z);
         return NULL;
     }
+    z->encrypts = curve != NULL;
+    if (curve != NULL)
+        z->curve = *curve;
     return &z->link;
 }

@@ -6,6 +6,7 @@
 
 #include "proto/link/peers.h"
 #include "proto/link/zlink.h"
+#include "proto/link/zlink_guard.h"
 #include "runtime/note.h"
 
 #include <stdatomic.h>
@@ -26,12 +27,16 @@ struct zlink {
     atomic_bool woken; /* exchanged, so that the note is set once per LINK_WOKEN */
 
     /* Dialer.  Its fd is an epoll of the descriptors of socket and monitor: it stays while they come and go. */
-    void *monitor; /* with socket */
-    bool stirred;  /* fd was ready since the monitor was last looked at */
-    bool up, down; /* the handshake succeeded; the connection is over */
+    void *monitor;     /* with socket */
+    bool stirred;      /* fd was ready since the monitor was last looked at */
+    bool up, down;     /* the handshake succeeded; the connection is over */
+    enum link_why why; /* with down */
+    bool encrypts;
+    struct zlink_curve curve; /* if it does */
 
     /* Listener. */
     struct peers peers;
+    struct zlink_guard *guard; /* or NULL */
 };
 
 /* ---- ZeroMQ's results and options ---- */
@@ -46,6 +51,18 @@ int zlink_settings(void *socket, const struct zlink_setting *s);
 /* What both kinds of sockets have in common. */
 int zlink_socket_set(void *socket, const char *url);
 int zlink_socket_fd(void *socket);
+
+/* ---- CURVE: to be called before the socket connects or is bound, and after zlink_socket_set() ---- */
+int zlink_curve_dials(void *socket, const struct zlink_curve *curve);
+int zlink_curve_listens(void *socket, const struct key *secret);
+
+/* ---- what ZeroMQ tells of a socket's connections ---- */
+/* On error *monitor is what there is of it, for zlink_monitor_close(). */
+int zlink_monitor_open(void *context, void *socket, const char *url, int events, void **monitor);
+/* 0, or -EAGAIN. */
+int zlink_monitor_next(void *monitor, uint16_t *event, uint32_t *value);
+/* By the socket's owner.  NULL is fine. */
+void zlink_monitor_close(void *monitor, void *socket);
 
 /* ---- frames <-> messages ---- */
 int zlink_message_of_frame(struct zmq_msg_t *message, struct frame *f);

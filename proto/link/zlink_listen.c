@@ -100,7 +100,24 @@ static void listener_close(struct link *l)
     struct zlink *z = (struct zlink *)l;
 
     peers_fini(&z->peers);
+    zlink_guard_stop(z->guard, z->socket);
     zlink_free(z);
+}
+
+/* Takes how->clients. */
+static int listener_guard(struct zlink *z, const struct zlink_listening *how, const char *url)
+{
+    int rc = zlink_socket_set(z->socket, url);
+
+    if (rc == 0 && how->secret != NULL)
+        rc = zlink_curve_listens(z->socket, how->secret);
+    if (rc < 0) {
+        key_list_free(how->clients);
+        return rc;
+    }
+    if (how->clients == NULL && how->tell == NULL)
+        return 0;
+    return zlink_guard_start(z->context, z->socket, how, &z->guard);
 }
 
 static int listener_bind(struct zlink *z, const char *url, char bound[LINK_URL_MAX])
@@ -115,10 +132,8 @@ static int listener_bind(struct zlink *z, const char *url, char bound[LINK_URL_M
     };
     char numeric[LINK_URL_MAX + 16];
     size_t size = LINK_URL_MAX;
-    int rc = zlink_socket_set(z->socket, url);
+    int rc = zlink_settings(z->socket, listeners);
 
-    if (rc == 0)
-        rc = zlink_settings(z->socket, listeners);
     if (rc < 0)
         return rc;
     /* ZeroMQ takes a name here for that of a network interface. */
@@ -132,7 +147,13 @@ static int listener_bind(struct zlink *z, const char *url, char bound[LINK_URL_M
     return zlink_result(zmq_getsockopt(z->socket, ZMQ_LAST_ENDPOINT, bound, &size));
 }
 
-int zlink_listener(const char *url, char bound[LINK_URL_MAX], struct link **out)
+void zlink_listener_admit(struct link *l, struct key_list *clients)
+{
+    zlink_guard_admit(((struct zlink *)l)->guard, clients);
+}
+
+/* Gives an endpoint with a socket that is not bound; takes how->clients. */
+static int listener_new(const struct zlink_listening *how, const char *url, struct zlink **out)
 {
     static const struct link_ops ops = {
         .dial = no_dial,
@@ -142,20 +163,44 @@ int zlink_listener(const char *url, char bound[LINK_URL_MAX], struct link **out)
         .drop = listener_drop,
         .close = listener_close,
     };
+    struct zlink *z = zlink_new(&ops, listener_take);
+    int rc;
+
+    if (z == NULL) {
+        key_list_free(how->clients);
+        return -ENOMEM;
+    }
+    z->socket = zmq_socket(z->context, ZMQ_ROUTER);
+    rc = z->socket != NULL ? listener_guard(z, how, url) : zlink_result(-1);
+    if (rc < 0) {
+        if (z->socket == NULL)
+            key_list_free(how->clients);
+        listener_close(&z->link);
+        return rc;
+    }
+    *out = z;
+    return 0;
+}
+
+int zlink_listener(const char *url, const struct zlink_listening *how, char bound[LINK_URL_MAX],
+                   struct link **out)
+{
+    static const struct zlink_listening plain;
     struct zlink *z;
     int rc;
 
-    if (!link_url_valid(url, LINK_URL_LISTEN))
+    if (!link_url_valid(url, LINK_URL_LISTEN)) {
+        key_list_free(how != NULL ? how->clients : NULL);
         return -EINVAL;
-    z = zlink_new(&ops, listener_take);
-    if (z == NULL)
-        return -ENOMEM;
-    z->socket = zmq_socket(z->context, ZMQ_ROUTER);
-    rc = z->socket != NULL ? listener_bind(z, url, bound) : zlink_result(-1);
+    }
+    rc = listener_new(how != NULL ? how : &plain, url, &z);
+    if (rc < 0)
+        return rc;
+    rc = listener_bind(z, url, bound);
     if (rc == 0)
         rc = z->fd = zlink_socket_fd(z->socket);
     if (rc < 0) {
-        zlink_free(z);
+        listener_close(&z->link);
         return rc;
     }
     *out = &z->link;

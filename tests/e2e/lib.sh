@@ -72,13 +72,13 @@ eventually() { # WHAT COMMAND...
 }
 
 # Starts a broker on a free port; exports RUNNEL_URL; its pid is in $broker.
-broker_start() { # [URL]
+broker_start() { # [URL [OPTION...]]
   local line
   if [[ ! -p $work/broker.out ]]; then
     mkfifo "$work/broker.out"
     exec {broker_out}<>"$work/broker.out" # both ends, so that opening it waits for nobody
   fi
-  start broker runnel-broker --listen "${1:-tcp://127.0.0.1:0}" >&"$broker_out"
+  start broker runnel-broker --listen "${1:-tcp://127.0.0.1:0}" "${@:2}" >&"$broker_out"
   broker=$pid
   read -r -t 30 line <&"$broker_out" || fail "the broker said nothing"
   [[ $line == "runnel-broker: listening on "* ]] || fail "the broker said: $line"

@@ -90,8 +90,8 @@ struct pair {
 
 static void pair_open(struct pair *p)
 {
-    check(zlink_listener(LOOPBACK, p->url, &p->listener) == 0);
-    p->dialer = zlink_dialer();
+    check(zlink_listener(LOOPBACK, NULL, p->url, &p->listener) == 0);
+    p->dialer = zlink_dialer(NULL);
     check(p->dialer != NULL);
     check(link_dial(p->dialer, p->url, &p->to_listener) == 0);
     send_frame(p->dialer, p->to_listener, 0, 4);
@@ -238,19 +238,19 @@ static int oversize(void *arg)
 
 static int dial_before_listen(void *arg)
 {
-    struct link *listener, *dialer = zlink_dialer();
+    struct link *listener, *dialer = zlink_dialer(NULL);
     char url[LINK_URL_MAX], again[LINK_URL_MAX];
     link_peer peer;
     struct link_event event;
 
     (void)arg;
-    check(zlink_listener(LOOPBACK, url, &listener) == 0);
+    check(zlink_listener(LOOPBACK, NULL, url, &listener) == 0);
     link_close(listener);
     check(link_dial(dialer, url, &peer) == 0);
     for (uint32_t i = 1; i <= 100; i++)
         send_frame(dialer, peer, i, 3000);
     check(link_recv(dialer, &event, RN_NOWAIT) == RN_ETIMEDOUT);
-    check(zlink_listener(url, again, &listener) == 0);
+    check(zlink_listener(url, NULL, again, &listener) == 0);
     check(strcmp(url, again) == 0);
     for (uint32_t i = 1; i <= 100; i++)
         expect_frame(listener, i, 3000);
@@ -332,7 +332,7 @@ static int redial(void *arg)
 
 static int close_while_nobody_is_there(void *arg)
 {
-    struct link *dialer = zlink_dialer();
+    struct link *dialer = zlink_dialer(NULL);
     link_peer peer;
 
     (void)arg;
@@ -374,19 +374,19 @@ static int urls(void *arg)
                                               "tcp://127.0.0.1:7400/" };
     static const char *const bad_dial[] = { "tcp://127.0.0.1:0", "tcp://127.0.0.1:*",
                                             "tcp://127.0.0.1:65536", "http://127.0.0.1:80", "" };
-    struct link *l = NULL, *second = NULL, *dialer = zlink_dialer();
+    struct link *l = NULL, *second = NULL, *dialer = zlink_dialer(NULL);
     char url[LINK_URL_MAX], bound[LINK_URL_MAX];
     link_peer peer;
 
     (void)arg;
     for (size_t i = 0; i < sizeof bad_listen / sizeof *bad_listen; i++)
-        check(zlink_listener(bad_listen[i], url, &l) == -EINVAL);
+        check(zlink_listener(bad_listen[i], NULL, url, &l) == -EINVAL);
     for (size_t i = 0; i < sizeof bad_dial / sizeof *bad_dial; i++)
         check(link_dial(dialer, bad_dial[i], &peer) == -EINVAL);
-    check(zlink_listener("tcp://192.0.2.1:7400", url, &l) == -EADDRNOTAVAIL);
-    check(zlink_listener("ipc:///no/such/folder/socket", url, &l) == -ENOENT);
-    check(zlink_listener("tcp://localhost:*", url, &l) == 0);
-    check(zlink_listener(url, bound, &second) == -EADDRINUSE);
+    check(zlink_listener("tcp://192.0.2.1:7400", NULL, url, &l) == -EADDRNOTAVAIL);
+    check(zlink_listener("ipc:///no/such/folder/socket", NULL, url, &l) == -ENOENT);
+    check(zlink_listener("tcp://localhost:*", NULL, url, &l) == 0);
+    check(zlink_listener(url, NULL, bound, &second) == -EADDRINUSE);
     link_close(l);
     link_close(dialer);
     return 0;
@@ -404,10 +404,10 @@ static int child_main(void *arg)
     if (strcmp(url, "listen") == 0) {
         char bound[LINK_URL_MAX];
 
-        check(zlink_listener(LOOPBACK, bound, &l) == 0);
+        check(zlink_listener(LOOPBACK, NULL, bound, &l) == 0);
         check(write(STDOUT_FILENO, bound, strlen(bound)) == (ssize_t)strlen(bound));
     } else {
-        l = zlink_dialer();
+        l = zlink_dialer(NULL);
         check(link_dial(l, url, &peer) == 0);
         send_frame(l, peer, 1, 10);
     }
@@ -464,7 +464,7 @@ static int killed_dialer(void *arg)
     int out;
 
     (void)arg;
-    check(zlink_listener(LOOPBACK, url, &l) == 0);
+    check(zlink_listener(LOOPBACK, NULL, url, &l) == 0);
     child = child_start(url, &out);
     peer = expect_frame(l, 1, 10);
     child_kill(child, out);
@@ -475,7 +475,7 @@ static int killed_dialer(void *arg)
 
 static int killed_listener(void *arg)
 {
-    struct link *l = zlink_dialer();
+    struct link *l = zlink_dialer(NULL);
     struct link_event event;
     char url[LINK_URL_MAX] = "";
     link_peer peer;
@@ -519,7 +519,7 @@ static void *waker(void *arg)
 /* After the last wake the owner has seen all that was done before it; a lost one would leave it waiting. */
 static int wakes(void *arg)
 {
-    struct waking w = { .link = zlink_dialer() };
+    struct waking w = { .link = zlink_dialer(NULL) };
     pthread_t threads[WAKERS];
     struct link_event event;
 
