@@ -5,7 +5,7 @@
 #
 #   --rounds N    the median of so many; 5 unless told
 #   --seconds S   that each run counts; 2 unless told
-#   --only ROW    this one (again: and this one), of: 16B 128B 1KiB 16KiB 1MiB 4to4 latency
+#   --only ROW    this one (again: and this one), of: 16B 128B 1KiB 16KiB 1MiB 4to4 curve latency
 #   --write       put table and plot into docs/BENCHMARKS.md and docs/benchmarks-peers.svg
 #
 # Installs nats-server, redis-server and their clients from Debian's packages, and builds Runnel for release, without tests, in
@@ -17,7 +17,7 @@ export LC_ALL=C
 cd "${0%/*}/.." || exit 1
 
 systems=(runnel nats redis zeromq zeromq-proxy)
-rows=(16B 128B 1KiB 16KiB 1MiB 4to4 latency)
+rows=(16B 128B 1KiB 16KiB 1MiB 4to4 curve latency)
 chosen=()
 rounds=5
 seconds=2
@@ -102,6 +102,7 @@ work_of() { # ROW: the arguments that both programs take
   16KiB) echo throughput --size 16384 ;;
   1MiB) echo throughput --size 1048576 ;;
   4to4) echo throughput --size 128 --producers 4 --consumers 4 ;;
+  curve) echo throughput --size 128 --curve ;;
   latency) echo latency --size 128 ;;
   esac
 }
@@ -131,6 +132,7 @@ for ((round = 1; round <= rounds; round++)); do
   for row in "${chosen[@]}"; do
     [[ -t 2 ]] && printf '\r\033[Kround %d of %d: %s' "$round" "$rounds" "$row" >&2
     for system in "${systems[@]}"; do
+      [[ $row == curve && $system != runnel && $system != zeromq ]] && continue
       one "$round" "$row" "$system"
     done
   done
@@ -175,6 +177,8 @@ awk_common='
     if ($1 > n_rounds) n_rounds = $1
   }
   # Of ours to that of another system, within each round: how many times as fast, how much of its CPU time, of its latency.
+  function figure(format, x) { return x == 0 ? "-" : sprintf(format, x) }
+  function times(x) { return x == 0 ? "-" : sprintf("%.2f", x) }
   function ratio(what, row, other,   k, list, a, b) {
     for (k = 1; k <= n_rounds; k++) {
       a = what == "rate" ? r[k, row, "runnel"] : what == "cpu" ? c[k, row, "runnel"] : l[k, row, "runnel"]
@@ -187,8 +191,9 @@ awk_common='
           title["runnel"] = "Runnel"; title["nats"] = "NATS"; title["redis"] = "Redis"; title["zeromq"] = "ZeroMQ"
           title["zeromq-proxy"] = "ZeroMQ, proxy"
           label["16B"] = "16 B"; label["128B"] = "128 B"; label["1KiB"] = "1 KiB"; label["16KiB"] = "16 KiB"
-          label["1MiB"] = "1 MiB"; label["4to4"] = "4 to 4, 128 B"; label["latency"] = "round trip" }
-  function human(x) { return x >= 1e6 ? sprintf("%.2f M", x / 1e6) : x >= 1e4 ? sprintf("%.0f k", x / 1e3) : sprintf("%.0f", x) }
+          label["1MiB"] = "1 MiB"; label["4to4"] = "4 to 4, 128 B"; label["curve"] = "128 B, encrypted"
+          label["latency"] = "round trip" }
+  function human(x) { return x == 0 ? "-" : x >= 1e6 ? sprintf("%.2f M", x / 1e6) : x >= 1e4 ? sprintf("%.0f k", x / 1e3) : sprintf("%.0f", x) }
 '
 
 table() {
@@ -201,7 +206,7 @@ table() {
         if (row == "latency") continue
         printf "| %s", label[row]
         for (s = 1; s <= n_systems; s++) printf " | %s", human(median(rate[row, systems[s]]))
-        printf " | %.2f | %.2f |\n", ratio("rate", row, "nats"), ratio("rate", row, "zeromq")
+        printf " | %s | %s |\n", times(ratio("rate", row, "nats")), times(ratio("rate", row, "zeromq"))
       }
       print "\n| CPU seconds per million | Runnel | NATS | Redis | ZeroMQ | through a proxy | ours / NATS | ours / ZeroMQ |"
       print "|---|---|---|---|---|---|---|---|"
@@ -209,8 +214,8 @@ table() {
         row = rows[i]
         if (row == "latency") continue
         printf "| %s", label[row]
-        for (s = 1; s <= n_systems; s++) printf " | %.3g", median(cpu[row, systems[s]])
-        printf " | %.2f | %.2f |\n", ratio("cpu", row, "nats"), ratio("cpu", row, "zeromq")
+        for (s = 1; s <= n_systems; s++) printf " | %s", figure("%.3g", median(cpu[row, systems[s]]))
+        printf " | %s | %s |\n", times(ratio("cpu", row, "nats")), times(ratio("cpu", row, "zeromq"))
       }
       print "\n| memory of what stands in between, MB | Runnel | NATS | Redis | ZeroMQ | through a proxy |"
       print "|---|---|---|---|---|---|"
@@ -218,7 +223,7 @@ table() {
         row = rows[i]
         if (row == "latency") continue
         printf "| %s", label[row]
-        for (s = 1; s <= n_systems; s++) printf " | %s", systems[s] == "zeromq" ? "-" : sprintf("%.1f", median(rss[row, systems[s]]))
+        for (s = 1; s <= n_systems; s++) printf " | %s", systems[s] == "zeromq" ? "-" : figure("%.1f", median(rss[row, systems[s]]))
         print " |"
       }
       if (seen["latency"]) {
@@ -242,7 +247,7 @@ plot() {
   awk "$awk_common"'
     END {
       split("#1b6ca8 #27ae60 #c0392b #8e44ad #b39ddb", colour, " ")
-      for (i = 1; i <= n_rows; i++) if (rows[i] != "latency") bar_rows[++n] = rows[i]
+      for (i = 1; i <= n_rows; i++) if (rows[i] != "latency" && rows[i] != "curve") bar_rows[++n] = rows[i]
       bar = 12; gap = 18; left = 130; width = 560; top = 56
       group = n_systems * bar + gap
       for (i = 1; i <= n; i++)

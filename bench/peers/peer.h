@@ -16,7 +16,8 @@
 
 struct peer_url {
     char text[128];
-    int port[2 * PLACES_MAX]; /* of systems whose processes listen themselves */
+    char public_text[41], secret_text[41]; /* of who listens; "": not encrypted */
+    int port[2 * PLACES_MAX];              /* of systems whose processes listen themselves */
 };
 
 /* One end: of one place for receiving, of any for sending. */
@@ -24,6 +25,7 @@ struct peer_end;
 
 struct peer {
     const char *name;
+    bool encrypts; /* heeds url->public_text */
     /* Starts what stands in between, in a directory of its own, and fills in the URL.  false: it could not. */
     bool (*serve)(struct crew *crew, const char *directory, struct peer_url *url);
     /* Opens ends of place `place`; there are `consumers` that receive there, and this is number `number` of them.  `prompt`:

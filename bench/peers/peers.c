@@ -1,6 +1,6 @@
 /* peers.c - the work of `runnel bench` with other systems.   SPDX-License-Identifier: MIT
  *
- *   peers SYSTEM throughput|latency [--size B] [--producers N] [--consumers N] [--seconds S] [--runs N] [--rate N]
+ *   peers SYSTEM throughput|latency [--size B] [--producers N] [--consumers N] [--seconds S] [--runs N] [--rate N] [--curve]
  *
  * Processes, stages, checks and figures are those of node/ctl/measure; a producer or consumer is a thread here.  Prints one
  * JSON object.  What a system loses is told, and no failure. */
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #define SILENCES 15 /* so often in a row, and what a consumer has not got it will not get */
 
@@ -26,7 +27,7 @@ static struct {
     const struct peer *peer;
     struct peer_url url;
     struct board *board;
-    bool pings;
+    bool pings, curve;
     size_t size;
     int producers, consumers, runs, rate;
     double seconds;
@@ -305,7 +306,7 @@ static void wrong_use(void)
     fprintf(
         stderr,
         "usage: peers nats|redis|zeromq|zeromq-proxy throughput|latency [--size B] [--producers N] "
-        "[--consumers N] [--seconds S] [--runs N] [--rate N]\n");
+        "[--consumers N] [--seconds S] [--runs N] [--rate N] [--curve (zeromq)]\n");
     exit(2);
 }
 
@@ -322,13 +323,10 @@ static int number(const char *text, int min, int max)
 static void options(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "size", 1, NULL, 'b' },
-        { "producers", 1, NULL, 'p' },
-        { "consumers", 1, NULL, 'c' },
-        { "seconds", 1, NULL, 's' },
-        { "runs", 1, NULL, 'r' },
-        { "rate", 1, NULL, 'n' },
-        { 0 },
+        { "size", 1, NULL, 'b' },      { "producers", 1, NULL, 'p' },
+        { "consumers", 1, NULL, 'c' }, { "seconds", 1, NULL, 's' },
+        { "runs", 1, NULL, 'r' },      { "rate", 1, NULL, 'n' },
+        { "curve", 0, NULL, 'e' },     { 0 },
     };
     int c;
 
@@ -352,6 +350,10 @@ static void options(int argc, char **argv)
         case 'n':
             bench.rate = number(optarg, 1, 1000000);
             break;
+        case 'e':
+            bench.curve = true;
+            zmq_curve_keypair(bench.url.public_text, bench.url.secret_text);
+            break;
         default:
             wrong_use();
         }
@@ -363,6 +365,8 @@ static void options(int argc, char **argv)
             bench.peer = peers[i];
     bench.pings = strcmp(argv[optind + 1], "latency") == 0;
     if (bench.peer == NULL || (!bench.pings && strcmp(argv[optind + 1], "throughput") != 0))
+        wrong_use();
+    if (bench.curve && !bench.peer->encrypts)
         wrong_use();
     if (bench.pings)
         bench.producers = bench.consumers = 1;
@@ -385,6 +389,7 @@ int main(int argc, char **argv)
         .consumers = bench.consumers,
         .channels = 1,
         .seconds = bench.seconds,
+        .curve = bench.curve,
     };
     figures_print_json(&figures, &title);
     return 0;

@@ -44,6 +44,25 @@ static struct peer_end *open_end(int type)
     return e;
 }
 
+/* CURVE, if there are keys; who connects has a fresh pair. */
+static void encrypt(void *socket, const struct peer_url *url, bool listens)
+{
+    char public_text[41], secret_text[41];
+    int on = 1;
+
+    if (url->public_text[0] == '\0')
+        return;
+    if (listens) {
+        zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof on);
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, url->secret_text, 40);
+        return;
+    }
+    zmq_curve_keypair(public_text, secret_text);
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, url->public_text, 40);
+    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_text, 40);
+    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_text, 40);
+}
+
 static bool attach(void *socket, int port, bool bind)
 {
     char url[64];
@@ -59,6 +78,8 @@ static struct peer_end *direct_sender(const struct peer_url *url, int place, int
     struct peer_end *e = open_end(ZMQ_PUSH);
 
     (void)prompt;
+    if (e != NULL)
+        encrypt(e->socket, url, false);
     for (int i = 0; e != NULL && i < consumers; i++)
         if (!attach(e->socket, url->port[place * PLACES_MAX + i], false))
             return NULL;
@@ -69,6 +90,8 @@ static struct peer_end *direct_receiver(const struct peer_url *url, int place, i
 {
     struct peer_end *e = open_end(ZMQ_PULL);
 
+    if (e != NULL)
+        encrypt(e->socket, url, true);
     return e != NULL && attach(e->socket, url->port[place * PLACES_MAX + number], true) ? e : NULL;
 }
 
@@ -100,6 +123,7 @@ static int direct_receive(struct peer_end *e, void *head, size_t head_size, size
 
 const struct peer peer_zmq = {
     .name = "zeromq",
+    .encrypts = true,
     .serve = direct_serve,
     .sender = direct_sender,
     .receiver = direct_receiver,

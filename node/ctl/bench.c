@@ -61,7 +61,7 @@ static const struct argp_option bench_options[] = {
     { "manual-ack", OPT_MANUAL_ACK, NULL, 0, "Each element is acknowledged by hand", 0 },
     { "keep", OPT_KEEP, "memory|disk", 0, "Where elements are kept (memory; disk is not there yet)",
       0 },
-    { "curve", OPT_CURVE, NULL, 0, "Not there yet", 0 },
+    { "curve", OPT_CURVE, NULL, 0, "Encrypted links, with keys of the run's own", 0 },
     { "json", OPT_JSON, NULL, 0, "One object instead of a table", 0 },
     { 0 },
 };
@@ -160,18 +160,15 @@ static void check_sizes(const struct bench_opts *o, const struct argp_state *sta
                    (unsigned long long)STREAM_MAX);
 }
 
-/* The options that wait for what the broker cannot do yet; each becomes a field of struct bench_opts that load_bind()
- * (bench_load.c) passes on. */
-static error_t parse_not_yet(int key, const char *arg, struct argp_state *state)
+/* It waits for what the broker cannot do yet, and becomes a field of struct bench_opts that load_bind() (bench_load.c)
+ * passes on. */
+static error_t parse_keep(const char *arg, struct argp_state *state)
 {
-    const char *what = key == OPT_CURVE ? "encrypt (--curve)"
-                                        : "keep elements on disk (--keep disk)";
-
-    if (key == OPT_KEEP && strcmp(arg, "memory") == 0)
+    if (strcmp(arg, "memory") == 0)
         return 0;
-    if (key == OPT_KEEP && strcmp(arg, "disk") != 0)
+    if (strcmp(arg, "disk") != 0)
         argp_error(state, "--keep takes memory or disk, not '%s'", arg);
-    ctl_say("this version cannot %s", what);
+    ctl_say("this version cannot keep elements on disk (--keep disk)");
     exit(CTL_FAILED);
 }
 
@@ -235,9 +232,11 @@ static error_t parse_bench(int key, char *arg, struct argp_state *state)
     case OPT_MANUAL_ACK:
         o->manual_ack = true;
         return 0;
-    case OPT_KEEP:
     case OPT_CURVE:
-        return parse_not_yet(key, arg, state);
+        o->curve = true;
+        return 0;
+    case OPT_KEEP:
+        return parse_keep(arg, state);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -255,7 +254,7 @@ static const char bench_doc[] =
     "\v"
     "Each run starts a broker of its own on the loopback interface (the runnel-broker beside this program, else that "
     "in the PATH), unless --broker tells a running one, whose CPU time and memory are then not known; $RUNNEL_URL is not "
-    "heeded. All figures are medians of the runs, with the least and the most; lost, doubled and "
+    "heeded, nor are $RUNNEL_KEY and $RUNNEL_BROKER_KEY then. All figures are medians of the runs, with the least and the most; lost, doubled and "
     "out of order are sums, and unless they are 0 the exit status is 1 (but several consumers of one channel may get "
     "something out of order: what was recalled from a slow one).\n\n"
     "Latency: of a stream, from the send's begin to its receive, of each 64th element, which is how long it waits in a full "
@@ -290,6 +289,7 @@ static struct figures_title title_of(const struct bench_opts *o, int64_t capacit
         .confirm = o->confirm,
         .manual_ack = o->manual_ack,
         .load = o->load,
+        .curve = o->curve,
     };
 }
 
@@ -322,6 +322,9 @@ int bench_main(int argc, char **argv, struct ctl_opts *opts)
     ctl_opts_init(&defaults);
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     o.own_broker = opts->broker == defaults.broker; /* the same pointer: no option has set it */
+    if (o.curve && !o.own_broker)
+        return ctl_say(
+            "--curve is for a broker of the run's own; for another there are --broker-key and --keyfile");
     raise_descriptors();
     for (int run = 0; run < o.runs && status == CTL_OK; run++)
         status = bench_run(&o, run, &figures, &capacity);

@@ -26,7 +26,7 @@ struct bench_opts {
     int64_t capacity; /* as rn_bind_opts; 0: not stated */
     int producers, consumers, channels, connections, runs, rate;
     double seconds;
-    bool confirm, manual_ack, load, json;
+    bool confirm, manual_ack, load, curve, json;
 };
 
 /* Does that kind send pings, one at a time? */

@@ -1,5 +1,6 @@
 /* bench_run.c - one run of `runnel bench`: a broker, the processes, the figures.   SPDX-License-Identifier: MIT */
 #include "node/ctl/bench.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #define PATIENCE_S 120.0
 #define BROKER_MS  10000 /* for a broker to say where it listens */
+#define KEYS_WHY   4600  /* for a sentence with a path */
 #define IDLE_S     1.0
 #define NODES_EACH \
     50 /* idle connections of one process: each has threads and descriptors of its own */
@@ -60,10 +62,16 @@ static bool broker_url(int fd, char *url, size_t size)
     return false;
 }
 
-static int broker_start(struct crew *crew, char *url, size_t size)
+/* keyfile NULL: in plain text. */
+static int broker_start(struct crew *crew, char *keyfile, char *url, size_t size)
 {
     char path[4096];
-    char *argv[] = { path, (char[]){ "--listen" }, (char[]){ "tcp://127.0.0.1:0" }, NULL };
+    char *argv[] = { path,
+                     (char[]){ "--listen" },
+                     (char[]){ "tcp://127.0.0.1:0" },
+                     keyfile ? (char[]){ "--keyfile" } : NULL,
+                     keyfile,
+                     NULL };
     int fds[2];
     bool ok;
 
@@ -77,6 +85,38 @@ static int broker_start(struct crew *crew, char *url, size_t size)
     return ok ? CTL_OK : ctl_say("cannot start a broker: %s did not say where it listens", path);
 }
 
+/* ---- the broker's keys, in a directory that is there until the broker has read them ---- */
+
+struct keys {
+    char directory[4000], file[4096], public_text[RN__KEY_TEXT + 1];
+};
+
+static int keys_make(struct keys *k)
+{
+    const char *tmp = getenv("TMPDIR");
+    char why[KEYS_WHY];
+
+    snprintf(k->directory, sizeof k->directory, "%s/runnel-bench.XXXXXX",
+             tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(k->directory))
+        return ctl_say("cannot make the directory %s: %s", k->directory, rn_strerror(-errno));
+    snprintf(k->file, sizeof k->file, "%s/broker.key", k->directory);
+    if (rn__keys_make(k->file, k->public_text, why, sizeof why) == 0)
+        return CTL_OK;
+    rmdir(k->directory);
+    return ctl_say("%s", why);
+}
+
+static void keys_remove(const struct keys *k)
+{
+    char beside[sizeof k->file + 4];
+
+    snprintf(beside, sizeof beside, "%s.pub", k->file);
+    unlink(k->file);
+    unlink(beside);
+    rmdir(k->directory);
+}
+
 /* ---- who takes part ---- */
 
 struct run {
@@ -84,8 +124,26 @@ struct run {
     struct trial trial;
     struct bench_load load; /* what all have in common */
     char url[600];
+    struct keys keys; /* of --curve */
     char why[512];
 };
+
+/* Each node of the run has a fresh key of its own, if any. */
+static int own_broker_start(struct run *r)
+{
+    bool curve = r->opts->curve;
+    int status = curve ? keys_make(&r->keys) : CTL_OK;
+
+    if (status != CTL_OK)
+        return status;
+    status = broker_start(&r->trial.crew, curve ? r->keys.file : NULL, r->url, sizeof r->url);
+    if (curve)
+        keys_remove(&r->keys);
+    r->load.ctl.broker = r->url;
+    r->load.ctl.keyfile = "";
+    r->load.ctl.broker_key = r->keys.public_text;
+    return status;
+}
 
 static int run_failed(struct run *r, enum trial_result result)
 {
@@ -224,10 +282,8 @@ int bench_run(const struct bench_opts *o, int number, struct figures *figures, i
         return ctl_say("out of memory");
     r.load.board = r.trial.board;
     snprintf(r.load.prefix, sizeof r.load.prefix, "bench-%d.%d", (int)getpid(), number);
-    if (o->own_broker) {
-        status = broker_start(&r.trial.crew, r.url, sizeof r.url);
-        r.load.ctl.broker = r.url;
-    }
+    if (o->own_broker)
+        status = own_broker_start(&r);
     if (status == CTL_OK)
         status = run_members(&r, number, figures);
     *capacity = atomic_load(&r.trial.board->capacity);

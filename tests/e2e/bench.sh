@@ -59,6 +59,11 @@ is capacity 0
 is confirm true
 measured throughput "${short[@]}" --manual-ack
 is manual_ack true
+RUNNEL_KEY=missing RUNNEL_BROKER_KEY=none measured throughput "${short[@]}" # not heeded
+is curve false
+TMPDIR=$work measured throughput "${short[@]}" --curve
+is curve true
+[[ -z $(find "$work" -name 'runnel-bench*') ]] || fail "leaves keys behind: $(find "$work" -name 'runnel-bench*')"
 measured latency "${short[@]}" --rate 200
 measured latency "${short[@]}" --load --size 100
 is load true
@@ -115,7 +120,7 @@ gives 2 "at most 99"               throughput --runs 100
 gives 2 "memory or disk"           throughput --keep safe
 gives 2 "load is for latency"      throughput --load
 gives 1 "cannot keep elements on disk" throughput --keep disk
-gives 1 "cannot encrypt"           throughput --curve
+gives 1 "for a broker of the run's own" throughput --curve --broker "$absent"
 gives 1 "no broker answers at $absent" throughput --broker "$absent" --wait 0.2
 gives 1 "nonsense.*tcp://HOST:PORT" latency --broker nonsense
 

@@ -76,8 +76,8 @@ void figures_print(struct figures *f, const struct figures_title *t)
     if (t->connections > 0)
         printf(", %d idle connections", t->connections);
     print_capacity(t);
-    printf("%s%s%s, %d run%s of %g s\n", t->confirm ? ", confirmed" : "",
-           t->manual_ack ? ", acknowledged by hand" : "",
+    printf("%s%s%s%s, %d run%s of %g s\n", t->confirm ? ", confirmed" : "",
+           t->manual_ack ? ", acknowledged by hand" : "", t->curve ? ", encrypted" : "",
            t->load ? ", beside a saturating stream" : "", f->runs, f->runs == 1 ? "" : "s",
            t->seconds);
     for (int i = 0; i < FIGURES; i++) {
@@ -118,9 +118,9 @@ void figures_print_json(struct figures *f, const struct figures_title *t)
         printf(",\"capacity\":%" PRId64, t->capacity);
     else
         printf(",\"capacity\":null");
-    printf(",\"confirm\":%s,\"manual_ack\":%s,\"load\":%s,\"seconds\":%g,\"runs\":%d",
+    printf(",\"confirm\":%s,\"manual_ack\":%s,\"load\":%s,\"curve\":%s,\"seconds\":%g,\"runs\":%d",
            t->confirm ? "true" : "false", t->manual_ack ? "true" : "false",
-           t->load ? "true" : "false", t->seconds, f->runs);
+           t->load ? "true" : "false", t->curve ? "true" : "false", t->seconds, f->runs);
     for (int i = 0; i < FIGURES; i++) {
         int n = known(f, (enum figure)i);
 

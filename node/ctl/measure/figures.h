@@ -44,7 +44,7 @@ struct figures_title {
         capacity; /* bytes of an element; elements in a channel, 0: a rendezvous, < 0: there is no such bound */
     int producers, consumers, channels, connections;
     double seconds;
-    bool confirm, manual_ack, load;
+    bool confirm, manual_ack, load, curve;
 };
 
 /* Standard output: a table of medians, or a JSON object in one line.  Sorts the values. */
