@@ -89,6 +89,7 @@ broker_start() {
   start runnel-broker --listen tcp://127.0.0.1:0 >&"$from_broker"
   read -r -t 20 line <&"$from_broker" || die "the broker did not start"
   export RUNNEL_URL=${line##* }
+  unset RUNNEL_KEY RUNNEL_BROKER_KEY
   echo "   $line"
 }
 

@@ -49,7 +49,7 @@ typedef struct rn_node_opts {
  * $RUNNEL_LEASE, what is wrong with a key or its file); -ENOTSUP: keys, and a libzmq without CURVE; RN_ETIMEDOUT: no broker
  * answered; RN_EDENIED: one did, and does not know this node's key, or has another key, or one of the two does not encrypt;
  * RN_ECANCELED; -EPROTO: no common protocol version; -ENOMEM; -ESHUTDOWN without the scheduler, and in a child of fork.
- * On error *node is untouched, and rn_node_last_error(NULL, ...) has a sentence.  Any goroutine or thread. */
+ * On error *node is untouched, and rn_node_last_error(NULL, ...) says what there is to say.  Any goroutine or thread. */
 int rn_node_open_v(rn_node **node, const rn_node_opts *opts, size_t opts_size, rn_time deadline);
 static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time deadline)
 {

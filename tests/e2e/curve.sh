@@ -5,7 +5,6 @@
 relay=$RUNNEL_BUILD/tests/e2e/relay
 cd "$work" || exit
 export RUNNEL_LEASE=5s
-unset RUNNEL_KEY RUNNEL_BROKER_KEY
 
 # One sentence that matches the pattern, and the status; never a hang.
 gives() { # STATUS PATTERN COMMAND...

@@ -7,6 +7,7 @@ export LC_ALL=C
 
 RUNNEL_BIN=${RUNNEL_BIN:?the directory of runnel, runnel-node and runnel-broker}
 PATH=$RUNNEL_BIN:$PATH
+unset RUNNEL_KEY RUNNEL_BROKER_KEY # the brokers of the tests have none
 work=$(mktemp -d "${TMPDIR:-/tmp}/runnel-e2e.XXXXXX")
 started=()
 

@@ -12,5 +12,15 @@ generated=${RUNNEL_BUILD:?the build directory}/python
 mkdir -p "$generated"
 protoc -I "$here/../../proto" --python_out="$generated" runnel.proto
 broker_start
-PYTHONPATH=$here:$generated PYTHONDONTWRITEBYTECODE=1 "$python" "$here/test_client.py" -v || fail "the client in Python"
+export PYTHONPATH=$here:$generated PYTHONDONTWRITEBYTECODE=1
+"$python" "$here/test_client.py" -v || fail "the client in Python"
+balanced
+kill_hard "$broker"
+
+# The same session on encrypted links.
+runnel keygen "$work/broker.key" >"$work/key"
+RUNNEL_BROKER_KEY=$(<"$work/key")
+export RUNNEL_BROKER_KEY
+broker_start tcp://127.0.0.1:0 --keyfile "$work/broker.key"
+"$python" "$here/test_client.py" -v -k receives || fail "the client in Python, encrypted"
 balanced

@@ -216,8 +216,8 @@ class Message(collections.namedtuple("Message", "receiver data number position d
     def reject(self, why=""): self.settle(verdict=pb.REJECTED, why=why)
 
 class Node:
-    def __init__(self, url, name="python", lease=0.0, timeout=5.0):
-        self.url, self.name, self.lease_ms = url, name, int(lease * 1000)
+    def __init__(self, url, name="python", lease=0.0, timeout=5.0, broker_key=os.environ.get("RUNNEL_BROKER_KEY")):
+        self.url, self.name, self.lease_ms, self.broker_key = url, name, int(lease * 1000), broker_key
         self.instance = os.urandom(16)  # this process, in all its sessions
         self.lock, self.leaving, self.error, self.bindings, self.last_bind = threading.Condition(), False, None, {}, 0
         self.context, self.socket, self.alarm = zmq.Context(), None, os.eventfd(0)
@@ -288,10 +288,10 @@ class Node:
     def dial(self):
         """Each connection is a new DEALER, and begins with Hello.  One that reconnected by itself would not say it."""
         if self.socket: self.socket.close()
-        self.socket = self.context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.LINGER, 0)  # what a dead connection has not sent is sent again by the next
-        self.socket.setsockopt(zmq.RECONNECT_IVL, -1)
-        self.socket.connect(self.url)
+        s = self.socket = self.context.socket(zmq.DEALER)
+        s.linger, s.reconnect_ivl = 0, -1  # what a dead connection has not sent is sent again by the next
+        if self.broker_key: (s.curve_publickey, s.curve_secretkey), s.curve_serverkey = zmq.curve_keypair(), self.broker_key.encode()
+        s.connect(self.url)
         self.welcome, self.since = False, time.monotonic()
         self.send(self.session.encode(pb.Envelope(hello=pb.Hello(version=1, instance=self.instance, name=self.name,
             lease_ms=self.lease_ms, resume=self.session.id != 0, received=self.session.received))))
