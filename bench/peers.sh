@@ -23,6 +23,7 @@ rounds=5
 seconds=2
 write=no
 build=build/bench
+. bench/lib.sh
 
 usage() {
   sed -n '4,9s/^# \{0,1\}//p' "$0"
@@ -78,20 +79,12 @@ install_peers() {
     apt-get -qq install -y --no-install-recommends "${missing[@]}" </dev/null
 }
 
-build_all() {
-  cmake --preset release -B "$build" -DRUNNEL_TESTS=OFF &&
-    cmake --build "$build" -j "$(nproc)" --target runnel runnel-broker &&
-    "${CC:-cc}" -std=gnu17 -O2 -g -D_GNU_SOURCE= -I. -Wall -Wextra -o "$build/peers" bench/peers/*.c node/ctl/measure/*.c \
-      -lnats -lhiredis -lzmq -lpthread -lm
+build_peers() {
+  "${CC:-cc}" -std=gnu17 -O2 -g -D_GNU_SOURCE= -I. -Wall -Wextra -o "$build/peers" bench/peers/*.c node/ctl/measure/*.c \
+    -lnats -lhiredis -lzmq -lpthread -lm
 }
 
-for step in install_peers build_all; do
-  if ! "$step" >"$work/log" 2>&1; then
-    tail -n 20 "$work/log" >&2
-    echo "bench/peers.sh: $step failed" >&2
-    exit 1
-  fi
-done
+steps install_peers build_runnel build_peers
 
 # ---- running ----
 work_of() { # ROW: the arguments that both programs take
@@ -108,7 +101,7 @@ work_of() { # ROW: the arguments that both programs take
 }
 
 value() { # NAME: of the object that was printed
-  grep -oE "\"$1\":[0-9.]+" "$work/out" | cut -d: -f2
+  json_number "$1" "$work/out"
 }
 
 failed=0
@@ -145,12 +138,6 @@ version() { # PACKAGE
   dpkg-query -W -f '${Version}' "$1" 2>/dev/null | sed -E 's/^[0-9]+://; s/-.*//'
 }
 
-machine() {
-  local model
-  model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1 | sed -E 's/ +[0-9].*//; s/\(R\)|\(TM\)//g')
-  echo "$(nproc) CPUs (${model:-of an unknown model}), Linux $(uname -r | sed 's/-.*//')"
-}
-
 heading() {
   cat <<TEXT
 Measured $(date -u +%F) on $(machine): $rounds rounds, in each all systems in turn, $seconds s each. Runnel
@@ -161,13 +148,7 @@ proxy). Per second: medians; the ratios, medians of the rounds' ratios, say more
 TEXT
 }
 
-awk_common='
-  function median(list,   v, n, i, j, t) {
-    n = split(list, v, " ")
-    for (i = 2; i <= n; i++)
-      for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-    return n == 0 ? 0 : n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-  }
+awk_common=$awk_numbers'
   # round row system rate cpu rss lost p50 p99
   {
     if (!($2 in seen)) { seen[$2] = 1; rows[++n_rows] = $2 }
@@ -193,7 +174,6 @@ awk_common='
           label["16B"] = "16 B"; label["128B"] = "128 B"; label["1KiB"] = "1 KiB"; label["16KiB"] = "16 KiB"
           label["1MiB"] = "1 MiB"; label["4to4"] = "4 to 4, 128 B"; label["curve"] = "128 B, encrypted"
           label["latency"] = "round trip" }
-  function human(x) { return x == 0 ? "-" : x >= 1e6 ? sprintf("%.2f M", x / 1e6) : x >= 1e4 ? sprintf("%.0f k", x / 1e3) : sprintf("%.0f", x) }
 '
 
 table() {
@@ -288,15 +268,12 @@ cat "$work/table"
 
 if [[ $write == yes ]]; then
   plot >docs/benchmarks-peers.svg
-  awk -v table="$work/table" '
-    /^<!-- peers: end -->$/ { within = 0 }
-    !within { print }
-    /^<!-- peers: begin/ {
-      within = 1
-      print "\n![Elements per second beside other systems](benchmarks-peers.svg)\n"
-      while ((getline line < table) > 0) print line
-      print ""
-    }' docs/BENCHMARKS.md >"$work/new" && cat "$work/new" >docs/BENCHMARKS.md
+  {
+    echo "![Elements per second beside other systems](benchmarks-peers.svg)"
+    echo
+    cat "$work/table"
+  } >"$work/section"
+  doc_put peers "$work/section"
 fi
 
 awk '$3 == "runnel" && $7 > 0 { bad = 1 } END { exit bad }' "$work/results" || failed=1

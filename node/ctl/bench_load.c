@@ -14,6 +14,8 @@
 #define BY_VALUE_MAX 4096
 #define AT_ONCE      256 /* goroutines that open or bind what there may be a hundred thousand of */
 
+#define CONNECTING_MAX 4 /* processes that open idle connections at the same time */
+
 #define PONGS      "pong"
 #define SLOW_WORKS (10 * RN_MS) /* a consumer that is ten times slower than it could be ... */
 #define SLOW_RESTS (90 * RN_MS)
@@ -508,6 +510,15 @@ int bench_echo(void *load)
     return team_main(&t, 2, "bench-echo");
 }
 
+/* Each node has threads, and a hundred processes that start theirs at once starve those who wait for an answer. */
+static void connect_turn(const struct bench_load *l)
+{
+    const struct board_line *before = board_other(l->board, l->first_line - CONNECTING_MAX);
+
+    while (l->first_line >= CONNECTING_MAX && atomic_load(&before->state) < LINE_BOUND)
+        rn_sleep(rn_after(RN_MS));
+}
+
 static int connect_run(void *arg)
 {
     struct bench_load *l = arg;
@@ -518,6 +529,7 @@ static int connect_run(void *arg)
         return ctl_say("out of memory");
     line_state(line, LINE_OPEN);
     load_await(l, BOARD_CONNECTING);
+    connect_turn(l);
     for (int i = 0; i < l->n; i++)
         if (load_open(l, &nodes[i], "idle") != CTL_OK)
             return CTL_FAILED;

@@ -265,7 +265,7 @@ int bench_run(const struct bench_opts *o, int number, struct figures *figures, i
             .board = board_for(o),
             .server_is_ours = o->own_broker,
             .seconds = o->seconds,
-            .idle_s = o->kind == BENCH_CONNECTIONS ? IDLE_S : 0,
+            .idle_s = o->connections > 0 ? IDLE_S : 0,
             .size = o->size,
             .channels = o->channels,
             .connections = o->connections,

@@ -89,6 +89,12 @@ runnel ls | awk 'NR > 1 && $NF == "open"' >left
 script -qec "runnel bench throughput --seconds 0.6 --runs 1" /dev/null </dev/null >out || fail "exit status $? on a terminal"
 grep -q "run 1: [0-9.]* s, [0-9]* elements/s" out || fail "does not say on a terminal how far it is: $(<out)"
 
+# The script that measures along axes, with next to nothing along each.
+"${RUNNEL_SOURCE:?the root of the tree}/bench/curves.sh" --quick --bin "$RUNNEL_BIN" >out 2>err || fail "exit status $?: curves.sh ($(<err))"
+for row in "64 KiB" rendezvous 3 10; do
+  grep -Eq "^\| $row \| [0-9.]+( [kM])? \| [0-9.e+]+ \|" out || fail "curves.sh has no row for $row: $(<out)"
+done
+
 gives() { # STATUS PATTERN ARGUMENT...
   local status=0 want=$1 pattern=$2
   shift 2
