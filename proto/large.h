@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LARGE_MIN ((size_t)1 << 20) /* bytes; less is given back at once */
+/* Bytes; less is given back at once, in a millisecond, and may stay with the allocator for the next one: fresh pages for each
+ * element cost more than anything else that is done with it. */
+#define LARGE_MIN ((size_t)8 << 20)
 
 /* Frees p, which malloc() gave, of `size` bytes.  Any thread. */
 void large_free(void *p, size_t size);

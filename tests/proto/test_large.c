@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define SIZE ((size_t)5 << 20)
+#define SIZE ((size_t)20 << 20)
 
 static struct frame *filled(void)
 {
