@@ -168,6 +168,7 @@ void node_publish(struct rn_node *n)
     if (confirmed_ns > u->confirmed_ns)
         u->confirmed_ns = confirmed_ns;
     atomic_store(&n->confirmed_ns, u->confirmed_ns);
+    atomic_store(&n->unacked_ns, session_unacked_ns(n->session));
     int64_t before_ns = atomic_exchange(&n->end_ns, uplink_lease_end(u));
     if (n->leased == session_id(n->session) && atomic_load(&n->ended_ns) == before_ns) {
         rn_reached("connection: the lease is renewed too late");

@@ -85,9 +85,9 @@ struct rn_node {
     _Atomic(struct handle *)
         dirty;          /* a stack of marked handles, linked by dirty_next, each with a reference */
     atomic_bool asleep; /* the link goroutine is in link_recv or about to: wake it */
-    _Atomic int64_t fence_ns, end_ns; /* rn__boottime(); written by the link goroutine */
-    _Atomic int64_t ended_ns;         /* an operation has acted on this end_ns; 0: none */
-    _Atomic int64_t confirmed_ns;
+    _Atomic int64_t fence_ns, end_ns;         /* rn__boottime(); written by the link goroutine */
+    _Atomic int64_t ended_ns;                 /* an operation has acted on this end_ns; 0: none */
+    _Atomic int64_t confirmed_ns, unacked_ns; /* as uplink_facts has them */
     atomic_bool fenced; /* an operation met the fence since the handles were last served */
     atomic_int doubts;
     atomic_bool up;

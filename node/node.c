@@ -125,7 +125,12 @@ int node_fence_glance(struct rn_node *n, struct rn__glance *glance)
 
 int64_t node_up_until(const struct rn_node *n)
 {
-    return atomic_load(&n->up) ? atomic_load(&n->confirmed_ns) + NODE_UP_NS : 0;
+    if (!atomic_load(&n->up))
+        return 0;
+    int64_t confirmed_ns = atomic_load(&n->confirmed_ns), unacked_ns = atomic_load(&n->unacked_ns);
+    if (unacked_ns == 0)
+        unacked_ns = rn__boottime();
+    return (unacked_ns > confirmed_ns ? unacked_ns : confirmed_ns) + NODE_UP_NS;
 }
 
 void node_doubt(struct rn_node *n, int change)

@@ -93,7 +93,8 @@ int node_fence_glance(struct rn_node *n, struct rn__glance *glance);
 bool node_lease_over(struct rn_node *n);
 
 #define NODE_UP_NS RN_SEC
-/* The link counts as up until then (rn__boottime()): NODE_UP_NS after the newest frame was sent that was acknowledged. */
+/* The link counts as up until then (rn__boottime()): NODE_UP_NS after the oldest frame was sent that is not acknowledged, or
+ * the newest that is, whichever is later; from now on, while nothing is unacknowledged: a link that rests is not down. */
 int64_t node_up_until(const struct rn_node *n);
 /* Operations in doubt: while there are any, signs of life are given more often. */
 void node_doubt(struct rn_node *n, int change);
