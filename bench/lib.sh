@@ -58,5 +58,5 @@ awk_numbers='
   }
   function least_of(list,   v) { return sorted(list, v) == 0 ? 0 : v[1] }
   function most_of(list,   v, n) { n = sorted(list, v); return n == 0 ? 0 : v[n] }
-  function human(x) { return x >= 1e6 ? sprintf("%.2f M", x / 1e6) : x >= 1e4 ? sprintf("%.0f k", x / 1e3) : sprintf("%.0f", x) }
+  function human(x) { return x == 0 ? "-" : x >= 1e6 ? sprintf("%.2f M", x / 1e6) : x >= 1e4 ? sprintf("%.0f k", x / 1e3) : sprintf("%.0f", x) }
 '
