@@ -62,7 +62,7 @@ const char *seen(const struct wire_control *c)
     return text;
 }
 
-const struct wire_control *purges(struct world *w, const char *name)
+const struct wire_control *asks_purge(struct world *w, const char *name)
 {
     struct node *n = w->nodes.at[0];
 
@@ -73,7 +73,7 @@ const struct wire_control *purges(struct world *w, const char *name)
     return &n->answer->control;
 }
 
-const struct wire_control *removes(struct world *w, const char *name, bool force)
+const struct wire_control *asks_removal(struct world *w, const char *name, bool force)
 {
     struct node *n = w->nodes.at[0];
 

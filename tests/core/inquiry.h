@@ -9,8 +9,8 @@ struct wire_channel_info info(struct world *w, const char *name);
 /* Each gives the Answer, good until the next. */
 const struct wire_control *peeks(struct world *w, const char *name, uint64_t from, uint32_t count,
                                  uint64_t offset);
-const struct wire_control *purges(struct world *w, const char *name);
-const struct wire_control *removes(struct world *w, const char *name, bool force);
+const struct wire_control *asks_purge(struct world *w, const char *name);
+const struct wire_control *asks_removal(struct world *w, const char *name, bool force);
 
 /* What a peek tells: "1 buffered; 2 delivered to r, 1 time", with a + behind when there is more. */
 const char *seen(const struct wire_control *c);

@@ -154,7 +154,7 @@ static void purge_drops_what_is_buffered_and_senders_go_on(void **state)
     sends(out, 5, 8);
     world_pump(w);
     assert_int_equal(out->sends.n, 2); /* it waits */
-    const struct wire_control *c = purges(w, "x");
+    const struct wire_control *c = asks_purge(w, "x");
     assert_int_equal(c->answer.code, WIRE_OK);
     assert_int_equal(c->answer.dropped, 3);
     assert_int_equal(c->answer.dropped_bytes, 24);
@@ -166,7 +166,7 @@ static void purge_drops_what_is_buffered_and_senders_go_on(void **state)
     world_pump(w);
     assert_int_equal(info(w, "x").taken, 2);
     assert_null(world_fault(w));
-    assert_int_equal(purges(w, "x")->answer.dropped, 0);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 0);
     world_free(w);
 }
 
@@ -182,7 +182,7 @@ static void purge_leaves_what_receivers_have(void **state)
     settles(in, WIRE_AGAIN, 0, 1, 60000);
     world_pump(w);
     sees(w, 0, 3, "1 delayed x1; 2 in hand r x1; 3 in hand r x1 +");
-    assert_int_equal(purges(w, "x")->answer.dropped, 4); /* a delayed one, and 7 to 9 */
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 4); /* a delayed one, and 7 to 9 */
     sees(w, 0, 0,
          "2 in hand r x1; 3 in hand r x1; 4 in hand r x1; 5 delivered r x1; 6 delivered r x1");
     receives(in, 5);
@@ -205,9 +205,9 @@ static void purge_is_the_end_of_what_was_closed(void **state)
     handle_unbind(out);
     world_pump(w);
     assert_int_equal(info(w, "x").buffered, 3);
-    assert_int_equal(purges(w, "x")->answer.dropped, 3);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 3);
     assert_int_equal(core_used(w->core, "x"), -1); /* forgotten */
-    assert_int_equal(purges(w, "x")->answer.code, WIRE_NOT_FOUND);
+    assert_int_equal(asks_purge(w, "x")->answer.code, WIRE_NOT_FOUND);
     world_free(w);
 }
 
@@ -222,7 +222,7 @@ static void purge_of_a_closed_channel_ends_its_receivers(void **state)
     world_pump(w);
     handle_close(out, 0);
     world_pump(w);
-    assert_int_equal(purges(w, "x")->answer.dropped, 7);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 7);
     assert_false(in->closed);
     settles(in, WIRE_DONE, 0, 2, 0);
     world_pump(w);
@@ -252,9 +252,9 @@ static void purge_drops_what_is_dying(void **state)
     uint64_t left = info(w, "x").buffered;
     assert_true(left > 0);
     assert_int_equal(peeks(w, "x", 0, 1, 0)->answer.elements[0].place, WIRE_DYING);
-    assert_int_equal(purges(w, "x")->answer.dropped, left);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, left);
     assert_int_equal(info(w, "x").dead, FULL + 6 - left);
-    assert_int_equal(purges(w, "x.dead")->answer.dropped, FULL + 6 - left);
+    assert_int_equal(asks_purge(w, "x.dead")->answer.dropped, FULL + 6 - left);
     assert_int_equal(info(w, "x.dead").buffered, 0);
     world_free(w);
 }
@@ -269,7 +269,8 @@ static void purge_of_a_fanout_is_of_every_window(void **state)
     world_pump(w);
     sends(out, 3, 8);
     world_pump(w);
-    assert_int_equal(purges(w, "x")->answer.dropped, 0); /* while nobody is there a send waits */
+    assert_int_equal(asks_purge(w, "x")->answer.dropped,
+                     0); /* while nobody is there a send waits */
     struct handle *a = bind_with(node_new(w, "a"), "x", WIRE_IN, &fanout, 2);
     struct handle *b = bind_with(node_new(w, "b"), "x", WIRE_IN, &fanout, 2);
     world_pump(w);
@@ -277,7 +278,7 @@ static void purge_of_a_fanout_is_of_every_window(void **state)
     world_pump(w);
     assert_int_equal(info(w, "x").accepted, 10);
     uint64_t had = info(w, "x").delivered;
-    assert_int_equal(purges(w, "x")->answer.dropped, 20 - had);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 20 - had);
     assert_int_equal(info(w, "x").dropped_purged, 20 - had);
     assert_int_equal(info(w, "x").buffered, 0);
     receives(a, 3);
@@ -372,8 +373,8 @@ static void channel_that_nobody_uses_is_removed(void **state)
     struct handle *out = holds(w, 3, 8);
     handle_unbind(out);
     world_pump(w);
-    assert_int_equal(removes(w, "y", false)->answer.code, WIRE_NOT_FOUND);
-    const struct wire_control *c = removes(w, "x", false);
+    assert_int_equal(asks_removal(w, "y", false)->answer.code, WIRE_NOT_FOUND);
+    const struct wire_control *c = asks_removal(w, "x", false);
     assert_int_equal(c->answer.code, WIRE_OK);
     assert_int_equal(c->answer.dropped, 3);
     assert_int_equal(c->answer.dropped_bytes, 24);
@@ -399,12 +400,12 @@ static void channel_in_use_is_not_removed_unless_by_force(void **state)
     in->hoards = true;
     sends(out, 9, 8);
     world_pump(w);
-    const struct wire_control *c = removes(w, "x", false);
+    const struct wire_control *c = asks_removal(w, "x", false);
     assert_int_equal(c->answer.code, WIRE_BUSY);
     assert_string_equal(c->answer.sentence,
                         "channel \"x\": it is in use, by 1 sender and 1 receiver");
     assert_int_equal(info(w, "x").accepted, 5);
-    c = removes(w, "x", true);
+    c = asks_removal(w, "x", true);
     assert_int_equal(c->answer.code, WIRE_OK);
     assert_int_equal(c->answer.dropped, 5); /* also what the receiver had */
     assert_true(out->unbound && in->unbound);
@@ -455,7 +456,7 @@ static void section_of_a_binding_that_never_was_is_refused_after_a_removal_too(v
     struct handle *out = bind_out(node_new(w, "s"), "x", 5);
     const char *why = NULL;
     world_pump(w);
-    (void)removes(w, "x", true);
+    (void)asks_removal(w, "x", true);
     struct frame *f = frame_new(1);
     f->data[0] = 0;
     struct wire_section s = {
@@ -480,7 +481,7 @@ static void removal_takes_the_delayed_and_what_is_in_hand_with_it(void **state)
     settles(in, WIRE_AGAIN, 0, 1, 60000);
     settles(in, WIRE_DONE, 0, 1, 0);
     world_pump(w);
-    assert_int_equal(removes(w, "x", true)->answer.dropped, 5);
+    assert_int_equal(asks_removal(w, "x", true)->answer.dropped, 5);
     world_later(w, 61000);
     assert_int_equal(core_used(w->core, "x"), -1);
     assert_null(world_fault(w));
@@ -498,7 +499,7 @@ static void removal_of_dead_letters_lets_others_die(void **state)
     world_pump(w);
     settles(in, WIRE_REJECTED, 0, 1, 0);
     world_pump(w);
-    assert_int_equal(removes(w, "x.dead", false)->answer.dropped, 1);
+    assert_int_equal(asks_removal(w, "x.dead", false)->answer.dropped, 1);
     assert_int_equal(core_used(w->core, "x.dead"), -1);
     settles(in, WIRE_REJECTED, 0, 1, 0);
     world_pump(w);
@@ -519,7 +520,7 @@ static void reply_channel_is_removed_as_any_other(void **state)
     made->hoards = true;
     sends(out, 2, 8);
     world_pump(w);
-    assert_int_equal(removes(w, "reply:1", true)->answer.dropped, 2);
+    assert_int_equal(asks_removal(w, "reply:1", true)->answer.dropped, 2);
     assert_true(made->unbound && out->unbound);
     assert_int_equal(core_used(w->core, "reply:1"), -1);
     handle_unbind(out); /* crosses it */
@@ -538,11 +539,11 @@ static void what_has_expired_is_not_shown_nor_purged(void **state)
     world_pump(w);
     world_later(w, 600);
     sees(w, 0, 0, "3 buffered");
-    assert_int_equal(purges(w, "x")->answer.dropped, 1);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 1);
     assert_int_equal(info(w, "x").expired, 2);
     sends_timed(out, 2, 8, 0, 500);
     world_pump(w);
-    assert_int_equal(purges(w, "x")->answer.dropped, 2); /* their time does not come any more */
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 2); /* their time does not come any more */
     world_later(w, 600);
     assert_int_equal(info(w, "x").expired, 2);
     world_free(w);

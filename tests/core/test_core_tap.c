@@ -225,7 +225,7 @@ static void tap_is_told_how_its_channel_ended(void **state)
     struct watcher removed = taps(w, "x", 0);
     next_page(&removed);
     world_pump(w);
-    assert_int_equal(removes(w, "x", true)->answer.code, WIRE_OK);
+    assert_int_equal(asks_removal(w, "x", true)->answer.code, WIRE_OK);
     assert_int_equal(heard(&removed)->answer.code, WIRE_REMOVED);
 
     out = bind_out(out->node, "x", 5);
@@ -306,7 +306,7 @@ static void what_is_sent_with_a_delay_is_shown_last_and_tapped_when_it_is_to_be_
     sees(w, 0, 0, "1 buffered; 2 buffered; 3 buffered; 4 buffered");
     sends_timed(out, 2, 8, 500, 0);
     world_pump(w);
-    assert_int_equal(purges(w, "x")->answer.dropped, 6);
+    assert_int_equal(asks_purge(w, "x")->answer.dropped, 6);
     world_later(w, 1000);
     assert_int_equal(info(w, "x").buffered, 0);
     assert_int_equal(info(w, "x").dropped_purged, 6);
