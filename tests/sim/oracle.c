@@ -2,7 +2,7 @@
  *
  * Everything grows and nothing is forgotten before the end: doubles are judged there, because a redelivery may
  * arrive before its first receiver learns that its session is over. */
-#include "tests/sim/oracle.h"
+#include "tests/sim/oracle_inside.h"
 
 #include "node/runnel.h"
 #include "runtime/sched.h"
@@ -10,90 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct element {
-    int channel, sender;
-    unsigned home;
-    uint32_t order, via; /* the sender's handle */
-    enum fate fate;
-    bool gave_0; /* its send, though it may be in doubt by now */
-    uint32_t receipts;
-    uint32_t live_receipts; /* by handles whose session did not end; filled in at the end */
-    uint32_t
-        holder; /* by hand: the handle, + 1, that has it or has said that it is over; 0: none */
-    uint32_t nacks;
-    int64_t begun_ns, delay_ns, ttl_ns; /* ttl_ns 0: for ever */
-    int64_t accepted_ns;                /* not later than that; 0: nobody knows */
-    bool rejected, refused, dying, dead, shown;
-};
-
-/* An element came to a handle while another had it. */
-struct conflict {
-    uint32_t element, older, newer;
-};
-
-/* One that receives. */
-struct handle {
-    int channel;
-    unsigned home;
-    uint64_t incarnation;
-    bool alone, ended;
-};
-
-/* One that sends. */
-struct sender {
-    int channel;
-    unsigned home;
-    uint64_t incarnation;
-    uint32_t least; /* 0: does not ask for autoclose */
-    enum gone gone;
-};
-
-/* One incarnation of a channel. */
-struct stream {
-    uint64_t incarnation;
-    bool by_hand;
-    bool plain; /* a receiver was told of a close without a reason */
-};
-
-struct receipt {
-    uint32_t handle, element;
-};
-
-/* A channel under one home. */
-struct channel {
-    uint64_t outstanding; /* sent and not received */
-    uint64_t calls;       /* receives that have not returned */
-    uint64_t sent, begun; /* of all time: sends that gave 0, receives that were called */
-    bool cancelled, failed;
-    bool expires;      /* some of its elements do */
-    bool closed;       /* a receiver was told so, ... */
-    bool shut, reason; /* a sender has closed it; ... and a receiver was told a reason */
-    uint64_t purged;   /* elements, as was answered */
-    bool purging,
-        purges; /* a purge is on its way; it may have been done, and nobody knows how much it was */
-};
-
-struct vector {
-    void *data;
-    size_t len, cap;
-};
-
-#define DELAYS 8 /* more than there are */
-
-struct oracle {
-    struct vector elements, handles, receipts, senders, streams, conflicts;
-    struct vector channels; /* of each home in turn, n_channels each */
-    int n_channels;
-    bool *fans; /* by channel */
-    unsigned home;
-    uint64_t ended; /* handles that have lost their session */
-    bool may_reorder, may_die, may_leave;
-    bool expired_known;
-    uint64_t expired, fans_least, fans_most;
-    int64_t delays_ns[DELAYS]; /* that came, but 0 */
-    char suspicion[200];       /* the first that there was; "": none */
-};
 
 static void *vector_push(struct vector *v, size_t size)
 {
@@ -106,24 +22,7 @@ static void *vector_push(struct vector *v, size_t size)
     return (char *)v->data + v->len++ * size;
 }
 
-static struct element *element_at(const struct oracle *o, uint32_t i)
-{
-    if (i >= o->elements.len)
-        sim_fail("an element came that was never made: %u", i);
-    return (struct element *)o->elements.data + i;
-}
-
-static struct handle *handle_at(const struct oracle *o, uint32_t i)
-{
-    return (struct handle *)o->handles.data + i;
-}
-
-static struct sender *sender_at(const struct oracle *o, uint32_t i)
-{
-    return (struct sender *)o->senders.data + i;
-}
-
-static struct stream *stream_of(struct oracle *o, uint64_t incarnation)
+struct stream *oracle_stream(struct oracle *o, uint64_t incarnation)
 {
     struct stream *s = o->streams.data;
 
@@ -133,16 +32,6 @@ static struct stream *stream_of(struct oracle *o, uint64_t incarnation)
     s = vector_push(&o->streams, sizeof *s);
     *s = (struct stream){ .incarnation = incarnation };
     return s;
-}
-
-static struct channel *channel_at(const struct oracle *o, int channel, unsigned home)
-{
-    return (struct channel *)o->channels.data + (size_t)home * (size_t)o->n_channels + channel;
-}
-
-static struct channel *channel_of(const struct oracle *o, const struct element *e)
-{
-    return channel_at(o, e->channel, e->home);
 }
 
 static void home_begins(struct oracle *o)
@@ -305,12 +194,6 @@ void oracle_purged(struct oracle *o, int channel, unsigned home, int64_t element
     ch->purged += elements > 0 ? (uint64_t)elements : 0;
 }
 
-/* So many of those that were sent and have not come may have been purged. */
-static uint64_t purged(const struct channel *ch)
-{
-    return ch->purging || ch->purges ? UINT64_MAX - ch->calls : ch->purged;
-}
-
 void oracle_cancelled(struct oracle *o, int channel, unsigned home)
 {
     channel_at(o, channel, home)->cancelled = true;
@@ -328,7 +211,7 @@ void oracle_failed(struct oracle *o, int channel, unsigned home)
 
 void oracle_by_hand(struct oracle *o, uint64_t incarnation)
 {
-    stream_of(o, incarnation)->by_hand = true;
+    oracle_stream(o, incarnation)->by_hand = true;
 }
 
 void oracle_may_die(struct oracle *o)
@@ -385,7 +268,7 @@ static bool may_be_closed(const struct oracle *o, const struct element *e)
 {
     uint64_t incarnation = sender_at(o, e->via)->incarnation;
 
-    return stream_of((struct oracle *)o, incarnation)->by_hand ||
+    return oracle_stream((struct oracle *)o, incarnation)->by_hand ||
            oracle_closes(o, incarnation) != CLOSES_NOT || channel_of(o, e)->cancelled;
 }
 
@@ -568,18 +451,6 @@ bool oracle_is_cancelled(const struct oracle *o, int channel, unsigned home)
     return channel_at(o, channel, home)->cancelled;
 }
 
-/* While a session lives nobody else is given what it has, or has acknowledged. */
-static void check_conflicts(const struct oracle *o)
-{
-    const struct conflict *c = o->conflicts.data;
-
-    for (size_t i = 0; i < o->conflicts.len; i++)
-        if (!handle_at(o, c[i].older)->ended)
-            sim_fail(
-                "element %u came to handle %u, while handle %u had it, or had acknowledged or rejected it",
-                c[i].element, c[i].newer, c[i].older);
-}
-
 /* A channel that nobody closed has closed. */
 static void check_autoclose(const struct oracle *o, const struct handle *h, int reason)
 {
@@ -597,7 +468,7 @@ void oracle_closed(struct oracle *o, uint32_t handle, int reason)
 {
     struct channel *ch = handle_channel(o, handle);
     const struct handle *h = handle_at(o, handle);
-    struct stream *stream = stream_of(o, h->incarnation);
+    struct stream *stream = oracle_stream(o, h->incarnation);
 
     ch->closed = true;
     ch->reason |= reason != 0;
@@ -631,153 +502,6 @@ void oracle_capacity(struct oracle *o, int channel, unsigned home, size_t capaci
                 (unsigned long long)ch->outstanding, capacity, (unsigned long long)ch->calls);
 }
 
-/* Elements with other delays overtake each other. */
-static size_t delay_of(struct oracle *o, const struct element *e)
-{
-    int64_t *known = o->delays_ns;
-    size_t i = 0;
-
-    while (i < DELAYS - 1 && known[i] != e->delay_ns && known[i] != 0)
-        i++;
-    known[i] = e->delay_ns;
-    return e->delay_ns == 0 ? DELAYS - 1 : i;
-}
-
-/* Per handle, sender and delay the orders grow.  Redelivery may reorder: only asked where no session ended. */
-static void check_order(struct oracle *o)
-{
-    const struct receipt *receipts = o->receipts.data;
-    size_t n = o->receipts.len;
-    int senders = 0;
-    int64_t *last;
-
-    for (uint32_t i = 0; i < o->elements.len; i++)
-        if (element_at(o, i)->sender >= senders)
-            senders = element_at(o, i)->sender + 1;
-    last = malloc((o->handles.len * (size_t)senders + 1) * DELAYS * sizeof *last);
-    if (last == NULL)
-        abort();
-    for (size_t i = 0; i < o->handles.len * (size_t)senders * DELAYS; i++)
-        last[i] = -1;
-    for (size_t i = 0; i < n; i++) {
-        const struct element *e = element_at(o, receipts[i].element);
-        size_t sender = receipts[i].handle * (size_t)senders + (size_t)e->sender;
-        int64_t *seen = &last[sender * DELAYS + delay_of(o, e)];
-
-        if (!handle_at(o, receipts[i].handle)->alone)
-            continue;
-        if (e->order <= *seen)
-            sim_fail("channel %d, sender %d: element %u (order %u) came after order %lld",
-                     e->channel, e->sender, receipts[i].element, e->order, (long long)*seen);
-        *seen = e->order;
-    }
-    free(last);
-}
-
-/* May it be gone although its send gave 0?  Or still in the channel: receivers that had seen the close under a home that
- * was lost then are not there under the next. */
-static bool may_be_gone(const struct oracle *o, const struct element *e)
-{
-    return e->home < o->home || channel_of(o, e)->cancelled || !channel_of(o, e)->closed ||
-           purged(channel_of(o, e)) > 0; /* how many is counted by check_purged() */
-}
-
-/* A send that gave 0 had a slot, so its handle was there while the channel was open: the channel could not close before it
- * was gone. */
-static void check_deaths(struct oracle *o)
-{
-    for (uint32_t i = 0; i < o->elements.len; i++) {
-        const struct element *e = element_at(o, i);
-        const struct sender *s = sender_at(o, e->via);
-        const struct stream *stream = stream_of(o, s->incarnation);
-
-        if (o->fans[e->channel] || !e->gave_0 || s->least == 0 || !stream->plain ||
-            stream->by_hand || channel_of(o, e)->cancelled)
-            continue;
-        if (s->gone == GONE_DEAD)
-            sim_fail("channel %d was closed as if sender %d, who died, had gone in order",
-                     e->channel, e->sender);
-        if (e->receipts == 0 && !e->dead && e->ttl_ns == 0 && purged(channel_of(o, e)) == 0 &&
-            e->home == o->home) /* else it may have died with its home */
-            sim_fail("channel %d was closed as if element %u, which stayed behind, had come",
-                     e->channel, i);
-    }
-}
-
-/* Counts who has got what.  What comes again was in a session that has ended: so nobody may take it in that session once
- * somebody else has it. */
-static void count_receipts(const struct oracle *o)
-{
-    const struct receipt *receipts = o->receipts.data;
-
-    for (size_t i = 0; i < o->receipts.len; i++) {
-        struct element *e = element_at(o, receipts[i].element);
-
-        if (o->fans[e->channel])
-            continue;
-        if (!handle_at(o, receipts[i].handle)->ended)
-            e->live_receipts++;
-        else if (e->live_receipts > 0)
-            sim_fail(
-                "element %u was taken in a session that had ended: it had come in another before",
-                receipts[i].element);
-    }
-}
-
-/* Somebody has failed it before anybody has closed it. */
-static void check_reasons(const struct oracle *o)
-{
-    const struct channel *ch = o->channels.data;
-
-    for (size_t i = 0; i < o->channels.len; i++)
-        if (ch[i].failed && !ch[i].shut && !ch[i].cancelled && ch[i].closed && !ch[i].reason)
-            sim_fail("channel %zu was failed, and ended as if it had been closed",
-                     i % (size_t)o->n_channels);
-}
-
-/* A session that has ended may have taken what has expired since, and nobody can count that. */
-static void check_expired(const struct oracle *o)
-{
-    uint64_t least = o->fans_least, most = o->fans_most;
-
-    for (uint32_t i = 0; i < o->elements.len; i++) {
-        const struct element *e = element_at(o, i);
-
-        if (channel_of(o, e)->cancelled || purged(channel_of(o, e)) > 0)
-            return;
-        if (e->ttl_ns == 0 || e->receipts > 0 || e->dead || o->fans[e->channel])
-            continue;
-        least += e->fate == FATE_SENT;
-        most += e->fate == FATE_SENT || e->fate == FATE_DOUBT;
-    }
-    if (o->expired < least || o->expired > most)
-        sim_fail("the home has counted %llu elements as expired, but %llu to %llu did not come",
-                 (unsigned long long)o->expired, (unsigned long long)least,
-                 (unsigned long long)most);
-}
-
-/* As many are gone as were purged: no more, and if every send is known and no session has ended, no fewer. */
-static void check_purged(const struct oracle *o, int channel)
-{
-    const struct channel *ch = channel_at(o, channel, o->home);
-    uint64_t gone = 0, doubt = 0;
-
-    if (ch->cancelled || ch->expires || !ch->closed || ch->purges || o->fans[channel])
-        return;
-    for (uint32_t i = 0; i < o->elements.len; i++) {
-        const struct element *e = element_at(o, i);
-
-        if (e->channel != channel || e->home != o->home || e->receipts > 0 || e->dead)
-            continue;
-        gone += e->fate == FATE_SENT;
-        doubt += e->fate == FATE_DOUBT;
-    }
-    if (gone > ch->purged || (o->ended == 0 && gone + doubt < ch->purged))
-        sim_fail("%llu elements were purged from channel %d, and %llu have not come, %llu in doubt",
-                 (unsigned long long)ch->purged, channel, (unsigned long long)gone,
-                 (unsigned long long)doubt);
-}
-
 void oracle_expired(struct oracle *o, uint64_t expired)
 {
     o->expired_known = true;
@@ -788,63 +512,4 @@ void oracle_expired_in_fanouts(struct oracle *o, uint64_t least, uint64_t most)
 {
     o->fans_least = least;
     o->fans_most = most;
-}
-
-void oracle_finish(struct oracle *o)
-{
-    count_receipts(o);
-    for (uint32_t i = 0; i < o->elements.len; i++) {
-        const struct element *e = element_at(o, i);
-
-        if (e->fate == FATE_TRYING)
-            sim_fail("the send of element %u never returned", i);
-        if (o->fans[e->channel])
-            continue;
-        if (e->dead && e->live_receipts > 0)
-            sim_fail("element %u was acknowledged, and died all the same", i);
-        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead && !may_be_gone(o, e) &&
-            !oracle_had_time(o, i, rn__boottime()))
-            sim_fail("element %u (channel %d, sender %d, order %u) is lost", i, e->channel,
-                     e->sender, e->order);
-        if (e->live_receipts > 1)
-            sim_fail("element %u came %u times to sessions that live", i, e->live_receipts);
-        if (e->receipts > 1 && e->receipts == e->live_receipts)
-            sim_fail("element %u is doubled", i);
-    }
-    for (int i = 0; i < o->n_channels; i++)
-        check_purged(o, i);
-    check_deaths(o);
-    check_conflicts(o);
-    if (o->ended == 0 && o->suspicion[0] != '\0')
-        sim_fail("%s", o->suspicion);
-    if (o->ended == 0)
-        check_reasons(o);
-    if (o->ended == 0 && o->expired_known && o->home == 0)
-        check_expired(o);
-    if (o->ended == 0 && !o->may_reorder)
-        check_order(o);
-}
-
-void oracle_counts(const struct oracle *o, struct oracle_counts *out)
-{
-    *out = (struct oracle_counts){ .ended = o->ended };
-    for (uint32_t i = 0; i < o->elements.len; i++) {
-        const struct element *e = element_at(o, i);
-
-        out->sent += e->fate == FATE_SENT;
-        out->doubt += e->fate == FATE_DOUBT;
-        out->not_sent += e->fate == FATE_NOT_SENT;
-        out->received += e->receipts > 0;
-        if (o->fans[e->channel])
-            continue;
-        out->doubled += e->receipts > 1 ? e->receipts - 1 : 0;
-        if (e->fate == FATE_SENT && e->receipts == 0 && !e->dead) {
-            bool gone = e->home < o->home, dropped = !gone && channel_of(o, e)->cancelled;
-            bool away = !gone && !dropped && e->ttl_ns == 0;
-            out->gone += gone;
-            out->dropped += dropped;
-            out->purged += away;
-            out->expired += !gone && !dropped && !away;
-        }
-    }
 }
