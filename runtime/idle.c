@@ -13,6 +13,7 @@
 #include "runtime/poll.h"
 #include "runtime/race.h"
 #include "runtime/sim.h"
+#include "runtime/slice.h"
 #include "runtime/state.h"
 #include "runtime/watch.h"
 
@@ -260,8 +261,10 @@ static void asan_bounds(struct rn__worker *w)
 void rn__worker_run(struct rn__worker *w)
 {
     struct rn__g *g;
+    uint64_t slice;
 
     rn__worker_set(w);
+    slice = rn__slice_shorten();
     rn__fault_thread_init();
     asan_bounds(w);
     w->tsan_fiber = rn__tsan_self();
@@ -280,5 +283,6 @@ void rn__worker_run(struct rn__worker *w)
     rn__race_show();
     atomic_store(&w->tid, 0);
     rn__fault_thread_fini();
+    rn__slice_restore(slice);
     rn__worker_set(NULL);
 }

@@ -701,6 +701,8 @@ long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
         return a == MEMBARRIER_CMD_QUERY
                    ? MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
                    : 0;
+    case SYS_sched_getattr: /* of what its threads run on */
+        return -1;
     default: /* memory, mostly */
         return __real_syscall(number, a, b, c, d, e, f);
     }
