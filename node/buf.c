@@ -3,6 +3,7 @@
  * Invariant: len <= cap <= WIRE_ELEMENT_MAX.  A buffer has one owner at a time: no locks. */
 #include "node/buf.h"
 
+#include "proto/large.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
 
@@ -65,7 +66,6 @@ int rn_buf_append(rn_buf *out, const void *data, size_t len)
     } else if ((at = buf_extend(out, len, &rc)) == NULL) {
         return rc;
     }
-    if (len > 0)
-        memcpy(at, data, len);
+    large_copy(at, data, len);
     return 0;
 }

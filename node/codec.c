@@ -2,6 +2,7 @@
  *
  * Decoders check the length before they write: an element of another size is -EBADMSG, never a guess. */
 #include "node/buf.h"
+#include "proto/large.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
@@ -66,8 +67,8 @@ int rn_bytes_new(rn_bytes *b, const void *data, size_t len)
     uint8_t *copy = malloc(len > 0 ? len : 1);
     if (copy == NULL)
         return -ENOMEM;
-    if (data != NULL && len > 0)
-        memcpy(copy, data, len);
+    if (data != NULL)
+        large_copy(copy, data, len);
     *b = (rn_bytes){ .data = copy, .len = len };
     return 0;
 }

@@ -5,12 +5,16 @@
 
 #include "runtime/assert.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define BIT  ((size_t)256 << 10)   /* bytes: some 20 us */
+#define STEP ((size_t)64 << 10)    /* of a copy: some 30 us */
 #define PAGE ((uintptr_t)64 << 10) /* of any system */
 
 /* Stands at the beginning of what waits. */
@@ -23,12 +27,53 @@ static _Atomic(struct waiting *) come; /* a stack; any thread */
 static struct waiting *going;          /* the giver's */
 static atomic_bool waits;
 
-/* The whole pages of [from, to).  If the system does not take them it is only slower. */
-static void pages_give(uint8_t *p, size_t from, size_t to)
+static uintptr_t rounded_up(uintptr_t n, uintptr_t unit) /* a power of two */
 {
-    uintptr_t begin = ((uintptr_t)p + from + PAGE - 1) & ~(PAGE - 1);
-    uintptr_t end = ((uintptr_t)p + to) & ~(PAGE - 1);
+    return (n + unit - 1) & ~(unit - 1);
+}
 
+static uintptr_t rounded_down(uintptr_t n, uintptr_t unit)
+{
+    return n & ~(unit - 1);
+}
+
+/* ---- filling ------------------------------------------------------------------------------- */
+
+/* If the system does not know this (before Linux 5.14), or has no memory, they come one by one. */
+static void pages_get(uintptr_t begin, uintptr_t end)
+{
+#ifdef MADV_POPULATE_WRITE
+    begin = rounded_down(begin, (uintptr_t)sysconf(_SC_PAGESIZE));
+    (void)madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
+#else
+    (void)begin, (void)end;
+#endif
+}
+
+void large_fill(void *to, const void *from, size_t size)
+{
+    pages_get((uintptr_t)to, (uintptr_t)to + size);
+    memcpy(to, from, size);
+}
+
+void large_copy(void *to, const void *from, size_t size)
+{
+    uint8_t *t = to;
+    const uint8_t *f = from;
+
+    for (; size > STEP; t += STEP, f += STEP, size -= STEP) {
+        large_fill(t, f, STEP);
+        sched_yield();
+    }
+    if (size > 0)
+        memcpy(t, f, size);
+}
+
+/* ---- giving back --------------------------------------------------------------------------- */
+
+/* If the system does not take them it is only slower. */
+static void pages_give(uintptr_t begin, uintptr_t end)
+{
     if (begin < end)
         (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
@@ -38,7 +83,8 @@ static bool give_bit(struct waiting *w)
 {
     size_t keep = sizeof *w, bit = w->size - keep < BIT ? w->size - keep : BIT;
 
-    pages_give((uint8_t *)w, w->size - bit, w->size);
+    pages_give(rounded_up((uintptr_t)w + w->size - bit, PAGE),
+               rounded_down((uintptr_t)w + w->size, PAGE));
     w->size -= bit;
     if (w->size > keep)
         return false;
@@ -84,6 +130,8 @@ bool large_give_back(void)
 
 void large_give_part(void *p, size_t from, size_t to)
 {
-    pages_give(p, from > PAGE ? from - PAGE : 0,
-               to); /* with the page that the part before it shares */
+    uintptr_t begin = rounded_down((uintptr_t)p + from, BIT);
+    uintptr_t first = rounded_up((uintptr_t)p, PAGE);
+
+    pages_give(begin > first ? begin : first, rounded_down((uintptr_t)p + to, BIT));
 }

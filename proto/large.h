@@ -1,6 +1,7 @@
-/* large.h - giving back memory that is large bit by bit.   SPDX-License-Identifier: MIT
+/* large.h - memory that is large: filled step by step, and given back bit by bit.   SPDX-License-Identifier: MIT
  *
- * Giving back a gigabyte takes the system a tenth of a second, in which whoever does it can do nothing else. */
+ * Giving back a gigabyte takes the system a tenth of a second, in which whoever does it can do nothing else.  So does filling
+ * one; and what it does for pages that are touched the first time, one by one, costs more than what is written there. */
 #ifndef PROTO_LARGE_H
 #define PROTO_LARGE_H
 
@@ -11,6 +12,11 @@
  * element cost more than anything else that is done with it. */
 #define LARGE_MIN ((size_t)8 << 20)
 
+/* Copies into memory of malloc()'s.  A large copy is made in steps, between which the CPU is given to whoever waits for it. */
+void large_copy(void *to, const void *from, size_t size);
+/* The same as a step of its own: into large memory that is filled from front to end. */
+void large_fill(void *to, const void *from, size_t size);
+
 /* Frees p, which malloc() gave, of `size` bytes.  Any thread. */
 void large_free(void *p, size_t size);
 
@@ -20,7 +26,8 @@ void large_wait(bool on);
 /* Gives back a bit of what waits.  true: there is more. */
 bool large_give_back(void);
 
-/* Nobody reads the bytes [from, to) of p any more, nor those before them: gives back their pages.  p is still to be freed. */
+/* Nobody reads the bytes [from, to) of p any more, nor those before them: gives back what makes a whole bit.  p is still to
+ * be freed. */
 void large_give_part(void *p, size_t from, size_t to);
 
 #endif

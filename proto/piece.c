@@ -4,6 +4,7 @@
  * `came` bytes of the element are in the frame. */
 #include "proto/piece.h"
 
+#include "proto/large.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
 
@@ -65,7 +66,11 @@ int assembly_add(struct assembly *a, const struct wire_section *piece, const cha
         *why = "a piece is not the next of its element";
         return -EPROTO;
     }
-    memcpy(a->frame->data + element_at(a) + a->came, piece->body, piece->size);
+    uint8_t *to = a->frame->data + element_at(a) + a->came;
+    if (a->frame->len >= LARGE_MIN)
+        large_fill(to, piece->body, piece->size);
+    else
+        memcpy(to, piece->body, piece->size);
     a->came += piece->size;
     /* The last piece says what is said beside the element; but its times are those of the first. */
     a->section.position = piece->position;
