@@ -33,9 +33,14 @@
 /* Shorter messages lie in a receive buffer of 8 KiB that they would keep alive. */
 #define RECEIVE_COPY_MAX 4096
 
-#define HEARTBEAT_MS         2000
-#define HEARTBEAT_TIMEOUT_MS 15000 /* the answer waits behind a frame of up to 64 MiB */
-#define HANDSHAKE_MS         5000
+#define HANDSHAKE_MS 5000
+
+/* Whether a process lives its session finds out, by signs of life.  That a machine is gone, or takes nothing any more, the
+ * kernel finds out, at no cost to a connection that is used; ZeroMQ's heartbeats would wake both processes for each. */
+#define KEEPALIVE_S       30
+#define KEEPALIVE_AGAIN_S 5
+#define KEEPALIVE_TIMES   3
+#define UNTAKEN_MS        WIRE_LEASE_MAX_MS /* then no session needs what it was for */
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -100,9 +105,11 @@ int zlink_socket_set(void *socket, const char *url)
 {
     static const struct zlink_setting common[] = {
         { ZMQ_SNDHWM, 0 },
-        { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
-        { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
-        { ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS + HEARTBEAT_MS },
+        { ZMQ_TCP_KEEPALIVE, 1 },
+        { ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S },
+        { ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_AGAIN_S },
+        { ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_TIMES },
+        { ZMQ_TCP_MAXRT, UNTAKEN_MS },
         { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
         { 0 },
     };

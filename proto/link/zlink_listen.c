@@ -11,7 +11,7 @@
 #include <zmq.h>
 
 #define RECEIVE_HIGH_WATER 1000 /* messages per connection of a listener */
-#define BACKLOG            1024
+#define BACKLOG            4096 /* so many may come at once; the kernel takes no more */
 
 static int no_dial(struct link *l, const char *url, link_peer *peer)
 {
