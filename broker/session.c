@@ -5,6 +5,7 @@
  * Recall) could overtake it. */
 #include "broker/session.h"
 
+#include "broker/acks.h"
 #include "broker/inquiry.h"
 #include "proto/limits.h"
 #include "runtime/assert.h"
@@ -96,6 +97,7 @@ void broker_session_free(struct broker_session *s, int64_t now_ns)
     else
         core_session_end(s->core, s->party, now_ns);
     untouch(s);
+    acks_leave(s);
     session_free(s->stream);
     free(s);
 }
@@ -154,15 +156,29 @@ static int hand_on(struct broker_session *s, const struct frame_view *view, stru
     return BROKER_SESSION_ON;
 }
 
+/* Is it only a sign of life of a node that has said nothing for a while, nor has anything to hear? */
+static bool rests(const struct broker_session *s, const struct frame_view *view, int64_t now_ns)
+{
+    return view->seq > 0 && view->n_controls == 0 && view->n_sections == 0 && !s->is_dirty &&
+           !s->ready && now_ns - s->heard_ns >= s->lease_ns / WIRE_REST_PART &&
+           session_idle(s->stream);
+}
+
 int broker_session_input(struct broker_session *s, const struct frame_view *view,
                          struct frame *frame, int64_t now_ns, const char **why)
 {
+    bool at_rest = rests(s, view, now_ns);
     int rc;
 
     s->heard_ns = now_ns;
     core_heard(s->core, s->party, now_ns);
-    broker_session_touch(s);
     rc = session_input(s->stream, view, now_ns, why);
+    if (at_rest && rc == SESSION_HAND_ON) {
+        rn_reached("session: a sign of life is acknowledged with others");
+        acks_wait(s->acks, s, now_ns);
+        return BROKER_SESSION_ON;
+    }
+    broker_session_touch(s);
     switch (rc) {
     case SESSION_HAND_ON:
         return hand_on(s, view, frame, now_ns, why);
@@ -223,6 +239,19 @@ static int pull(struct broker_session *s)
     return rc < 0 ? rc : size > 0;
 }
 
+/* All has been said.  What came is acknowledged now, or when there is time. */
+static int acknowledge(struct broker_session *s, struct link *link, bool drained, int64_t now_ns)
+{
+    if (!drained && !s->ack_due) {
+        if (session_ack_owed(s->stream))
+            acks_wait(s->acks, s, now_ns);
+        return 0;
+    }
+    acks_leave(s);
+    session_ack_now(s->stream);
+    return drain(s, link, now_ns);
+}
+
 int broker_session_flush(struct broker_session *s, struct link *link, bool drained, int64_t now_ns)
 {
     int rc;
@@ -235,9 +264,5 @@ int broker_session_flush(struct broker_session *s, struct link *link, bool drain
     rc = drain(s, link, now_ns);
     while (rc == 0 && s->ready && session_window_open(s->stream) && (rc = pull(s)) > 0)
         rc = drain(s, link, now_ns);
-    if (rc == 0 && drained) {
-        session_ack_now(s->stream);
-        rc = drain(s, link, now_ns);
-    }
-    return rc;
+    return rc == 0 ? acknowledge(s, link, drained, now_ns) : rc;
 }

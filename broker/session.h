@@ -10,6 +10,7 @@
 #include "proto/link/link.h"
 #include "proto/link/session.h"
 
+struct acks;
 struct inquiries;
 struct party;
 
@@ -30,6 +31,12 @@ struct broker_session {
 
     struct inquiries *inquiries; /* the shard's */
     struct party *parties;       /* the inquiries that it is asked for */
+
+    /* Those whose node waits for an acknowledgement are on the shard's other list. */
+    struct acks *acks;  /* its owner */
+    int64_t ack_due_ns; /* 0: it is not on it */
+    bool ack_due;       /* the time has come */
+    struct broker_session *ack_prev, *ack_next;
 
     /* Those with something to say or to end are on the shard's list. */
     struct broker_session **dirty; /* its head */

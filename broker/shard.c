@@ -14,6 +14,7 @@
  * are gone.  The number is no secret; who may resume a session is decided by the instance. */
 #include "broker/shard.h"
 
+#include "broker/acks.h"
 #include "broker/inquiry.h"
 #include "broker/session.h"
 #include "proto/large.h"
@@ -51,6 +52,7 @@ struct shard {
     struct broker_session *sessions; /* by id */
     struct broker_session *dirty;
     struct inquiries inquiries;
+    struct acks acks;
     struct peer *peers;     /* by number */
     struct peer *strangers; /* those without a session, in the order of until_ns */
     int64_t lease_scan_ns;  /* no lease ends before this */
@@ -320,6 +322,7 @@ static void hello_new(struct shard *shard, struct peer *p, const struct wire_hel
         return;
     }
     s->inquiries = &shard->inquiries;
+    s->acks = &shard->acks;
     s->lease_ns = lease_ms(shard, hello->lease_ms) * RN_MS;
     HASH_ADD(hh, shard->sessions, id, sizeof s->id, s);
     if (s->unhashed) {
@@ -497,6 +500,7 @@ static rn_time deadline(const struct shard *shard)
     int64_t at_ns = min_ns(core_deadline(shard->core), shard->lease_scan_ns), left_ns;
 
     at_ns = min_ns(at_ns, inquiries_deadline(&shard->inquiries));
+    at_ns = min_ns(at_ns, shard->acks.due_ns);
     if (shard->strangers != NULL)
         at_ns = min_ns(at_ns, shard->strangers->until_ns);
     if (at_ns == INT64_MAX)
@@ -519,6 +523,7 @@ static int turn(struct shard *shard)
         core_tick(shard->core, now_ns);
     leases_expire(shard, now_ns);
     strangers_expire(shard, now_ns);
+    acks_step(&shard->acks, now_ns);
     while (flush(shard, drained, now_ns))
         continue;
 #ifdef RN_SLOW_CHECKS
@@ -600,6 +605,7 @@ struct shard *shard_new(struct link *link, const struct shard_opts *opts)
         free(shard);
         return NULL;
     }
+    shard->acks.due_ns = INT64_MAX;
     shard->inquiries.core = shard->core;
     shard->inquiries.sessions = &shard->sessions;
     shard->link = link;

@@ -6,6 +6,7 @@
  * Only a session's own broker can resume it, so the URL changes only without one. */
 #include "node/uplink.h"
 
+#include "proto/limits.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 #include "runtime/rn.h"
@@ -18,6 +19,8 @@
 #define PAUSE_MAX   (200 * RN_MS) /* ... up to this, less a random part of up to a half */
 #define SILENCE_MAX (2 * RN_SEC)
 #define DOUBT_PROBE (250 * RN_MS) /* signs of life while an operation is in doubt */
+#define EARLIER_PART \
+    16 /* a sign of life is so much of the time between acknowledgements before one */
 
 static int64_t clamp(int64_t v, int64_t low, int64_t high)
 {
@@ -56,9 +59,19 @@ static int64_t silence_ns(const struct uplink *u)
     return earlier(u->lease_ns / 4, SILENCE_MAX);
 }
 
-static int64_t probe_ns(const struct uplink *u, const struct uplink_facts *facts)
+/* Between signs of life, of which each may wait for its acknowledgement as long as the last of these 32nds.  With it, a
+ * silence and a Hello it makes three quarters of the lease: so a connection that has broken without a word has been replaced
+ * before the fence. */
+static int64_t rest_ns(const struct uplink *u)
 {
-    return facts->doubt ? earlier(u->lease_ns / 8, DOUBT_PROBE) : u->lease_ns / 8;
+    return u->lease_ns / WIRE_ACK_PART * 11;
+}
+
+/* When the next one is due. */
+static int64_t probe_at(const struct uplink *u, const struct uplink_facts *facts)
+{
+    int64_t hurried = u->probed_ns + earlier(u->lease_ns / 8, DOUBT_PROBE);
+    return facts->doubt ? earlier(u->due_ns, hurried) : u->due_ns;
 }
 
 int64_t uplink_lease_end(const struct uplink *u)
@@ -103,6 +116,10 @@ void uplink_welcomed(struct uplink *u, uint64_t lease_ms, int64_t now_ns)
     u->pause_ns = PAUSE_MIN;
     u->up_ns = now_ns;
     u->probed_ns = now_ns;
+    /* Those that came together do not come together again. */
+    u->due_ns = now_ns + rest_ns(u) -
+                (int64_t)(u->opts.random(u->opts.random_arg) % (uint64_t)rest_ns(u));
+    u->asked = false;
     u->confirmed_ns = later(u->confirmed_ns, u->dialed_ns);
 }
 
@@ -123,6 +140,15 @@ static int64_t silence_end(const struct uplink *u, const struct uplink_facts *fa
     return later(later(facts->heard_ns, facts->unacked_ns), u->up_ns) + silence_ns(u);
 }
 
+/* A sign of life has been acknowledged.  The broker does that for all nodes at rest at certain times (broker/acks.h): the next
+ * comes a little before such a time. */
+static void uplink_answered(struct uplink *u, int64_t now_ns)
+{
+    int64_t part_ns = u->lease_ns / WIRE_ACK_PART;
+    u->asked = false;
+    u->due_ns = earlier(now_ns, u->probed_ns + part_ns) + rest_ns(u) - part_ns / EARLIER_PART;
+}
+
 static enum uplink_action uplink_step_up(struct uplink *u, const struct uplink_facts *facts,
                                          int64_t now_ns)
 {
@@ -131,8 +157,12 @@ static enum uplink_action uplink_step_up(struct uplink *u, const struct uplink_f
         uplink_rest(u, now_ns);
         return UPLINK_DROP;
     }
-    if (now_ns >= u->probed_ns + probe_ns(u, facts)) {
+    if (u->asked && facts->confirmed_ns >= u->probed_ns)
+        uplink_answered(u, now_ns);
+    if (now_ns >= probe_at(u, facts)) {
         u->probed_ns = now_ns;
+        u->due_ns = now_ns + rest_ns(u);
+        u->asked = true;
         return UPLINK_PROBE;
     }
     return UPLINK_NOTHING;
@@ -164,6 +194,6 @@ int64_t uplink_deadline(const struct uplink *u, const struct uplink_facts *facts
 {
     int64_t at = u->next_ns;
     if (u->state == UPLINK_UP)
-        at = earlier(u->probed_ns + probe_ns(u, facts), silence_end(u, facts));
+        at = earlier(probe_at(u, facts), silence_end(u, facts));
     return u->in_session ? earlier(at, uplink_lease_end(u)) : at;
 }

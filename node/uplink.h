@@ -42,6 +42,8 @@ struct uplink {
     int64_t dialed_ns;    /* when the newest Hello was sent */
     int64_t up_ns;        /* when the newest Welcome came */
     int64_t probed_ns;    /* when the newest sign of life was given */
+    int64_t due_ns;       /* when the next one is to be, without doubt */
+    bool asked;           /* it has not been acknowledged */
     int64_t confirmed_ns; /* when the newest frame was sent that the broker is known to have */
 };
 

@@ -47,4 +47,8 @@
 #define WIRE_LEASE_MIN_MS     200
 #define WIRE_LEASE_MAX_MS     30000
 
+/* A sign of life that comes when nothing was said for an eighth of the lease may be acknowledged a 32nd later. */
+#define WIRE_REST_PART 8
+#define WIRE_ACK_PART  32
+
 #endif

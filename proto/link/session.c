@@ -401,6 +401,11 @@ void session_ack_now(struct session *s)
     s->ack_wanted = s->ack_owed;
 }
 
+bool session_ack_owed(const struct session *s)
+{
+    return s->ack_owed;
+}
+
 /* ---- receiving ----------------------------------------------------------------------------- */
 
 /* The other side has received all up to `ack`, which is not more than was sent. */

@@ -482,6 +482,69 @@ static int signs_of_life(void *arg)
     return 0;
 }
 
+/* A sign of life, and its acknowledgement: true if that came within so long. */
+static bool acknowledged_within(struct script *n, int64_t ns)
+{
+    check(session_probe(n->session) == 0);
+    script_run(n, rn_after(ns));
+    return session_unacked_ns(n->session) == 0;
+}
+
+/* Its lease is 3.2 s, so it rests after 400 ms, and is answered at multiples of 100 ms. */
+static int rest(void *arg)
+{
+    struct script *n;
+
+    (void)arg;
+    world_open();
+    n = node("a", 1);
+    n->lease_ms = 3200;
+    script_open(n);
+    for (int i = 0; i < 10; i++) {
+        int64_t to_go_ns;
+
+        script_run(n, rn_after(410 * RN_MS + i * 10 * RN_MS));
+        to_go_ns = 100 * RN_MS - rn__boottime() % (100 * RN_MS);
+        if (to_go_ns > 2 * RN_MS)
+            check(!acknowledged_within(n, to_go_ns - RN_MS));
+        script_run(n, rn_after(2 * RN_MS));
+        check(session_unacked_ns(n->session) == 0);
+        check(acknowledged_within(n, RN_MS)); /* it is in a hurry, or would not say that so soon */
+        script_run(n, rn_after(405 * RN_MS));
+        script_bind(n, 1 + (uint32_t)i, "jobs", WIRE_OUT, 10); /* neither does this wait */
+        check(session_unacked_ns(n->session) == 0);
+    }
+    script_free(n);
+    world_close();
+    return 0;
+}
+
+/* More has come than one turn takes, and when all is taken nothing is new of who came first. */
+static int forgotten(void *arg)
+{
+    struct script *a, *b;
+
+    (void)arg;
+    world_open();
+    a = node("a", 1);
+    b = node("b", 2);
+    a->lease_ms = 3200;
+    script_open(a);
+    script_open(b);
+    memnet_freeze(net, "broker", true);
+    check(!acknowledged_within(a, RN_MS));
+    for (int i = 0; i < 150; i++)
+        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0));
+    script_run(b, rn_after(RN_MS));
+    memnet_freeze(net, "broker", false);
+    script_run(a, rn_after(101 * RN_MS));
+    check(session_unacked_ns(a->session) == 0);
+    script_free(a);
+    script_free(b);
+    world_close();
+    return 0;
+}
+
 /* What came while the broker did not run is more than one turn takes, and the sign of life comes last. */
 static int asleep(void *arg)
 {
@@ -641,6 +704,8 @@ int main(void)
         FACT("missing_frames_are_sent_again_after_a_resume", gap),
         FACT("elements_of_a_silent_node_go_to_others_when_its_lease_ends", lease),
         FACT("probes_are_acknowledged_and_keep_a_session_alive", signs_of_life),
+        FACT("node_at_rest_is_answered_together_with_others_and_one_in_a_hurry_at_once", rest),
+        FACT("acknowledgement_is_not_forgotten_over_what_others_say", forgotten),
         FACT("session_that_spoke_while_the_broker_slept_goes_on", asleep),
         FACT("goodbye_ends_the_session_at_once", goodbye),
         FACT("broken_rule_ends_the_session_with_a_sentence", broken_rule),

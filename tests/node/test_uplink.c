@@ -9,12 +9,20 @@
 
 #include <cmocka.h>
 
-#define T0 (100 * RN_SEC)
+#define T0   (100 * RN_SEC)
+#define PART (250 * RN_MS) /* a 32nd of the lease */
+#define REST (11 * PART)
 
 static uint64_t no_jitter(void *arg)
 {
     (void)arg;
     return 0;
+}
+
+static uint64_t all_bits(void *arg)
+{
+    (void)arg;
+    return UINT64_MAX;
 }
 
 static struct uplink uplink_of(unsigned urls)
@@ -81,12 +89,6 @@ static void pauses_grow_to_a_bound(void **state)
     assert_int_equal(before, 200 * RN_MS);
 }
 
-static uint64_t all_bits(void *arg)
-{
-    (void)arg;
-    return UINT64_MAX;
-}
-
 static void jitter_takes_at_most_half_of_a_pause(void **state)
 {
     (void)state;
@@ -136,15 +138,70 @@ static void within_a_session_only_its_broker_is_dialed(void **state)
     }
 }
 
-static void gives_signs_of_life_every_eighth_of_the_lease(void **state)
+static void gives_signs_of_life_in_a_third_of_the_lease(void **state)
 {
     (void)state;
     struct uplink u = uplink_up_at(T0);
     struct uplink_facts facts = { .heard_ns = T0, .confirmed_ns = T0 };
-    assert_int_equal(uplink_deadline(&u, &facts), T0 + RN_SEC);
-    assert_int_equal(uplink_step(&u, &facts, T0 + RN_SEC - 1), UPLINK_NOTHING);
-    assert_int_equal(uplink_step(&u, &facts, T0 + RN_SEC), UPLINK_PROBE);
-    assert_int_equal(uplink_step(&u, &facts, T0 + RN_SEC), UPLINK_NOTHING);
+    assert_int_equal(uplink_deadline(&u, &facts), T0 + REST);
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST - 1), UPLINK_NOTHING);
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST), UPLINK_PROBE);
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST), UPLINK_NOTHING);
+    assert_int_equal(uplink_deadline(&u, &facts), T0 + 2 * REST); /* whatever becomes of it */
+}
+
+static void first_sign_of_life_after_a_welcome_comes_at_a_random_time(void **state)
+{
+    (void)state;
+    struct uplink u = uplink_of(1);
+    struct uplink_facts none = { 0 };
+    u.opts.random = all_bits;
+    assert_int_equal(uplink_step(&u, &none, T0), UPLINK_DIAL);
+    uplink_welcomed(&u, 8000, T0);
+    assert_true(uplink_deadline(&u, &none) > T0);
+    assert_true(uplink_deadline(&u, &none) < T0 + REST);
+}
+
+static void next_sign_of_life_comes_a_little_before_the_broker_answers_those_at_rest(void **state)
+{
+    (void)state;
+    struct uplink u = uplink_up_at(T0);
+    struct uplink_facts facts = { .heard_ns = T0, .confirmed_ns = T0 };
+    int64_t now = T0 + REST, answers = now + 200 * RN_MS, early = PART / 16;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(uplink_step(&u, &facts, now), UPLINK_PROBE);
+        facts.confirmed_ns = now;
+        assert_int_equal(uplink_step(&u, &facts, answers), UPLINK_NOTHING);
+        now = uplink_deadline(&u, &facts);
+        answers += REST;
+        assert_int_equal(now, answers - early);
+    }
+    /* One that was long under way does not put the next one off for as long. */
+    assert_int_equal(uplink_step(&u, &facts, now), UPLINK_PROBE);
+    facts.confirmed_ns = now;
+    assert_int_equal(uplink_step(&u, &facts, now + RN_SEC), UPLINK_NOTHING);
+    assert_int_equal(uplink_deadline(&u, &facts), now + PART + REST - early);
+}
+
+/* The worst that may be: it breaks behind an acknowledgement that came late, and nobody says so. */
+static void connection_that_breaks_in_silence_is_replaced_before_the_fence(void **state)
+{
+    (void)state;
+    struct uplink u = uplink_up_at(T0);
+    struct uplink_facts facts = { .heard_ns = T0, .confirmed_ns = T0 };
+    int64_t now = T0 + REST, sent = now;
+    assert_int_equal(uplink_step(&u, &facts, now), UPLINK_PROBE);
+    facts.confirmed_ns = sent;
+    facts.heard_ns = sent + RN_SEC;
+    assert_int_equal(uplink_step(&u, &facts, facts.heard_ns), UPLINK_NOTHING);
+    now = uplink_deadline(&u, &facts);
+    assert_int_equal(uplink_step(&u, &facts, now), UPLINK_PROBE);
+    facts.unacked_ns = now;
+    now = uplink_deadline(&u, &facts);
+    assert_int_equal(uplink_step(&u, &facts, now), UPLINK_DROP);
+    now = uplink_deadline(&u, &facts);
+    assert_int_equal(uplink_step(&u, &facts, now), UPLINK_DIAL);
+    assert_true(now + RN_SEC <= sent + 6 * RN_SEC + 20 * RN_MS); /* and a Hello may take a second */
 }
 
 static void doubt_makes_signs_of_life_frequent(void **state)
@@ -160,10 +217,10 @@ static void silence_with_something_unacknowledged_breaks_the_connection(void **s
     (void)state;
     struct uplink u = uplink_up_at(T0);
     struct uplink_facts facts = { .heard_ns = T0, .confirmed_ns = T0 };
-    assert_int_equal(uplink_step(&u, &facts, T0 + RN_SEC), UPLINK_PROBE);
-    facts.unacked_ns = T0 + RN_SEC;
-    assert_int_equal(uplink_step(&u, &facts, T0 + 2 * RN_SEC), UPLINK_PROBE);
-    assert_int_equal(uplink_step(&u, &facts, T0 + 3 * RN_SEC), UPLINK_DROP);
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST), UPLINK_PROBE);
+    facts.unacked_ns = T0 + REST;
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST + 2 * RN_SEC - 1), UPLINK_NOTHING);
+    assert_int_equal(uplink_step(&u, &facts, T0 + REST + 2 * RN_SEC), UPLINK_DROP);
     assert_int_equal(u.state, UPLINK_RESTING);
     assert_true(u.in_session);
 }
@@ -175,7 +232,7 @@ static void what_is_heard_puts_the_silence_off(void **state)
     struct uplink_facts facts = { .heard_ns = T0 + 2 * RN_SEC,
                                   .confirmed_ns = T0 + RN_SEC,
                                   .unacked_ns = T0 + RN_SEC };
-    u.probed_ns = T0 + 3 * RN_SEC;
+    u.due_ns = T0 + 3 * RN_SEC + REST;
     assert_int_equal(uplink_step(&u, &facts, T0 + 3 * RN_SEC), UPLINK_NOTHING);
     assert_int_equal(uplink_step(&u, &facts, T0 + 4 * RN_SEC), UPLINK_DROP);
 }
@@ -265,7 +322,10 @@ int main(void)
         cmocka_unit_test(jitter_takes_at_most_half_of_a_pause),
         cmocka_unit_test(without_a_session_every_broker_has_its_turn),
         cmocka_unit_test(within_a_session_only_its_broker_is_dialed),
-        cmocka_unit_test(gives_signs_of_life_every_eighth_of_the_lease),
+        cmocka_unit_test(gives_signs_of_life_in_a_third_of_the_lease),
+        cmocka_unit_test(first_sign_of_life_after_a_welcome_comes_at_a_random_time),
+        cmocka_unit_test(next_sign_of_life_comes_a_little_before_the_broker_answers_those_at_rest),
+        cmocka_unit_test(connection_that_breaks_in_silence_is_replaced_before_the_fence),
         cmocka_unit_test(doubt_makes_signs_of_life_frequent),
         cmocka_unit_test(silence_with_something_unacknowledged_breaks_the_connection),
         cmocka_unit_test(what_is_heard_puts_the_silence_off),
