@@ -5,14 +5,16 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <zmq.h>
 
-#define CONNECT_MS   5000
-#define RETRY_MS     100 /* after a break: by then the owner has closed the socket */
-#define RETRY_MAX_MS 200
+#define CONNECT_MS      5000
+#define ALLOCATOR_KEEPS (4 << 20) /* bytes; of what is freed at the end of the heap twice as many */
+#define RETRY_MS        100       /* after a break: by then the owner has closed the socket */
+#define RETRY_MAX_MS    200
 #define MONITORED                                                                 \
     (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |                     \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | \
@@ -219,6 +221,18 @@ static __attribute__((noinline)) void dialer_close(struct link *l)
     rn_fd_close(fd);
 }
 
+/* The allocator gives the memory of each full frame that ZeroMQ receives back to the system, which has to clear fresh
+ * pages for the next one, as long as it has not seen that this process uses larger pieces: glibc learns from the first that
+ * is freed (mallopt(3): M_MMAP_THRESHOLD).  So it is shown one, of which no page is touched; whoever has set the thresholds
+ * is heeded. */
+static void allocator_learns(void)
+{
+    /* Volatile: else the compiler leaves both out. */
+    void *volatile piece = malloc(ALLOCATOR_KEEPS);
+
+    free(piece);
+}
+
 struct link *zlink_dialer(const struct zlink_curve *curve)
 {
     static const struct link_ops ops = {
@@ -233,6 +247,7 @@ struct link *zlink_dialer(const struct zlink_curve *curve)
 
     if (z == NULL)
         return NULL;
+    allocator_learns();
     z->fd = epoll_create1(EPOLL_CLOEXEC);
     if (z->fd < 0) {
         zlink_free(z);
