@@ -56,7 +56,8 @@ const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "called_from_lib:libzmq.so\n"
-           "called_from_lib:libstdc++.so\n" /* whose only user here is ZeroMQ */
+           "called_from_lib:libstdc++.so\n" /* whose only user here is ZeroMQ, as of ... */
+           "called_from_lib:libsodium.so\n"
            "race:libzmq.so\n";
 }
 #else
