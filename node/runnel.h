@@ -64,9 +64,10 @@ static inline int rn_node_open(rn_node **node, const rn_node_opts *opts, rn_time
  * once, from one goroutine or thread; leaving the program without it is a crash to the broker. */
 int rn_node_close(rn_node *node, rn_time deadline, uint64_t *unsent);
 
-/* The newest refusal on this node, as the broker put it ("channel 'orders': capacity is 16, not 8"), copied
- * into buf and always terminated; "" when there was none.  node NULL: that of the newest rn_node_open
- * of this process that failed.  Returns its length, as snprintf.  Any goroutine or thread, never blocks. */
+/* The newest refusal on this node, as the broker put it ("channel 'orders': capacity is 16, not 8"), or why the two
+ * cannot connect ("the broker refuses this node's key: it is not in its list of clients"), copied into buf and always
+ * terminated; "" when there was none.  node NULL: that of the newest rn_node_open of this process that failed.  Returns
+ * its length, as snprintf.  Any goroutine or thread, never blocks. */
 int rn_node_last_error(rn_node *node, char *buf, size_t size);
 
 /* ---- codecs: elements <-> bytes ----------------------------------------
