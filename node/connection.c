@@ -33,8 +33,10 @@ void node_broken(struct rn_node *n)
 
 /* ---- a connection that never came up ---- */
 
-/* A broker that dies hangs up now and then, one with another key always. */
-#define HANGUPS_MAX 5
+/* One with another key hangs up always; one that dies does, too, and what stands before one that only starts, as a proxy
+ * does: so it is waited for some more. */
+#define HANGUPS_MIN 5
+#define HANGUPS_NS  (3 * RN_SEC)
 
 static const char *unmet_sentence(enum link_why why)
 {
@@ -59,8 +61,11 @@ static const char *unmet_sentence(enum link_why why)
 /* Does time not mend it? */
 static bool unmet_for_good(struct rn_node *n, enum link_why why)
 {
-    if (why == LINK_WHY_KEY)
-        return ++n->hangups >= HANGUPS_MAX;
+    if (why == LINK_WHY_KEY) {
+        if (n->hangups++ == 0)
+            n->hangups_ns = rn__boottime();
+        return n->hangups >= HANGUPS_MIN && rn__boottime() - n->hangups_ns >= HANGUPS_NS;
+    }
     return why == LINK_WHY_STRANGER || why == LINK_WHY_PLAIN || why == LINK_WHY_ENCRYPTED;
 }
 

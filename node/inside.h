@@ -125,8 +125,9 @@ struct rn_node {
     uint32_t binds, query_ids;  /* numbers given */
     bool binds_due;             /* a handle may have a bind that could not be said yet */
     uint64_t unsent;            /* of handles that are over, while closing */
-    unsigned hangups; /* in a row, in the middle of what is encrypted; since the last Welcome */
-    bool starved;     /* something found no memory: try again soon */
+    unsigned hangups;           /* in the middle of what is encrypted, since the last Welcome */
+    int64_t hangups_ns;         /* the first of them */
+    bool starved;               /* something found no memory: try again soon */
     bool aborted;
 };
 
