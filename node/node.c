@@ -103,6 +103,12 @@ bool node_lease_over(struct rn_node *n)
     return lease_over(n, rn__boottime());
 }
 
+bool node_lease_over_glance(struct rn_node *n, struct rn__glance *glance)
+{
+    return rn__boottime_glance(glance) + RN__GLANCE_NS >= atomic_load(&n->end_ns) &&
+           node_lease_over(n);
+}
+
 int node_fence(struct rn_node *n)
 {
     int64_t now_ns = rn__boottime();

@@ -91,6 +91,8 @@ int node_fence_glance(struct rn_node *n, struct rn__glance *glance);
 
 /* Is the lease of the session that handles are bound under at its end?  Then it is final: as RN_ESESSION of node_fence(). */
 bool node_lease_over(struct rn_node *n);
+/* The same by a clock that is cheap to read, as long as the end is not near. */
+bool node_lease_over_glance(struct rn_node *n, struct rn__glance *glance);
 
 #define NODE_UP_NS RN_SEC
 /* The link counts as up until then (rn__boottime()): NODE_UP_NS after the oldest frame was sent that is not acknowledged, or

@@ -141,20 +141,27 @@ static int receive_finished(rn_chan *c, struct handle *h, uint64_t number, uint6
     return 0;
 }
 
-static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
+/* The message is the receive's; by hand, with `place`, its delivery is in the program's hands now. */
+static void message_hand_over(rn_msg *m, const struct store_item *item, struct delivery *place)
 {
-    struct side *side = &h->side[RN_IN];
-    const struct rn_codec *codec = &side->codec;
+    m->seq = item->position;
+    m->deliveries = item->deliveries;
+    if (place == NULL)
+        return;
+    place->number = item->delivery;
+    m->delivery = place;
+}
+
+/* place: for the delivery, if it is by hand, else NULL.  Used if that gives 0. */
+static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, void *elem)
+{
+    const struct rn_codec *codec = &h->side[RN_IN].codec;
     _Alignas(max_align_t) uint8_t decoded[ELEM_ON_STACK];
     uint8_t room[QUICK_ROOM];
     struct store_item item;
+    uint64_t number = receive_take(c, h, &item, room, sizeof room);
     int rc;
 
-    if (elem == NULL || !side_usable(side) || side->opts.manual_ack || msg_is_codec(codec) ||
-        codec->elemsize > sizeof decoded)
-        return RN__NOT_READY;
-    users_note(&side->users);
-    uint64_t number = receive_take(c, h, &item, room, sizeof room);
     if (number == 0)
         return RN__NOT_READY;
     /* Beside the caller's element, which stays untouched on error. */
@@ -167,8 +174,28 @@ static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
         return rc;
     if (rn__heirlooms_used())
         trace_received("");
+    if (msg_is_codec(codec))
+        message_hand_over((rn_msg *)decoded, &item, place);
     memcpy(elem, decoded, codec->elemsize);
     return 0;
+}
+
+static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
+{
+    struct side *side = &h->side[RN_IN];
+    struct delivery *place;
+    int rc;
+
+    if (elem == NULL || !side_usable(side) || side->codec.elemsize > ELEM_ON_STACK)
+        return RN__NOT_READY;
+    users_note(&side->users);
+    if (!side->opts.manual_ack)
+        return receive_with(c, h, NULL, elem);
+    place = hand_reserve(h->hand);
+    rc = place != NULL ? receive_with(c, h, place, elem) : RN__NOT_READY;
+    if (rc != 0 && place != NULL)
+        hand_spare(place);
+    return rc;
 }
 
 int op_quick(rn_chan *c, void *elem, enum rn_op kind)
