@@ -173,7 +173,10 @@ int rn__op_attempt(struct rn__op *op, struct rn__op **peer);
 void rn__op_enqueue(struct rn__op *op); /* locked, and says so to the table */
 void rn__op_dequeue(struct rn__op *op); /* locked, if it is still queued */
 /* false: the channel was bound meanwhile; prepare anew.  Locked. */
-bool rn__op_current(const struct rn__op *op);
+static inline bool rn__op_current(const struct rn__op *op)
+{
+    return atomic_load_explicit(&op->chan->ops, memory_order_relaxed) == op->ops;
+}
 int rn__op_prepare(struct rn__op *op);
 int rn__op_finish(struct rn__op *op, int performed, int rc);
 /* Of one whose claim was won, and that was woken. */

@@ -1,6 +1,7 @@
 /* local.h - what is done to a local channel, its lock held.   SPDX-License-Identifier: MIT
  *
- * For op.c, which does it for every operation, and for chan.c, which does it once more, straight through, for the usual one.
+ * For op.c, which does it for every operation, for chan.c, which does it once more, straight through, for the usual one, and for
+ * select.c, which lets operations wait.
  *
  * Invariants: receivers wait only while the buffer is empty and no sender waits; senders only while it is full; so an element
  * never waits beside one who would take it, and order is first in, first out.  A closed channel has no senders waiting, and

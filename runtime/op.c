@@ -117,12 +117,6 @@ int rn__op_prepare(struct rn__op *op)
     return rc;
 }
 
-bool rn__op_current(const struct rn__op *op)
-{
-    return atomic_load_explicit(&op->chan->ops, memory_order_relaxed) ==
-           op->ops; /* under the lock */
-}
-
 static int attempt_bound(struct rn__op *op)
 {
     int rc;

@@ -1,76 +1,90 @@
 /* select.c - one of several operations, whichever can be performed first.   SPDX-License-Identifier: MIT
  *
- * A goroutine first looks at one channel after the other, in a random order.  If none is ready, all channels are locked in
- * the order of their addresses while the cases are attempted, and while they are queued: so no channel becomes ready
- * between.  Then the claim word decides. */
+ * A goroutine first looks at all channels, and tries those that seem to be ready, in a random order.  If none is, all channels
+ * are locked in the order of their addresses while the cases are attempted, and while they are queued: so no channel becomes
+ * ready between.  Then the claim word decides. */
 #include "runtime/assert.h"
-#include "runtime/chan.h"
-#include "runtime/race.h"
+#include "runtime/local.h"
 #include "runtime/rand.h"
-#include "runtime/state.h"
 
 #define CASES_MAX 64
+
+/* Those cases of which a channel is given. */
+struct live {
+    int n;
+    bool bound;                 /* one of them is */
+    uint64_t ready;             /* a bit for each that seems to be */
+    uint8_t case_of[CASES_MAX]; /* in the order in which they were given */
+};
 
 struct selection {
     struct rn__op *ops; /* the cases that can be ready */
     int n;
-    bool bound;               /* some of them: to be prepared and finished */
-    const uint8_t *order;     /* in which they are attempted */
-    uint8_t locks[CASES_MAX]; /* in which they are locked: by address */
-};
-
-/* Those cases of which a channel is given, and a random order of them, as far as it is needed. */
-struct live {
-    int n;
-    bool bound;                 /* one of them is */
-    uint64_t random;            /* a fraction of one, whose upper part the next draw takes */
-    uint8_t case_of[CASES_MAX]; /* in the order in which they were given */
-    uint8_t order[CASES_MAX];   /* indices into that */
+    bool bound;      /* some of them: to be prepared and finished */
+    bool drawn;      /* the order is random, not just any */
+    rn_chan **locks; /* their channels, in the order in which they are locked: by address */
+    uint8_t order[CASES_MAX]; /* in which they are attempted */
 };
 
 /* ---- the order of things ---- */
 
 #define DRAWS 8 /* of one number of at most 64: so many are fair from 64 random bits */
 
-static inline void draw_begin(struct live *l)
+/* A number below n; *random is a fraction of one, whose upper part it takes. */
+static inline unsigned draw(uint64_t *random, int n)
 {
-    l->random = l->n > 1 ? rn__rand64() : 0;
+    unsigned __int128 product = (unsigned __int128)*random * (unsigned)n;
+
+    *random = (uint64_t)product;
+    return (unsigned)(product >> 64);
 }
 
-/* The i-th, in turn. */
-static inline uint8_t draw(struct live *l, int i)
+static void draw_order(struct selection *s)
 {
-    unsigned __int128 product;
-    uint8_t swap;
-    int k;
+    uint64_t random = 0;
 
-    if (i % DRAWS == DRAWS - 1)
-        l->random = rn__rand64();
-    product = (unsigned __int128)l->random * (unsigned)(l->n - i);
-    l->random = (uint64_t)product;
-    k = i + (int)(product >> 64);
-    swap = l->order[k];
-    l->order[k] = l->order[i];
-    l->order[i] = swap;
-    return swap;
-}
-
-static void draw_all(struct live *l)
-{
-    draw_begin(l);
-    for (int i = 0; i < l->n; i++)
-        draw(l, i);
-}
-
-static void sort_locks(struct selection *s)
-{
     for (int i = 0; i < s->n; i++) {
+        uint8_t swap;
+        int k;
+
+        if (i % DRAWS == 0)
+            random = rn__rand64();
+        k = i + (int)draw(&random, s->n - i);
+        swap = s->order[k];
+        s->order[k] = s->order[i];
+        s->order[i] = swap;
+    }
+    s->drawn = true;
+}
+
+/* One of those bits. */
+static inline int draw_bit(uint64_t bits)
+{
+    uint64_t random;
+
+    if ((bits & (bits - 1)) == 0)
+        return __builtin_ctzll(bits);
+    random = rn__rand64();
+    for (unsigned n = draw(&random, __builtin_popcountll(bits)); n > 0; n--)
+        bits &= bits - 1;
+    return __builtin_ctzll(bits);
+}
+
+/* true: several cases are of one channel. */
+static bool sort_locks(struct selection *s)
+{
+    bool several = false;
+
+    for (int i = 0; i < s->n; i++) {
+        rn_chan *c = s->ops[i].chan;
         int k = i;
 
-        for (; k > 0 && (uintptr_t)s->ops[s->locks[k - 1]].chan > (uintptr_t)s->ops[i].chan; k--)
+        for (; k > 0 && (uintptr_t)s->locks[k - 1] > (uintptr_t)c; k--)
             s->locks[k] = s->locks[k - 1];
-        s->locks[k] = (uint8_t)i;
+        s->locks[k] = c;
+        several |= k > 0 && s->locks[k - 1] == c;
     }
+    return several;
 }
 
 static void lock_all(struct selection *s)
@@ -78,7 +92,7 @@ static void lock_all(struct selection *s)
     rn_chan *last = NULL;
 
     for (int i = 0; i < s->n; i++) {
-        rn_chan *c = s->ops[s->locks[i]].chan;
+        rn_chan *c = s->locks[i];
 
         if (c != last)
             rn__lock(&c->lock);
@@ -91,7 +105,7 @@ static void unlock_all(struct selection *s)
     rn_chan *last = NULL;
 
     for (int i = s->n - 1; i >= 0; i--) {
-        rn_chan *c = s->ops[s->locks[i]].chan;
+        rn_chan *c = s->locks[i];
 
         if (c != last)
             rn__unlock(&c->lock);
@@ -128,13 +142,30 @@ static bool all_current(const struct selection *s)
     return true;
 }
 
+static inline bool may_be_ready(const struct rn__op *op)
+{
+    return op->ops != NULL || rn__chan_may_be_ready(op->chan, op->kind);
+}
+
+static bool any_may_be_ready(const struct selection *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (may_be_ready(&s->ops[i]))
+            return true;
+    return false;
+}
+
 /* The case that was performed at once, with its result in *rc, or -1. */
 static int attempt_all(struct selection *s, int *rc, struct rn__op **peer)
 {
+    if (!any_may_be_ready(s))
+        return -1;
+    if (!s->drawn)
+        draw_order(s);
     for (int i = 0; i < s->n; i++) {
         struct rn__op *op = &s->ops[s->order[i]];
 
-        if (op->ops == NULL && !rn__chan_may_be_ready(op->chan, op->kind))
+        if (!may_be_ready(op))
             continue;
         *rc = rn__op_attempt(op, peer);
         if (*rc != RN__NOT_READY)
@@ -150,6 +181,26 @@ static void miss_all(struct selection *s)
             s->ops[i].ops->missed(s->ops[i].chan, &s->ops[i]);
 }
 
+static inline void enqueue(struct rn__op *op)
+{
+    if (op->ops != NULL) {
+        rn__op_enqueue(op);
+        return;
+    }
+    race_offer(op);
+    queue_append(op->chan, op);
+}
+
+static inline void dequeue(struct rn__op *op)
+{
+    rn__lock(&op->chan->lock);
+    if (op->ops != NULL)
+        rn__op_dequeue(op);
+    else if (op->queued)
+        queue_remove(op->chan, op);
+    rn__unlock(&op->chan->lock);
+}
+
 /* All are locked, and are unlocked.  The case that fired, or why none did. */
 static int wait_all(struct selection *s, rn_time deadline)
 {
@@ -160,12 +211,12 @@ static int wait_all(struct selection *s, rn_time deadline)
     rn__wait_init_again(&w, s->ops[0].id);
     w.ops = s->ops;
     w.n_ops = s->n;
-    /* In the random order: of several cases on one channel a peer meets the one that is first in its line. */
+    /* In the order, which is random then: of several cases on one channel a peer meets the one that is first in its line. */
     for (int i = 0; i < s->n; i++) {
         struct rn__op *op = &s->ops[s->order[i]];
 
         op->wait = &w;
-        rn__op_enqueue(op);
+        enqueue(op);
         if (op->chan->external)
             why = RN__WHY_SIGNAL;
         else if (op->ops != NULL && why == RN__WHY_SELECT)
@@ -174,13 +225,9 @@ static int wait_all(struct selection *s, rn_time deadline)
     unlock_all(s);
     fired = rn__wait_park(&w, why, s->ops[0].chan, deadline);
     s->ops[0].id = atomic_load_explicit(&w.id, memory_order_relaxed);
-    for (int i = 0; i < s->n; i++) {
-        if (i == fired) /* whoever claimed it has taken it out */
-            continue;
-        rn__lock(&s->ops[i].chan->lock);
-        rn__op_dequeue(&s->ops[i]);
-        rn__unlock(&s->ops[i].chan->lock);
-    }
+    for (int i = 0; i < s->n; i++)
+        if (i != fired) /* whoever claimed it has taken it out */
+            dequeue(&s->ops[i]);
     return fired;
 }
 
@@ -245,6 +292,7 @@ static void op_init(struct rn__op *op, const rn_case *c, int index, rn_time dead
 
 static inline void gather(const rn_case *cases, int n, struct live *l)
 {
+    uint64_t ready = 0;
     bool bound = false;
     int m = 0;
 
@@ -252,18 +300,20 @@ static inline void gather(const rn_case *cases, int n, struct live *l)
         if (cases[i].chan == NULL || cases[i].op == RN_OFF)
             continue;
         l->case_of[m] = (uint8_t)i;
-        l->order[m] = (uint8_t)m;
         bound |= rn__chan_is_bound(cases[i].chan);
+        ready |= (uint64_t)rn__chan_seems_ready(cases[i].chan, cases[i].op) << m;
         m++;
     }
     l->n = m;
     l->bound = bound;
+    l->ready = ready;
 }
 
-/* All are tried, first in the order that was drawn. */
-static int select_inside(rn_case *cases, struct live *l, rn_time deadline)
+/* All are tried, in a random order.  That is drawn only where it is seen: when one is ready, or several wait in one channel. */
+static int select_inside(rn_case *cases, const struct live *l, rn_time deadline)
 {
     struct rn__op ops[l->n > 0 ? l->n : 1];
+    rn_chan *locks[l->n > 0 ? l->n : 1];
     struct selection s;
     int rc = 0, fired;
 
@@ -272,12 +322,16 @@ static int select_inside(rn_case *cases, struct live *l, rn_time deadline)
     s.ops = ops;
     s.n = l->n;
     s.bound = l->bound;
-    s.order = l->order;
-    for (int i = 0; i < s.n; i++)
+    s.drawn = false;
+    s.locks = locks;
+    for (int i = 0; i < s.n; i++) {
         op_init(&ops[i], &cases[l->case_of[i]], i, deadline);
-    sort_locks(&s);
+        s.order[i] = (uint8_t)i;
+    }
+    if (sort_locks(&s))
+        draw_order(&s);
     while ((fired = select_once(&s, deadline, &rc)) >= 0 && rc == RN__RETRY)
-        draw_all(l);
+        draw_order(&s);
     if (fired < 0)
         return fired;
     if (rc == RN_ETIMEDOUT || rc == RN_ECANCELED)
@@ -299,24 +353,20 @@ static __attribute__((noinline)) int select_slowly(rn_case *cases, int n, rn_tim
     rc = rn__check();
     if (rc == 0) {
         gather(cases, n, &l);
-        draw_all(&l);
         rc = select_inside(cases, &l, deadline);
     }
     rn__outside_leave();
     return rc;
 }
 
-/* Tries one after the other.  The case that was performed; or -1: none, or it is not all ours to try. */
-static inline int try_each(struct rn__worker *w, rn_case *cases, struct live *l)
+/* Tries those that seem to be ready.  The case that was performed; or -1: none, or it is not all ours to try. */
+static inline int try_each(struct rn__worker *w, rn_case *cases, const struct live *l)
 {
-    draw_begin(l);
-    for (int i = 0; i < l->n; i++) {
-        uint8_t k = l->case_of[draw(l, i)];
-        int rc;
+    for (uint64_t left = l->ready; left != 0;) {
+        int at = draw_bit(left), k = l->case_of[at];
+        int rc = rn__chan_try(w, cases[k].chan, cases[k].elem, cases[k].op);
 
-        if (!rn__chan_seems_ready(cases[k].chan, cases[k].op))
-            continue;
-        rc = rn__chan_try(w, cases[k].chan, cases[k].elem, cases[k].op);
+        left &= ~(UINT64_C(1) << at);
         if (rc == RN__NOT_READY)
             continue;
         if (rc == RN__RETRY)
