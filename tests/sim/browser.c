@@ -99,12 +99,19 @@ static int64_t *last_of(struct browser *b, int sender)
     return &b->last[sender];
 }
 
+/* On a rendezvous the receive that a send was promised may decide after the send has given up in doubt: and after others. */
+static bool is_late(const struct browser *b, const struct wire_element *e)
+{
+    return b->w->config.channel[b->channel].capacity == 0 &&
+           oracle_in_doubt(b->w->oracle, id_of(e));
+}
+
 /* A tap shows what is accepted as it is accepted: each sender's elements in its order. */
-static void check_order(struct browser *b, int sender, uint32_t order)
+static void check_order(struct browser *b, const struct wire_element *e, int sender, uint32_t order)
 {
     int64_t *last = sender >= 0 ? last_of(b, sender) : NULL;
 
-    if (last == NULL || b->w->config.delays)
+    if (last == NULL || b->w->config.delays || is_late(b, e))
         return;
     if (order <= *last)
         oracle_out_of_order(b->w->oracle, b->channel, sender, order, *last);
@@ -128,7 +135,7 @@ static void tapped(void *arg, const struct wire_control *c)
                      (unsigned long long)b->next, (unsigned long long)e->skipped,
                      (unsigned long long)e->position);
         check_shown(b, e, &sender, &order);
-        check_order(b, sender, order);
+        check_order(b, e, sender, order);
         b->next = e->position + (e->offset + e->len == e->size);
     }
     if (b->next > 0)

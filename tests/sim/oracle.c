@@ -155,6 +155,11 @@ bool oracle_had_time(const struct oracle *o, uint32_t element, int64_t at_ns)
     return e->ttl_ns > 0 && at_ns >= e->begun_ns + e->ttl_ns;
 }
 
+bool oracle_in_doubt(const struct oracle *o, uint32_t element)
+{
+    return element_at(o, element)->fate == FATE_DOUBT;
+}
+
 bool oracle_is_sent(const struct oracle *o, uint32_t element)
 {
     return element_at(o, element)->fate == FATE_SENT;

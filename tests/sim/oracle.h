@@ -54,6 +54,7 @@ void oracle_accepted(struct oracle *o, uint32_t element);
 /* It has a time to live, as far as was told; and by then it may have been over: a close may have ended its delay. */
 bool oracle_expires(const struct oracle *o, uint32_t element);
 bool oracle_had_time(const struct oracle *o, uint32_t element, int64_t at_ns);
+bool oracle_in_doubt(const struct oracle *o, uint32_t element);
 bool oracle_is_sent(const struct oracle *o, uint32_t element);
 /* Handles that have lost their session. */
 uint64_t oracle_sessions_ended(const struct oracle *o);
