@@ -56,12 +56,31 @@ static void turns_pass(struct rn_node *n, struct handle *h)
         turns_add(n, h);
 }
 
+/* As one of the handle's binding. */
+static int writer_put(struct rn_node *n, const struct handle *h, struct wire_section *s)
+{
+    const struct side *side = &h->side[RN_OUT];
+    s->bind = side->id;
+    s->incarnation = side->incarnation;
+    s->epoch = side->epoch;
+    return frame_writer_section(&n->writer, s);
+}
+
+/* What was to be put is, or (rc < 0) is back in its place: it is another's turn.  Channel locked; unlocks it. */
+static bool writer_took(struct rn_node *n, struct handle *h, int rc)
+{
+    turns_pass(n, h);
+    handle_check_slowly(h);
+    rn__chan_unlock(h->chan);
+    n->starved |= rc < 0;
+    return rc == 0;
+}
+
 /* Copies the next piece of the handle's oldest element into the writer, if it is one that leaves in pieces: under the lock,
  * for its send may think better of it.  A frame has one piece.  1: it has, or is to wait; 0: there is no memory; -1: it is none.
  * Channel locked. */
 static int writer_take_piece(struct rn_node *n, struct handle *h)
 {
-    const struct side *side = &h->side[RN_OUT];
     bool meets = handle_meets(h);
     struct wire_section s;
     if (!(meets ? pairing_next_piece(h, &s) : outbox_next_piece(&h->out, &s)))
@@ -70,10 +89,7 @@ static int writer_take_piece(struct rn_node *n, struct handle *h)
         turns_park(n, h);
         return 1;
     }
-    s.bind = side->id;
-    s.incarnation = side->incarnation;
-    s.epoch = side->epoch;
-    if (frame_writer_section(&n->writer, &s) < 0) {
+    if (writer_put(n, h, &s) < 0) {
         n->starved = true;
         return 0;
     }
@@ -89,7 +105,6 @@ static int writer_take_piece(struct rn_node *n, struct handle *h)
 /* Moves the handle's oldest offer into the writer: as writer_take(). */
 static bool writer_take_offer(struct rn_node *n, struct handle *h)
 {
-    struct side *side = &h->side[RN_OUT];
     struct wire_section s;
     struct chunk *chunk;
     rn__chan_lock(h->chan);
@@ -109,26 +124,18 @@ static bool writer_take_offer(struct rn_node *n, struct handle *h)
             turns_remove(n, h);
         return !full;
     }
-    s.bind = side->id;
-    s.incarnation = side->incarnation;
-    s.epoch = side->epoch;
-    int rc = frame_writer_section(&n->writer, &s);
+    int rc = writer_put(n, h, &s);
     rn__chan_lock(h->chan);
     if (rc < 0)
         pairing_unleave(h, p, chunk);
     else
         outbox_give(&h->out, chunk);
-    turns_pass(n, h);
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    n->starved |= rc < 0;
-    return rc == 0;
+    return writer_took(n, h, rc);
 }
 
 /* Moves the handle's oldest chunk into the writer.  false: it would make the frame too large, or there is no memory. */
 static bool writer_take(struct rn_node *n, struct handle *h)
 {
-    struct side *side = &h->side[RN_OUT];
     rn__chan_lock(h->chan);
     size_t size = outbox_next_size(&h->out);
     size_t used = frame_writer_size(&n->writer);
@@ -152,11 +159,8 @@ static bool writer_take(struct rn_node *n, struct handle *h)
     }
     struct chunk *chunk = outbox_take(&h->out);
     struct wire_section s = {
-        .bind = side->id,
         .count = chunk->count,
         .number = chunk->first,
-        .incarnation = side->incarnation,
-        .epoch = side->epoch,
         .bytes = chunk->bytes,
         .size = (uint32_t)chunk->len,
         .body = chunk->data,
@@ -165,17 +169,13 @@ static bool writer_take(struct rn_node *n, struct handle *h)
     /* Copied without the lock: senders go on into the next chunk meanwhile. */
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
-    int rc = frame_writer_section(&n->writer, &s);
+    int rc = writer_put(n, h, &s);
     rn__chan_lock(h->chan);
     if (rc < 0)
         outbox_untake(&h->out, chunk);
     else
         outbox_give(&h->out, chunk);
-    turns_pass(n, h);
-    handle_check_slowly(h);
-    rn__chan_unlock(h->chan);
-    n->starved |= rc < 0;
-    return rc == 0;
+    return writer_took(n, h, rc);
 }
 
 int turns_send(struct rn_node *n)
