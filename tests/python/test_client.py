@@ -275,8 +275,8 @@ class Client(unittest.TestCase):
 
     def test_nothing_is_lost_or_doubled_when_connections_break(self):
         relays = Relay(), Relay()
-        sender = self.node(url=relays[0].url, lease=4.0).bind("cut", pb.OUT, DEADLINE, capacity=50)
-        receiver = self.node(url=relays[1].url, lease=4.0).bind("cut", pb.IN, DEADLINE)
+        sender = self.node(url=relays[0].url, lease=8.0).bind("cut", pb.OUT, DEADLINE, capacity=50)
+        receiver = self.node(url=relays[1].url, lease=8.0).bind("cut", pb.IN, DEADLINE)
         sessions = sender.node.session.id, receiver.node.session.id
         thread = threading.Thread(target=lambda: [sender.send(b"%d" % i, DEADLINE) for i in range(6000)] + [sender.close()])
         thread.start()
