@@ -14,7 +14,7 @@
 #define PATIENCE_S 120.0
 #define BROKER_MS  10000 /* for a broker to say where it listens */
 #define KEYS_WHY   4600  /* for a sentence with a path */
-#define IDLE_S     1.0
+#define IDLE_TIMES 3     /* as long as is measured: long enough for signs of life */
 #define NODES_EACH \
     50 /* idle connections of one process: each has threads and descriptors of its own */
 
@@ -265,7 +265,7 @@ int bench_run(const struct bench_opts *o, int number, struct figures *figures, i
             .board = board_for(o),
             .server_is_ours = o->own_broker,
             .seconds = o->seconds,
-            .idle_s = o->connections > 0 ? IDLE_S : 0,
+            .idle_s = o->connections > 0 ? IDLE_TIMES * o->seconds : 0,
             .size = o->size,
             .channels = o->channels,
             .connections = o->connections,
