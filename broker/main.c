@@ -15,6 +15,8 @@
 /* One shard is one goroutine; a second worker would only make it move about. */
 #define WORKERS 1
 
+#define DESCRIPTORS_FEW 1024 /* fewer are worth a word */
+
 /* Without these glibc gives the memory of each 64 KiB frame back to the kernel and faults it in again. */
 #define MMAP_THRESHOLD (32 << 20)
 #define TRIM_THRESHOLD (256 << 20)
@@ -36,6 +38,12 @@ static void raise_descriptors(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < DESCRIPTORS_FEW)
+        fprintf(
+            stderr,
+            "runnel-broker: it may have %llu descriptors (ulimit -Hn), of which each node takes one; "
+            "those beyond find no broker here\n",
+            (unsigned long long)limit.rlim_max);
 }
 
 /* Else a socket would take the number of a standard descriptor that was closed, and what we print would go into it. */
