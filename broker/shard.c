@@ -599,6 +599,7 @@ struct shard *shard_new(struct link *link, const struct shard_opts *opts)
     if (shard->opts.hello_ns == 0)
         shard->opts.hello_ns = HELLO_NS;
     core_opts.idle_ns = shard->opts.idle_ns;
+    core_opts.fold_ns = shard->opts.fold_ns;
     core_opts.piece_bytes = shard->opts.piece_bytes;
     shard->core = core_new(&core_opts);
     if (shard->core == NULL) {

@@ -12,6 +12,7 @@ struct shard_opts {
     uint32_t lease_default_ms; /* for nodes that ask for none; 0: WIRE_LEASE_DEFAULT_MS */
     uint32_t lease_max_ms;     /* no node gets a longer one; 0: WIRE_LEASE_MAX_MS */
     int64_t idle_ns;           /* how long an open, empty, unbound channel is kept; 0: 60 s */
+    int64_t fold_ns;           /* see core_opts */
     int64_t hello_ns;          /* how long a connection may be without a session; 0: 10 s */
     uint32_t piece_bytes;      /* see core_opts */
 };

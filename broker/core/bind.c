@@ -193,9 +193,10 @@ free_type:
 
 int bind_answer(struct core_session *s, const struct wire_control *c, const char **why)
 {
-    struct channel *ch = channel_find(s->core, c->bind_.name);
+    struct channel *ch;
     struct refusal refusal;
-    struct binding *b;
+    struct binding *b = NULL;
+    bool found;
 
     if (c->bind <= s->last_bind) {
         *why = "a bind with a number that was used before (numbers only grow)";
@@ -206,8 +207,9 @@ int bind_answer(struct core_session *s, const struct wire_control *c, const char
         return -EPROTO;
     }
     s->last_bind = c->bind;
+    found = channel_find(s->core, c->bind_.name, &ch);
     examine(&refusal, c, ch);
-    if (refusal.code == WIRE_OK && (b = establish(s, ch, c)) == NULL)
+    if (!found || (refusal.code == WIRE_OK && (b = establish(s, ch, c)) == NULL))
         refuse(&refusal, WIRE_NO_MEMORY, c->bind_.name,
                "the broker has no memory for another binding");
     if (refusal.code != WIRE_OK) {

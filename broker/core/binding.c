@@ -1,12 +1,14 @@
 /* binding.c - bindings: making and ending them, and what is said about them.   SPDX-License-Identifier: MIT */
 #include "broker/core/binding.h"
 
+#include "broker/core/fold.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
 #include "runtime/assert.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void init_hooks(struct binding *b)
 {
@@ -19,13 +21,10 @@ static void init_hooks(struct binding *b)
         hook_init(hooks[i]);
 }
 
-struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t number,
-                            enum wire_direction direction)
+void binding_init(struct binding *b, struct core_session *s, struct channel *ch, uint32_t number,
+                  enum wire_direction direction)
 {
-    struct binding *b = calloc(1, sizeof *b);
-
-    if (b == NULL)
-        return NULL;
+    memset(b, 0, sizeof *b);
     b->session = s;
     b->channel = ch;
     b->number = number;
@@ -37,11 +36,21 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
     run_queue_init_timed(&b->outbox, &s->core->dues, match_expired);
     run_queue_init(&b->delivered);
     run_queue_init(&b->hand);
+    side_join(direction == WIRE_OUT ? &ch->out : &ch->in, b);
+}
+
+struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t number,
+                            enum wire_direction direction)
+{
+    struct binding *b = malloc(sizeof *b);
+
+    if (b == NULL)
+        return NULL;
     if (!keyed_add(&s->bindings, number, b)) {
         free(b);
         return NULL;
     }
-    side_join(direction == WIRE_OUT ? &ch->out : &ch->in, b);
+    binding_init(b, s, ch, number, direction);
     return b;
 }
 
@@ -73,9 +82,19 @@ void binding_free(struct binding *b)
     free(b);
 }
 
-struct binding *binding_find(struct core_session *s, uint32_t number)
+bool binding_find(struct core_session *s, uint32_t number, struct binding **b)
 {
-    return keyed_find(&s->bindings, number);
+    void *thing = keyed_find(&s->bindings, number);
+    struct fold *f = fold_of(thing);
+
+    *b = thing;
+    if (f == NULL)
+        return true;
+    *b = NULL;
+    if (fold_open(s->core, f, FOLD_TO_USE) == NULL)
+        return false;
+    *b = keyed_find(&s->bindings, number);
+    return true;
 }
 
 /* A failure is the driver's business: it ends the session, which then takes the binding with it. */

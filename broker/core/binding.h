@@ -98,7 +98,11 @@ struct binding *binding_new(struct core_session *s, struct channel *ch, uint32_t
                             enum wire_direction direction);
 /* Takes it off everything; it must hold nothing any more. */
 void binding_free(struct binding *b);
-struct binding *binding_find(struct core_session *s, uint32_t number);
+/* false: no memory.  NULL in *b: there is none. */
+bool binding_find(struct core_session *s, uint32_t number, struct binding **b);
+/* The part of binding_new() that fold.c has to do alone: all that a new one has, in memory that is there. */
+void binding_init(struct binding *b, struct core_session *s, struct channel *ch, uint32_t number,
+                  enum wire_direction direction);
 
 /* Sends a control about b to its session. */
 void binding_control(struct binding *b, struct wire_control *c);

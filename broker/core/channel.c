@@ -3,6 +3,7 @@
 
 #include "broker/core/credit.h"
 #include "broker/core/dead.h"
+#include "broker/core/fold.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
 #include "broker/core/reply.h"
@@ -39,27 +40,32 @@ static void queue_expired(struct run_queue *q, struct run *r)
     channel_after(ch);
 }
 
-struct channel *channel_new(struct core *core, const char *name)
+uint32_t channel_hash(const struct core *core, const char *name)
 {
-    struct channel *ch = calloc(1, sizeof *ch);
+    uint64_t h = core->seed;
+
+    for (; *name != '\0'; name++)
+        h = (h ^ (unsigned char)*name) * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= h >> 32;
+    return (uint32_t)h != 0 ? (uint32_t)h : 1;
+}
+
+struct channel *channel_alloc(const char *name)
+{
+    size_t size = strlen(name) + 1;
+    struct channel *ch = calloc(1, sizeof *ch + size);
 
     if (ch == NULL)
         return NULL;
+    ch->name = memcpy(ch + 1, name, size);
+    return ch;
+}
+
+void channel_init(struct channel *ch, struct core *core)
+{
     ch->core = core;
-    strcpy(ch->name, name); /* name_fault() has checked the length */
-    HASH_ADD_KEYPTR(hh, core->channels, ch->name, (unsigned)strlen(name), ch);
-    if (ch->unhashed) {
-        free(ch);
-        return NULL;
-    }
-    ch->incarnation = new_incarnation(core);
     ch->epoch = 1;
-    ch->made_ns = core->now_ns;
     ch->attributes.type = "";
-    ch->is_dead = name_is_dead(name);
-    if (ch->is_dead)
-        ch->attributes = dead_attributes();
-    ch->complete = ch->is_dead;
     ch->next_position = 1;
     side_init(&ch->in);
     side_init(&ch->out);
@@ -75,15 +81,69 @@ struct channel *channel_new(struct core *core, const char *name)
     hook_init(&ch->dirty);
     hook_init(&ch->idle);
     hook_init(&ch->doubtful);
+    hook_init(&ch->warm);
+}
+
+struct channel *channel_new(struct core *core, const char *name)
+{
+    struct channel *ch = channel_alloc(name);
+
+    if (ch == NULL)
+        return NULL;
+    ch->hash = channel_hash(core, name);
+    if (!keyed_add(&core->channels, ch->hash, ch)) {
+        free(ch);
+        return NULL;
+    }
+    channel_init(ch, core);
+    ch->incarnation = new_incarnation(core);
+    ch->made_ns = core->now_ns;
+    ch->is_dead = name_is_dead(name);
+    if (ch->is_dead)
+        ch->attributes = dead_attributes();
+    ch->complete = ch->is_dead;
     return ch;
 }
 
-struct channel *channel_find(struct core *core, const char *name)
+/* What stands in the table, or NULL. */
+static void *find(struct core *core, const char *name)
 {
-    struct channel *ch;
+    uint32_t hash = channel_hash(core, name), at;
+    void *thing;
 
-    HASH_FIND_STR(core->channels, name, ch);
-    return ch;
+    if (core->channels.count == 0)
+        return NULL;
+    at = keyed_home(&core->channels, hash);
+    while ((thing = keyed_next(&core->channels, hash, &at)) != NULL) {
+        const struct fold *f = fold_of(thing);
+        if (strcmp(f != NULL ? fold_name(f) : ((struct channel *)thing)->name, name) == 0)
+            return thing;
+    }
+    return NULL;
+}
+
+bool channel_find(struct core *core, const char *name, struct channel **ch)
+{
+    void *thing = find(core, name);
+    struct fold *f = fold_of(thing);
+
+    *ch = f != NULL ? fold_open(core, f, FOLD_TO_USE) : thing;
+    return *ch != NULL || thing == NULL;
+}
+
+struct channel *channel_awake(struct core *core, const char *name)
+{
+    void *thing = find(core, name);
+
+    return fold_of(thing) == NULL ? thing : NULL;
+}
+
+const struct channel *channel_look(struct core *core, const char *name, struct unfolded *at)
+{
+    void *thing = find(core, name);
+    const struct fold *f = fold_of(thing);
+
+    return f != NULL ? fold_look(core, f, at) : thing;
 }
 
 void channel_free(struct channel *ch)
@@ -101,7 +161,8 @@ void channel_free(struct channel *ch)
     hook_take(&ch->dirty);
     hook_take(&ch->idle);
     hook_take(&ch->doubtful);
-    HASH_DEL(ch->core->channels, ch);
+    hook_take(&ch->warm);
+    keyed_take(&ch->core->channels, ch->hash, ch);
     free(ch);
 }
 
@@ -266,6 +327,7 @@ void channel_after(struct channel *ch)
 void channel_settle(struct channel *ch)
 {
     hook_take(&ch->dirty);
+    fold_later(ch);
     if (dead_bury(ch)) {
         channel_after(
             ch); /* it may have been the last that there was; if not, its turn comes again */

@@ -13,9 +13,8 @@
 
 struct channel {
     struct core *core;
-    bool unhashed;
-    UT_hash_handle hh; /* in core->channels, by name */
-    char name[WIRE_NAME_MAX + 1];
+    const char *name; /* in the same piece of memory */
+    uint32_t hash;    /* of it; in core->channels by that */
     uint64_t incarnation;
     uint32_t epoch;
     int64_t made_ns;
@@ -55,11 +54,27 @@ struct channel {
     int64_t idle_until;   /* ns */
     struct hook doubtful; /* in core->doubtful: somebody waits for what others seem to be using */
     int64_t doubt_at;     /* ns */
+    struct hook
+        warm; /* in core->calm or core->restless: at warm_at it is looked whether it is at rest */
+    int64_t warm_at, settled_ns;
+    uint8_t reopened;
+    bool restless; /* it is used often; see fold.c */
 };
 
 /* NULL: no memory. */
 struct channel *channel_new(struct core *core, const char *name);
-struct channel *channel_find(struct core *core, const char *name);
+/* false: no memory.  NULL in *ch: there is none. */
+bool channel_find(struct core *core, const char *name, struct channel **ch);
+/* Only one that is not folded; else NULL. */
+struct channel *channel_awake(struct core *core, const char *name);
+/* Only to be looked at, and until something happens; it may be opened in *at for that.  NULL: there is none. */
+struct unfolded;
+const struct channel *channel_look(struct core *core, const char *name, struct unfolded *at);
+/* The parts of channel_new() that fold.c has to do alone: memory, with the name in it; and all that a new one has, but its
+ * name, incarnation and age. */
+struct channel *channel_alloc(const char *name);
+void channel_init(struct channel *ch, struct core *core);
+uint32_t channel_hash(const struct core *core, const char *name);
 void channel_free(struct channel *ch);
 
 static inline bool channel_meets(const struct channel *ch)

@@ -6,6 +6,7 @@
 
 #include "broker/core/bind.h"
 #include "broker/core/credit.h"
+#include "broker/core/fold.h"
 #include "broker/core/inspect.h"
 #include "broker/core/match.h"
 #include "broker/core/meet.h"
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #define IDLE_NS_DEFAULT    INT64_C(60000000000)
+#define FOLD_NS_DEFAULT    INT64_C(1000000000)
 #define NO_MEMORY_RETRY_NS INT64_C(50000000)
 
 struct core *core_new(const struct core_opts *opts)
@@ -35,12 +37,18 @@ struct core *core_new(const struct core_opts *opts)
     core->opts = *opts;
     if (core->opts.idle_ns == 0)
         core->opts.idle_ns = IDLE_NS_DEFAULT;
+    if (core->opts.fold_ns == 0)
+        core->opts.fold_ns = FOLD_NS_DEFAULT;
     core->whole_max = core->opts.piece_bytes == 0 ? WIRE_WHOLE_MAX : 4 * core->opts.piece_bytes;
     if (core->opts.piece_bytes == 0)
         core->opts.piece_bytes = WIRE_PIECE_BYTES;
     core->starved_at = INT64_MAX;
     core->seed = core->opts.random(core->opts.random_arg);
+    keyed_init(&core->channels, core->seed);
+    hook_init(&core->calm);
+    hook_init(&core->restless);
     hook_init(&core->sessions);
+    hook_init(&core->ending);
     hook_init(&core->dirty);
     hook_init(&core->later);
     hook_init(&core->speakers);
@@ -112,8 +120,10 @@ static void hush(struct core_session *s)
 {
     uint32_t at = 0;
 
-    for (struct binding *b; (b = keyed_each(&s->bindings, &at)) != NULL;)
-        b->ended = true;
+    s->over = true;
+    for (void *thing; (thing = keyed_each(&s->bindings, &at)) != NULL;)
+        if (fold_of(thing) == NULL)
+            ((struct binding *)thing)->ended = true;
 }
 
 /* The binding goes, and what it holds comes back.  Gives its channel. */
@@ -135,18 +145,26 @@ static struct channel *leave(struct binding *b, enum match_end how, enum parting
     return ch;
 }
 
-/* Some binding of the session, as long as there is one; all in one walk over the table, though what is taken out moves others. */
+/* Some binding of the session, as long as there is one; all in one walk over the table, though what is taken out moves others.
+ * NULL: none is left, or it is folded, and there is no memory to open it. */
 static struct binding *next_binding(const struct core_session *s, uint32_t *at)
 {
-    struct binding *b = keyed_each(&s->bindings, at);
+    void *thing = keyed_each(&s->bindings, at);
 
-    if (b == NULL) {
+    if (thing == NULL) {
         *at = 0;
-        b = keyed_each(&s->bindings, at);
+        thing = keyed_each(&s->bindings, at);
     }
-    if (b != NULL)
-        --*at; /* what moves up comes to where it was */
-    return b;
+    if (thing == NULL)
+        return NULL;
+    --*at; /* what moves up comes to where it was, and so does what is opened */
+    if (fold_of(thing) == NULL)
+        return thing;
+    if (fold_open(s->core, fold_of(thing), FOLD_TO_END) == NULL)
+        return NULL;
+    thing = keyed_each(&s->bindings, at);
+    --*at;
+    return thing;
 }
 
 static void session_free(struct core_session *s)
@@ -159,17 +177,32 @@ static void session_free(struct core_session *s)
     free(s);
 }
 
-static void session_over(struct core *core, struct core_session *s, enum parting how,
-                         int64_t now_ns)
+/* All that it has goes, and so does it.  What there is no memory for goes later. */
+static void part(struct core_session *s)
 {
+    struct core *core = s->core;
     struct binding *b;
     uint32_t at = 0;
 
-    see_time(core, now_ns);
-    hush(s);
     while ((b = next_binding(s, &at)) != NULL)
-        channel_after(leave(b, MATCH_SESSION_OVER, how));
-    session_free(s);
+        channel_after(leave(b, MATCH_SESSION_OVER, s->parting));
+    if (s->bindings.count == 0) {
+        session_free(s);
+        return;
+    }
+    tap_leave(s);
+    hook_take(&s->eager);
+    hook_put(&core->ending, &s->of_core);
+    core->starved_at = core->now_ns + NO_MEMORY_RETRY_NS;
+}
+
+static void session_over(struct core *core, struct core_session *s, enum parting how,
+                         int64_t now_ns)
+{
+    see_time(core, now_ns);
+    s->parting = how;
+    hush(s);
+    part(s);
     check_slowly(core);
 }
 
@@ -185,23 +218,32 @@ void core_session_leave(struct core *core, struct core_session *s, int64_t now_n
 
 void core_free(struct core *core)
 {
-    struct channel *ch, *next;
+    void *thing;
+    uint32_t next = 0;
 
     if (core == NULL)
         return;
+    while ((thing = keyed_each(&core->channels, &next)) != NULL)
+        if (fold_of(thing) != NULL) {
+            fold_drop(core, fold_of(thing));
+            --next; /* what moves up comes to where it was */
+        }
+    while (!list_empty(&core->ending)) {
+        struct core_session *s = list_first(&core->ending, struct core_session, of_core);
+        hook_put(&core->sessions, &s->of_core);
+    }
     list_each(&core->sessions, at) hush(list_entry(at, struct core_session, of_core));
     while (!list_empty(&core->sessions)) {
         struct core_session *s = list_first(&core->sessions, struct core_session, of_core);
         struct binding *b;
-        uint32_t at = 0;
-        while ((b = next_binding(s, &at)) != NULL)
+        next = 0;
+        while ((b = next_binding(s, &next)) != NULL)
             (void)leave(b, MATCH_SESSION_OVER, PARTING_DEATH);
         session_free(s);
     }
-    for (ch = core->channels; ch != NULL; ch = next) {
-        next = ch->hh.next;
-        channel_free(ch);
-    }
+    for (next = 0; (thing = keyed_each(&core->channels, &next)) != NULL; next = 0)
+        channel_free(thing);
+    keyed_fini(&core->channels);
     free(core);
 }
 
@@ -291,8 +333,10 @@ static int handle(struct binding *b, const struct wire_control *c, const char **
  * breaks the rules. */
 static int dispatch(struct core_session *s, const struct wire_control *c, const char **why)
 {
-    struct binding *b = binding_find(s, c->bind);
+    struct binding *b;
 
+    if (!binding_find(s, c->bind, &b))
+        return -ENOMEM;
     if (b == NULL)
         return c->bind <= s->last_bind ? 0 : broken(why, "a control for a binding that never was");
     if (c->what == WIRE_UNBIND)
@@ -366,9 +410,11 @@ static int handle_piece(struct binding *b, const struct wire_section *piece, con
 int core_section(struct core *core, struct core_session *s, const struct wire_section *section,
                  struct frame *frame, int64_t now_ns, const char **why)
 {
-    struct binding *b = binding_find(s, section->bind);
+    struct binding *b;
 
     core_heard(core, s, now_ns);
+    if (!binding_find(s, section->bind, &b))
+        return -ENOMEM;
     if (b == NULL && s->bereft && section->bind <= s->last_bind)
         return 0; /* it crosses the removal of its channel */
     if (b == NULL)
@@ -502,6 +548,10 @@ static void look_again(struct core *core)
         struct core_session *s = list_entry(at, struct core_session, of_core);
         hook_put(&core->eager, &s->eager);
     }
+    for (struct hook *at = core->ending.next, *next; at != &core->ending; at = next) {
+        next = at->next;
+        part(list_entry(at, struct core_session, of_core));
+    }
 }
 
 void core_tick(struct core *core, int64_t now_ns)
@@ -511,6 +561,7 @@ void core_tick(struct core *core, int64_t now_ns)
     due_fall(&core->dues, core->now_ns);
     forget_idle(core);
     look_again(core);
+    fold_cold(core);
     check_slowly(core);
 }
 
@@ -521,6 +572,8 @@ int64_t core_deadline(const struct core *core)
     const struct channel *doubtful = list_first(&core->doubtful, struct channel, doubtful);
     const struct binding *weak = list_first(&core->weak_due, struct binding, weak_due);
 
+    if (fold_deadline(core) < at)
+        at = fold_deadline(core);
     if (core->starved_at < at)
         at = core->starved_at;
     if (idle != NULL && idle->idle_until < at)
@@ -536,21 +589,31 @@ int64_t core_deadline(const struct core *core)
 
 void core_check(const struct core *core)
 {
-    for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
-        channel_check(ch);
+    uint32_t next = 0;
+    uint64_t n_folds = 0;
+
+    for (const void *thing; (thing = keyed_each(&core->channels, &next)) != NULL;) {
+        const struct fold *f = fold_of(thing);
+        struct unfolded at;
+        n_folds += f != NULL;
+        channel_check(f != NULL ? fold_look((struct core *)core, f, &at) : thing);
+    }
+    rn_assert(n_folds == core->n_folds);
     due_check(&core->dues);
 }
 
 uint64_t core_used(const struct core *core, const char *name)
 {
-    const struct channel *ch = channel_find((struct core *)core, name);
+    struct unfolded room;
+    const struct channel *ch = channel_look((struct core *)core, name, &room);
 
     return ch != NULL ? channel_used(ch) : (uint64_t)-1;
 }
 
 uint64_t core_memory(const struct core *core, const char *name)
 {
-    const struct channel *ch = channel_find((struct core *)core, name);
+    struct unfolded room;
+    const struct channel *ch = channel_look((struct core *)core, name, &room);
     uint64_t bytes = 0;
 
     if (ch == NULL)

@@ -36,6 +36,7 @@ struct core_opts {
     int64_t (*wall_ms)(
         void);       /* ms since 1970, for people who read dead letters; NULL: nobody knows */
     int64_t idle_ns; /* how long an open, empty, unbound channel is kept; 0: 60 s */
+    int64_t fold_ns; /* nothing goes on in a channel for so long: it takes little memory; 0: 1 s */
     uint32_t
         piece_bytes; /* an element larger than four pieces is delivered in pieces of so many bytes, for tests; 0: as
                              limits.h has it */

@@ -99,7 +99,7 @@ static struct channel *dead_of(const struct channel *ch)
     char name[WIRE_NAME_MAX + 1];
 
     snprintf(name, sizeof name, "%.*s" NAME_DEAD, WIRE_NAME_GIVEN_MAX, ch->name);
-    struct channel *dead = channel_find(ch->core, name);
+    struct channel *dead = channel_awake(ch->core, name); /* one of these is not folded */
     return dead != NULL ? dead : channel_new(ch->core, name);
 }
 
@@ -195,7 +195,8 @@ void dead_wake(struct channel *ch)
     char name[WIRE_NAME_MAX + 1];
 
     snprintf(name, sizeof name, "%.*s", (int)(strlen(ch->name) - strlen(NAME_DEAD)), ch->name);
-    struct channel *from = channel_find(ch->core, name);
+    struct channel *from = channel_awake(ch->core,
+                                         name); /* nothing is dying in one that is folded */
     if (from != NULL && from->dying.count > 0 && !hook_linked(&from->dirty))
         hook_put(&ch->core->dirty, &from->dirty);
 }

@@ -1,6 +1,8 @@
 /* inspect.c - looking inside: the answers to Query, and who is bound to what.   SPDX-License-Identifier: MIT */
 #include "broker/core/inspect.h"
 
+#include "broker/core/fold.h"
+#include "broker/core/state.h"
 #include "broker/core/tap.h"
 
 #include <errno.h>
@@ -157,6 +159,7 @@ static void add(struct answer *a, const struct channel *ch)
 int inspect_answer(struct core *core, struct core_session *s, const struct wire_control *query)
 {
     struct answer a = { .to = s, .id = query->bind };
+    struct unfolded at;
     int rc = -ENOMEM;
 
     a.channels = malloc(CHANNELS_MAX * sizeof *a.channels);
@@ -165,10 +168,11 @@ int inspect_answer(struct core *core, struct core_session *s, const struct wire_
     if (a.channels == NULL || a.bindings == NULL || a.taps == NULL)
         goto free;
     if (query->query_name[0] == '\0') {
-        for (const struct channel *ch = core->channels; ch != NULL; ch = ch->hh.next)
-            add(&a, ch);
+        uint32_t next = 0;
+        for (const void *thing; (thing = keyed_each(&core->channels, &next)) != NULL;)
+            add(&a, fold_of(thing) != NULL ? fold_look(core, fold_of(thing), &at) : thing);
     } else {
-        const struct channel *ch = channel_find(core, query->query_name);
+        const struct channel *ch = channel_look(core, query->query_name, &at);
         if (ch != NULL)
             add(&a, ch);
     }
@@ -192,7 +196,8 @@ const char *core_session_node(const struct core_session *s)
 bool core_each_binding(struct core *core, const char *name,
                        void (*fn)(void *arg, void *owner, enum wire_direction direction), void *arg)
 {
-    const struct channel *ch = channel_find(core, name);
+    struct unfolded room;
+    const struct channel *ch = channel_look(core, name, &room);
 
     if (ch == NULL)
         return false;

@@ -68,9 +68,11 @@ void page_refuse(struct core_session *to, uint32_t id, enum wire_code code, cons
 
 struct channel *page_channel(struct core_session *to, const struct wire_control *c)
 {
-    struct channel *ch = channel_find(to->core, c->peek.name);
+    struct channel *ch;
 
-    if (ch == NULL)
+    if (!channel_find(to->core, c->peek.name, &ch))
+        page_refuse(to, c->bind, WIRE_NO_MEMORY, c->peek.name, "the broker has no memory for that");
+    else if (ch == NULL)
         page_refuse(to, c->bind, WIRE_NOT_FOUND, c->peek.name, "this broker has no such channel");
     return ch;
 }

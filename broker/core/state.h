@@ -13,14 +13,17 @@
 
 struct core {
     struct core_opts opts;
-    uint64_t seed;            /* of its tables */
-    uint64_t whole_max;       /* bytes of an element that is not delivered in pieces */
-    int64_t now_ns;           /* the latest time that was given */
-    struct channel *channels; /* uthash, by name */
+    uint64_t seed;              /* of its tables */
+    uint64_t whole_max;         /* bytes of an element that is not delivered in pieces */
+    int64_t now_ns;             /* the latest time that was given */
+    struct keyed channels;      /* by the hash of their names; see fold.h */
+    uint64_t n_folds;           /* of them: folded */
+    struct hook calm, restless; /* those that are not, and may be; see fold.c */
     struct hook sessions;
-    struct hook dirty;          /* channels to be settled */
-    struct hook later;          /* ... once more, when sessions have been pulled from */
-    uint64_t round;             /* flushes */
+    struct hook ending; /* those that are over, but for bindings that there was no memory to open */
+    struct hook dirty;  /* channels to be settled */
+    struct hook later;  /* ... once more, when sessions have been pulled from */
+    uint64_t round;     /* flushes */
     struct hook speakers;       /* bindings with something to say */
     struct hook telling;        /* taps that have something to say */
     uint32_t n_taps;            /* that have ever begun */
@@ -38,13 +41,15 @@ struct core {
 struct core_session {
     struct core *core;
     void *owner;
-    char *node;            /* our memory */
-    uint8_t instance[16];  /* of its process */
-    int64_t heard_ns;      /* when it was heard last */
-    struct hook mute;      /* bindings that are passed over until it is heard again */
-    struct hook of_core;   /* in core->sessions */
+    char *node;           /* our memory */
+    uint8_t instance[16]; /* of its process */
+    int64_t heard_ns;     /* when it was heard last */
+    struct hook mute;     /* bindings that are passed over until it is heard again */
+    struct hook of_core;  /* in core->sessions, or in core->ending */
+    bool over;            /* its bindings part, as: */
+    enum parting parting;
     struct hook eager;     /* in core->eager */
-    struct keyed bindings; /* by number */
+    struct keyed bindings; /* by number; see fold.h */
     bool bereft;           /* a binding of it has gone that the node may not know of yet */
     uint32_t last_bind;    /* the largest number that was used; numbers only grow */
     struct hook taps;

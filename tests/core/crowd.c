@@ -290,6 +290,7 @@ struct crowd *crowd_new(uint64_t seed)
         .out = { .control = out_control, .ready = out_ready },
         .random = next_random,
         .random_arg = c,
+        .fold_ns = 1, /* all that can be folded is folded */
     });
     rn_assert(c->core != NULL);
     return c;
@@ -449,12 +450,14 @@ static const char *stands(const struct crowd *c, const struct crowd_op *op)
 /* Home and node count the same, once all has been said. */
 static const char *counts(struct tie *t)
 {
-    const struct binding *b = binding_find(t->member->session, t->number);
+    struct binding *b;
     uint64_t sole;
     uint32_t n = tie_waiting(t, &sole);
 
     if (!tie_open(t) || t->capacity != WIRE_RENDEZVOUS)
         return NULL;
+    if (!binding_find(t->member->session, t->number, &b) || b == NULL)
+        return "the home does not know a binding";
     if (b->waiting != n)
         return "home and node differ about how many wait";
     if (b->adjusted != t->adjusted)

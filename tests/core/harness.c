@@ -74,7 +74,7 @@ static void note_accepted(const struct handle *h, const struct wire_section *s)
 
     if (s->ttl_ms > 0 && s->ttl_ms < ttl_ms)
         ttl_ms = s->ttl_ms;
-    if (w->fans && channel_find(w->core, h->name)->fan.n_windows == 0)
+    if (w->fans && channel_awake(w->core, h->name)->fan.n_windows == 0)
         ttl_ms = UINT64_MAX; /* it may have come, and wait to be accepted, and does not age */
 
     for (uint32_t i = 0; i < s->count; i++) {
@@ -263,6 +263,8 @@ void world_later(struct world *w, int64_t ms)
 
 /* ---- the world and its nodes ---------------------------------------------------------------------------------------- */
 
+int64_t world_fold_ns;
+
 struct world *world_new(uint64_t seed)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -277,6 +279,7 @@ struct world *world_new(uint64_t seed)
         .random = next_random,
         .random_arg = w,
         .piece_bytes = world_piece_bytes,
+        .fold_ns = world_fold_ns,
     });
     rn_assert(w->core != NULL);
     return w;

@@ -134,6 +134,8 @@ struct world {
 
 /* Both sides of worlds to come cut elements of more than four times so many bytes into pieces; 0: as they do by themselves. */
 extern uint32_t world_piece_bytes;
+/* See core_opts. */
+extern int64_t world_fold_ns;
 
 struct world *world_new(uint64_t seed);
 void world_free(struct world *w);

@@ -178,9 +178,11 @@ static void open_empty_and_unbound_is_forgotten_after_a_minute(void **state)
     struct handle *out = bind_out(n, "x", 4);
     world_pump(w);
     handle_unbind(out);
+    world_pump(w);
     world_later(w, 59000);
     assert_int_equal(core_used(w->core, "x"), 0);
     struct handle *again = bind_out(n, "x", 0);
+    world_pump(w);
     world_later(w, 59000);
     assert_int_equal(again->incarnation, out->incarnation);
     handle_unbind(again);

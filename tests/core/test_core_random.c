@@ -381,6 +381,7 @@ static void run_seed(uint64_t seed)
 
     seed_now = seed;
     world_piece_bytes = seed % 3 == 0 ? 3 : 0;
+    world_fold_ns = seed % 2; /* 1: all that can be folded is folded */
     r.w = world_new(seed);
     r.w->overtake = below(&r, 2) == 0;
     r.w->max_pull = below(&r, 2) == 0 ? 65536 : 1 + below(&r, 200);

@@ -298,6 +298,7 @@ static void begin(void)
         .out = { .control = out_control, .ready = out_ready },
         .random = next_chance,
         .piece_bytes = 10,
+        .fold_ns = 1,
     });
     must(core != NULL);
     for (unsigned i = 0; i < HOSTILES; i++)

@@ -198,6 +198,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->browses = one_in(&rng, 3);
     c->purges = c->browses && one_in(&rng, 2);
     configure_pieces(c, &rng);
+    c->fold_ns = (int64_t[]){ 0, 1, 300 * RN_MS }[c->seed % 3];
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -256,6 +257,8 @@ void sim_describe(const struct sim_config *c)
             (long long)(c->lease_ns / RN_MS));
     if (c->piece > 0)
         fprintf(stderr, ", pieces of %u bytes", c->piece);
+    if (c->fold_ns > 0)
+        fprintf(stderr, ", folded after %lld ns", (long long)c->fold_ns);
     describe_traits(c);
     for (int i = 0; i < c->channels; i++)
         fprintf(
@@ -282,7 +285,8 @@ static void shard_main(void *arg)
 void world_broker_start(struct world *w)
 {
     struct shard_opts opts = { .lease_max_ms = KEEPER_LEASE_NS / RN_MS,
-                               .piece_bytes = w->config.piece };
+                               .piece_bytes = w->config.piece,
+                               .fold_ns = w->config.fold_ns };
 
     w->shard = shard_new(memnet_endpoint(w->net, "broker"), &opts);
     rn_assert(w->shard != NULL);

@@ -89,6 +89,7 @@ struct sim_config {
     bool calls;              /* there is a service, too, and those who call it */
     uint32_t
         piece; /* bytes of one: elements of more than four cross in pieces; 0: only the largest do */
+    int64_t fold_ns; /* a channel that was at rest for so long is folded; 0: the broker's own */
 
     struct {
         int64_t capacity;
