@@ -105,7 +105,7 @@ arguments_of() { # AXIS VALUE
   case $1 in
   size | capacity | producers | consumers) echo "throughput --$1 $2" ;;
   both) echo "throughput --producers $2 --consumers $2" ;;
-  channels) echo "channels --channels $2" ;;
+  channels) echo "channels --channels $2 --wait 60" ;;
   connections) echo "throughput --connections $2 --wait 60" ;;
   esac
 }
@@ -300,15 +300,17 @@ plots() {
     }' "$work/all"
 }
 
+# What all axes have in common of a column of their .how, or from the least to the most.
+spread() { # COLUMN
+  cut -d' ' -f"$1" "$results"/*.how | sort -n | sed -n '1p;$p' | uniq | paste -sd' ' | sed 's/ / to /'
+}
+
 heading() {
-  local how
-  how=$(cat "$results"/*.how | sort | tail -n 1)
-  read -r day n s <<<"$how"
   cat <<TEXT
 ![How cost grows](benchmarks-curves.svg)
 
-Measured $day on $(machine), Runnel $("$bin/runnel" --version | cut -d' ' -f2): medians of $n rounds of $s s (100,000 channels and
-10,000 connections: of one). Elements of 128 bytes, one producer, one consumer, capacity 16,384, unless the table says so.
+Measured $(spread 1) on $(machine), Runnel $("$bin/runnel" --version | cut -d' ' -f2): medians of $(spread 2) rounds of $(spread 3) s
+(100,000 channels and 10,000 connections: of one). Elements of 128 bytes, one producer, one consumer, capacity 16,384, unless the table says so.
 TEXT
 }
 
