@@ -135,6 +135,8 @@ int frame_writer_section(struct frame_writer *w, const struct wire_section *s)
     memcpy(w->frame->data + w->used + header, s->body, s->size);
     w->used += need;
     w->n_sections++;
+    if (s->flags & WIRE_PIECE)
+        w->piece_bytes += s->size;
     return 0;
 }
 

@@ -35,7 +35,8 @@
 #define WIRE_TAP_RATE_MAX    100000
 #define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes */
-#define WIRE_WINDOW_PIECES   (WIRE_WINDOW_BYTES / 4) /* we add no piece to more than that */
+#define WIRE_WINDOW_PIECES   (WIRE_WINDOW_BYTES / 4)  /* we add no piece to more than that, ... */
+#define WIRE_WINDOW_NEAR     (WIRE_WINDOW_BYTES / 16) /* ... nor to so many, if answers come soon */
 
 #define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
 #define WIRE_REASON_GONE    (-32)   /* of a reply channel: who made it has gone (EPIPE) */

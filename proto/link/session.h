@@ -33,8 +33,8 @@ int session_control(struct session *s, const struct wire_control *c);
 /* Is there room in the link window for one more data frame? */
 bool session_window_open(const struct session *s);
 
-/* Is so much of it free that a piece of a large element may take some?  They leave most of it to others: so what comes next
- * has little before it on its way. */
+/* May a piece of a large element take some of it?  They leave most of it to others, and the sooner acknowledgements come the
+ * fewer are under way: so what comes next has little before it. */
 bool session_window_ample(const struct session *s);
 
 /* Queues the sections that the writer has collected as one data frame; the window must be open.  0, and the writer is

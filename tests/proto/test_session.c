@@ -366,6 +366,86 @@ static void next_view(struct session *s, struct frame_view *v)
     assert_int_equal(frame_read(v, f->data, f->len, &why), 0);
 }
 
+static void say_piece(struct end *e)
+{
+    static uint8_t body[60 << 10];
+    struct wire_section s = { .bind = 1,
+                              .flags = WIRE_PIECE,
+                              .count = 1,
+                              .number = e->data_said + 1,
+                              .bytes = 1 << 20,
+                              .size = sizeof body,
+                              .body = body };
+    struct frame_writer w = { 0 };
+
+    assert_int_equal(frame_writer_section(&w, &s), 0);
+    assert_int_equal(session_data(e->session, &w), 0);
+    e->data_said++;
+}
+
+/* How many pieces of 60 KiB leave before one would have to wait, once an answer has taken trip_ns. */
+static int pieces_under_way(struct end *a, struct end *b, int64_t *now, int64_t trip_ns)
+{
+    int n = 0;
+
+    say_data(a, 1);
+    flush(a, *now);
+    deliver_one(a, b, *now += trip_ns);
+    session_ack_now(b->session);
+    flush(b, *now);
+    deliver_one(b, a, *now);
+    for (; session_window_ample(a->session); n++)
+        say_piece(a);
+    flush(a, *now);
+    while (deliver_one(a, b, *now += trip_ns))
+        continue;
+    session_ack_now(b->session);
+    flush(b, *now);
+    deliver_one(b, a, *now);
+    return n;
+}
+
+static void the_sooner_answers_come_the_less_of_the_window_is_for_pieces(void **state)
+{
+    int64_t now = 1;
+    const char *why;
+
+    (void)state;
+    open_ends(&left, &right);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 5);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 150000), 3);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 2);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000),
+                     2); /* that was others' fault */
+    lose(&left);
+    lose(&right);
+    session_suspend(left.session);
+    assert_int_equal(session_resume(left.session, session_received(right.session), &why), 0);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 5);
+    close_ends(&left, &right);
+}
+
+static void other_data_leaves_pieces_a_quarter_of_the_window(void **state)
+{
+    int64_t now = 1;
+
+    (void)state;
+    open_ends(&left, &right);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 2);
+    say_data(&left, 200 << 10);
+    assert_true(session_window_ample(left.session));
+    say_piece(&left);
+    assert_false(session_window_ample(left.session));
+    flush(&left, now);
+    while (deliver_one(&left, &right, now))
+        continue;
+    session_ack_now(right.session);
+    flush(&right, now);
+    deliver_one(&right, &left, now);
+    assert_true(session_window_ample(left.session));
+    close_ends(&left, &right);
+}
+
 static void control_overtakes_queued_data(void **state)
 {
     struct frame_view v;
@@ -677,6 +757,8 @@ int main(void)
         cmocka_unit_test(the_window_closes_after_16_data_frames_and_opens_by_acknowledgement),
         cmocka_unit_test(half_a_window_of_bytes_is_acknowledged_too),
         cmocka_unit_test(a_frame_that_the_window_cannot_hold_beside_others_waits),
+        cmocka_unit_test(the_sooner_answers_come_the_less_of_the_window_is_for_pieces),
+        cmocka_unit_test(other_data_leaves_pieces_a_quarter_of_the_window),
         cmocka_unit_test(control_overtakes_queued_data),
         cmocka_unit_test(few_controls_ride_in_front_of_the_data),
         cmocka_unit_test(an_unbind_stays_behind_the_data_before_it_and_later_controls_behind_it),
