@@ -10,15 +10,22 @@
 
 #define CAP_MIN 16u
 
+/* The highest bits of a product with a small seed would all be 0, and every number at home in the first slots. */
+static uint64_t spread(uint64_t seed)
+{
+    seed = (seed + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (seed ^ seed >> 31) | 1;
+}
+
 void keyed_init(struct keyed *t, uint64_t seed)
 {
-    *t = (struct keyed){ .seed = seed | 1 };
+    *t = (struct keyed){ .seed = spread(seed) };
 }
 
 void keyed_fini(struct keyed *t)
 {
     free(t->thing);
-    keyed_init(t, t->seed);
+    *t = (struct keyed){ .seed = t->seed };
 }
 
 static void put(struct keyed *t, uint32_t key, void *thing)

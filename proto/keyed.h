@@ -20,7 +20,7 @@ struct keyed {
     unsigned shift;
 };
 
-/* Empty, without memory.  The seed need not be odd. */
+/* Empty, without memory.  Any number will do for a seed. */
 void keyed_init(struct keyed *t, uint64_t seed);
 /* Frees the table's memory; the things are the caller's. */
 void keyed_fini(struct keyed *t);
@@ -35,7 +35,11 @@ void keyed_swap(struct keyed *t, uint32_t key, const void *old, void *thing);
 /* Where things with that number may be; each of them lies there or behind, before an empty slot. */
 static inline uint32_t keyed_home(const struct keyed *t, uint32_t key)
 {
-    return (uint32_t)((key >> 3) * t->seed >> t->shift) << 3 | (key & 7);
+    uint64_t x = (key >> 3) * UINT64_C(0x9e3779b97f4a7c15);
+
+    /* Mixed before the seed comes to it: there are seeds by which numbers that follow one another would fall together. */
+    x ^= x >> 32;
+    return (uint32_t)(x * t->seed >> t->shift) << 3 | (key & 7);
 }
 
 /* The first thing with that number at slot *at or behind it; then *at is the slot after it.  NULL: there is none. */

@@ -14,6 +14,7 @@
 
 #define THINGS 600
 #define STEPS  12000
+#define MANY   10000
 
 static char thing[THINGS];
 
@@ -44,6 +45,25 @@ static void numbers_that_follow_one_another_are_all_found(void **state)
     assert_null(keyed_find(&t, 6));
     assert_null(keyed_find(&t, 7 + THINGS));
     keyed_fini(&t);
+}
+
+/* Whatever the seed: else a search would be a walk over all of them. */
+static void numbers_that_follow_one_another_lie_near_their_homes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        uint64_t away = 0;
+        struct keyed t;
+
+        keyed_init(&t, seed);
+        for (uint32_t i = 1; i <= MANY; i++)
+            assert_true(keyed_add(&t, i, &thing[0]));
+        for (uint32_t at = 0; at < t.cap; at++)
+            if (t.key[at] != 0)
+                away += (at - keyed_home(&t, t.key[at])) & (t.cap - 1);
+        assert_true(away < 24 * (uint64_t)MANY);
+        keyed_fini(&t);
+    }
 }
 
 static void things_with_one_number_are_all_come_to(void **state)
@@ -129,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_table_finds_nothing_and_takes_no_memory),
         cmocka_unit_test(numbers_that_follow_one_another_are_all_found),
+        cmocka_unit_test(numbers_that_follow_one_another_lie_near_their_homes),
         cmocka_unit_test(things_with_one_number_are_all_come_to),
         cmocka_unit_test(without_memory_nothing_changes),
         cmocka_unit_test(it_holds_what_a_list_holds),
