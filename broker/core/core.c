@@ -241,8 +241,13 @@ void core_free(struct core *core)
             (void)leave(b, MATCH_SESSION_OVER, PARTING_DEATH);
         session_free(s);
     }
-    for (next = 0; (thing = keyed_each(&core->channels, &next)) != NULL; next = 0)
-        channel_free(thing);
+    while (core->channels.count > 0) {
+        next = 0;
+        while ((thing = keyed_each(&core->channels, &next)) != NULL) {
+            channel_free(thing);
+            --next; /* as above */
+        }
+    }
     keyed_fini(&core->channels);
     free(core);
 }
