@@ -224,8 +224,13 @@ static struct rn__g *find_sim(void)
 
         if (g != NULL)
             return g;
-        if (atomic_load(&rn__sched.external_real) > 0 && rn__poll_wait(0) > 0)
-            continue;
+        if (atomic_load(&rn__sched.external_real) > 0) {
+            /* It may have been broken by one who pushed since we picked, and we would sleep on that: so we look again. */
+            rn__poll_wait(0);
+            g = rn__sim_pick();
+            if (g != NULL)
+                return g;
+        }
         if (rn__deadlocked())
             rn__deadlock_report();
         first = rn__timers_first();
