@@ -306,8 +306,10 @@ uint64_t script_bind(struct script *n, uint32_t bind, const char *name,
     c.bind_.attributes.capacity = capacity;
     script_say(n, &c);
     bound = script_expect(n, WIRE_BOUND);
-    n->bound[bind].incarnation = bound->bound.incarnation;
-    n->bound[bind].epoch = bound->bound.epoch;
+    if (bind < SCRIPT_BINDS) {
+        n->bound[bind].incarnation = bound->bound.incarnation;
+        n->bound[bind].epoch = bound->bound.epoch;
+    }
     return bound->bound.incarnation;
 }
 
