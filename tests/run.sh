@@ -103,8 +103,8 @@ loom_units=(
   "waitgroup 20000"
   "yield 20000"
 )
-mutants_seconds=35 mutants_floor=6
-runtime_mutants_seconds=30 runtime_mutants_floor=10
+mutants_seconds=25 mutants_floor=4
+runtime_mutants_seconds=25 runtime_mutants_floor=5
 fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(
@@ -117,7 +117,7 @@ fuzz_targets=(
   "session   10000  3000000  512"
   "shard      2000   400000 1024"
 )
-vandals_seconds=15 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
+vandals_seconds=12 vandals_floor=4000 vandals_mib=64 # sessions; memory of the broker, and 1 KiB for each of them
 rounds=200 rounds_seconds=30 rounds_floor=4 rounds_seed=1 # of each kind; of all kinds together
 storm_ops=1000000000 storm_seconds=10 storm_floor=2000000
 repeat=1
@@ -282,7 +282,13 @@ stage_clang() {
 }
 
 stage_asan() {
-  build build/asan gcc asan && suites build/asan -LE e2e || return 1
+  local status=0
+  build build/asan gcc asan || return 1
+  # The builds without sanitizers do more random runs of the core in the same time.
+  [[ $long == yes ]] || export CORE_RUNS=100
+  suites build/asan -LE e2e || status=1
+  unset CORE_RUNS
+  ((status == 0)) || return 1
   [[ $long == no ]] || RUNNEL_BUILD=$PWD/build/asan one vandals "${steady[@]}" env ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0 \
     tests/e2e/vandals.sh --seconds "$vandals_seconds" --floor "$((vandals_floor / 10))"
 }
