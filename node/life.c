@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The numbers of sides are the node's own, one after the other, so nobody can choose them: the golden ratio spreads such
- * numbers best of all.  (A small seed would have all of them in one place.) */
-#define SIDES_SEED UINT64_C(0x9e3779b97f4a7c15)
-
 /* ---- fork ---- */
 
 static atomic_bool forked; /* set in the child, which has one thread then */
@@ -106,7 +102,7 @@ static struct rn_node *node_new(const rn_node_opts *opts, const char *url, int *
     TAILQ_INIT(&n->meets);
     TAILQ_INIT(&n->times);
     n->yield_ns = n->expire_ns = INT64_MAX;
-    keyed_init(&n->sides, SIDES_SEED);
+    keyed_init(&n->sides, 0); /* the numbers are our own: nobody can choose them to collide */
     n->name = strdup(opts->name);
     n->opened = rn_chan_new(sizeof(int), 1, NULL);
     n->ended = rn_chan_new(sizeof(struct ending), 1, NULL);
