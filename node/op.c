@@ -471,23 +471,28 @@ static void receive_end(struct handle *h, struct parcel *p)
     parcel_give(&h->pool, p);
 }
 
+void message_hand_over(rn_msg *m, uint64_t position, uint32_t deliveries, uint64_t number,
+                       struct delivery *place)
+{
+    m->seq = position;
+    m->deliveries = deliveries;
+    if (place == NULL)
+        return;
+    place->number = number;
+    m->delivery = place;
+}
+
 /* The element is the receive's: if it is one with a delivery, that is in the program's hands now. */
 static void receive_hand_over(const struct rn_codec *codec, struct parcel *p, void *elem)
 {
     if (!msg_is_codec(codec))
         return;
-    rn_msg *m = elem;
-    m->seq = p->position;
-    m->deliveries = p->deliveries;
-    if (p->place == NULL)
-        return;
-    p->place->number = p->delivery;
-    if (p->letter != NULL) {
+    message_hand_over(elem, p->position, p->deliveries, p->delivery, p->place);
+    if (p->place != NULL && p->letter != NULL) {
         p->place->frame = frame_ref(p->frame);
         p->place->head = p->letter;
         p->place->head_size = p->letter_size;
     }
-    m->delivery = p->place;
     p->place = NULL;
 }
 

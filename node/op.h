@@ -42,6 +42,10 @@ int op_quick(rn_chan *c, void *elem, enum rn_op kind);
 /* The taker's part in the order: rc is how its decoding went.  Gives the receive's result, or RN__RETRY. */
 int receive_settle(struct handle *h, struct parcel *p, int rc);
 
+/* The message is the receive's; by hand its delivery of that number, at `place` (else NULL), is in the program's hands now. */
+void message_hand_over(rn_msg *m, uint64_t position, uint32_t deliveries, uint64_t number,
+                       struct delivery *place);
+
 /* Performs it.  Channel locked, and it is ready. */
 int send_perform(struct handle *h, struct rn__op *op);
 void receive_perform(struct handle *h, struct rn__op *op);

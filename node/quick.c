@@ -141,17 +141,6 @@ static int receive_finished(rn_chan *c, struct handle *h, uint64_t number, uint6
     return 0;
 }
 
-/* The message is the receive's; by hand, with `place`, its delivery is in the program's hands now. */
-static void message_hand_over(rn_msg *m, const struct store_item *item, struct delivery *place)
-{
-    m->seq = item->position;
-    m->deliveries = item->deliveries;
-    if (place == NULL)
-        return;
-    place->number = item->delivery;
-    m->delivery = place;
-}
-
 /* place: for the delivery, if it is by hand, else NULL.  Used if that gives 0. */
 static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, void *elem)
 {
@@ -175,7 +164,7 @@ static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, vo
     if (rn__heirlooms_used())
         trace_received("");
     if (msg_is_codec(codec))
-        message_hand_over((rn_msg *)decoded, &item, place);
+        message_hand_over((rn_msg *)decoded, item.position, item.deliveries, item.delivery, place);
     memcpy(elem, decoded, codec->elemsize);
     return 0;
 }
