@@ -43,7 +43,7 @@ static int keys_read(struct admission *a, const char *keyfile, char *why, size_t
         return rc;
     rc = zlink_curve_public(&a->secret, &public);
     if (rc < 0)
-        snprintf(why, size, "links cannot be encrypted here: this libzmq was built without CURVE");
+        snprintf(why, size, "%s", zlink_curve_missing);
     else if (a->clients != NULL)
         rc = keyfile_read_list(a->clients, &a->how.clients, why, size);
     a->how.secret = &a->secret;

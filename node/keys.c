@@ -9,8 +9,6 @@
 
 _Static_assert(RN__KEY_TEXT == KEY_TEXT, "node.h and key.h agree");
 
-static const char cannot[] = "links cannot be encrypted here: this libzmq was built without CURVE";
-
 static int broker_key_read(const char *text, struct key *out)
 {
     char why[KEYFILE_WHY];
@@ -56,7 +54,7 @@ int keys_of_opts(const char *keyfile, const char *broker_key, struct zlink_curve
     if (rc == 0)
         rc = own_key(keyfile, &curve->secret);
     if (rc == -ENOTSUP)
-        node_note_error(NULL, cannot);
+        node_note_error(NULL, zlink_curve_missing);
     return rc < 0 ? rc : 1;
 }
 
@@ -65,7 +63,7 @@ int rn__keys_make(const char *path, char public_text[RN__KEY_TEXT + 1], char *wh
     struct key public, secret;
     int rc = zlink_curve_pair(&public, &secret);
     if (rc < 0) {
-        snprintf(why, size, "%s", cannot);
+        snprintf(why, size, "%s", zlink_curve_missing);
         return rc;
     }
     rc = keyfile_write(path, &public, &secret, why, size);

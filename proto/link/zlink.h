@@ -16,6 +16,8 @@ struct zlink_curve {
     struct key secret, broker;
 };
 
+/* The sentence for -ENOTSUP of these. */
+extern const char zlink_curve_missing[];
 /* A new pair; the public key of a secret one.  0, or -ENOTSUP: this libzmq cannot encrypt. */
 int zlink_curve_pair(struct key *public, struct key *secret);
 int zlink_curve_public(const struct key *secret, struct key *public);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <zmq.h>
 
+const char zlink_curve_missing[] =
+    "links cannot be encrypted here: this libzmq was built without CURVE";
+
 int zlink_curve_pair(struct key *public, struct key *secret)
 {
     char public_text[KEY_TEXT + 1], secret_text[KEY_TEXT + 1];
