@@ -33,30 +33,9 @@ usage() {
   sed -n '4,11s/^# \{0,1\}//p' "$0"
 }
 
-wrong_use() {
-  echo "bench/curves.sh: $*" >&2
-  usage >&2
-  exit 2
-}
-
 while (($#)); do
   case $1 in
   -h | --help) usage && exit 0 ;;
-  --rounds)
-    [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || wrong_use "--rounds needs a number"
-    rounds=$2
-    shift
-    ;;
-  --seconds)
-    [[ ${2:-} =~ ^[0-9]+(\.[0-9]+)?$ ]] || wrong_use "--seconds needs a number"
-    seconds=$2
-    shift
-    ;;
-  --only)
-    [[ " ${axes[*]} " == *" ${2:-none} "* ]] || wrong_use "--only needs one of: ${axes[*]}"
-    chosen+=("$2")
-    shift
-    ;;
   --bin)
     [[ -x ${2:-}/runnel ]] || wrong_use "--bin needs the directory of runnel and runnel-broker"
     bin=$2
@@ -64,7 +43,10 @@ while (($#)); do
     ;;
   --quick) quick=yes ;;
   --write) write=yes ;;
-  *) wrong_use "unknown argument '$1'" ;;
+  *)
+    shared_option "$1" "${2:-}" "${axes[@]}" || wrong_use "unknown argument '$1'"
+    shift
+    ;;
   esac
   shift
 done

@@ -2,6 +2,33 @@
 # lib.sh - what the scripts that measure whole systems share.   SPDX-License-Identifier: MIT
 # Sourced, in the root of the tree; $work is a directory for files of the moment.
 
+wrong_use() {
+  echo "bench/${0##*/}: $*" >&2
+  usage >&2
+  exit 2
+}
+
+# An option that all have, and its value: --rounds, --seconds, or --only NAME, which is one of NAMES.  Status 1: it is another.
+shared_option() { # OPTION VALUE NAMES...
+  local option=$1 value=$2
+  shift 2
+  case $option in
+  --rounds)
+    [[ $value =~ ^[1-9][0-9]*$ ]] || wrong_use "--rounds needs a number"
+    rounds=$value
+    ;;
+  --seconds)
+    [[ $value =~ ^[0-9]+(\.[0-9]+)?$ ]] || wrong_use "--seconds needs a number"
+    seconds=$value
+    ;;
+  --only)
+    [[ " $* " == *" ${value:-none} "* ]] || wrong_use "--only needs one of: $*"
+    chosen+=("$value")
+    ;;
+  *) return 1 ;;
+  esac
+}
+
 machine() {
   local model
   model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1 | sed -E 's/ +[0-9].*//; s/\(R\)|\(TM\)//g')

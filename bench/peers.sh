@@ -29,32 +29,14 @@ usage() {
   sed -n '4,9s/^# \{0,1\}//p' "$0"
 }
 
-wrong_use() {
-  echo "bench/peers.sh: $*" >&2
-  usage >&2
-  exit 2
-}
-
 while (($#)); do
   case $1 in
   -h | --help) usage && exit 0 ;;
-  --rounds)
-    [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || wrong_use "--rounds needs a number"
-    rounds=$2
-    shift
-    ;;
-  --seconds)
-    [[ ${2:-} =~ ^[0-9]+(\.[0-9]+)?$ ]] || wrong_use "--seconds needs a number"
-    seconds=$2
-    shift
-    ;;
-  --only)
-    [[ " ${rows[*]} " == *" ${2:-none} "* ]] || wrong_use "--only needs one of: ${rows[*]}"
-    chosen+=("$2")
-    shift
-    ;;
   --write) write=yes ;;
-  *) wrong_use "unknown argument '$1'" ;;
+  *)
+    shared_option "$1" "${2:-}" "${rows[@]}" || wrong_use "unknown argument '$1'"
+    shift
+    ;;
   esac
   shift
 done
