@@ -6,18 +6,7 @@
 #include "proto/frame.h"
 #include "proto/link/link.h"
 #include "proto/link/session.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-/* In a goroutine a failed assertion of cmocka must not jump. */
-#define check(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                  \
-        }                                                                             \
-    } while (0)
+#include "tests/check.h"
 
 #define SCRIPT_HEARD_MAX 4096
 #define SCRIPT_BINDS     4 /* it knows what it has of bindings with lower numbers only */

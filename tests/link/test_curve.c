@@ -2,6 +2,7 @@
 #include "proto/limits.h"
 #include "proto/link/zlink.h"
 #include "runtime/rn.h"
+#include "tests/check.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -13,15 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* In a goroutine a failed assertion of cmocka must not jump. */
-#define check(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                  \
-        }                                                                             \
-    } while (0)
 
 #define LOOPBACK "tcp://127.0.0.1:0"
 #define SOON     rn_after(20 * RN_SEC) /* only ever reached by a failure */

@@ -4,6 +4,7 @@
 #include "proto/link/zlink.h"
 #include "proto/limits.h"
 #include "runtime/rn.h"
+#include "tests/check.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -20,15 +21,6 @@
 #include <zmq.h>
 
 #include <cmocka.h>
-
-/* In a goroutine a failed assertion of cmocka must not jump. */
-#define check(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                  \
-        }                                                                             \
-    } while (0)
 
 #define LOOPBACK "tcp://127.0.0.1:0"
 #define SOON     rn_after(20 * RN_SEC) /* only ever reached by a failure */
