@@ -141,9 +141,9 @@ static int one_stalled_receiver_costs_the_other_99_nothing(void *arg)
         rn_time one_ns = play_lines(NOBODY);
         undisturbed_ns = one_ns > undisturbed_ns ? one_ns : undisturbed_ns;
     }
-    rn_time took = play_lines((enum stall)(round_now + 1));
-    /* The two plays draw other delays of the network, which is worth up to 4 % by the seed. */
-    check(took <= undisturbed_ns + undisturbed_ns / 20);
+    for (enum stall stall = NOBODY + 1; stall < STALLS; stall++)
+        /* The plays draw other delays of the network, which is worth up to 4 % by the seed. */
+        check(play_lines(stall) <= undisturbed_ns + undisturbed_ns / 20);
     return 0;
 }
 
@@ -291,7 +291,7 @@ int main(int argc, char **argv)
 {
     const struct fact facts[] = {
         { "one_stalled_receiver_costs_the_other_99_nothing",
-          one_stalled_receiver_costs_the_other_99_nothing, STALLS - 1, 2 },
+          one_stalled_receiver_costs_the_other_99_nothing, 1, 2 },
         { "untouched_prefetch_goes_to_an_idle_receiver",
           untouched_prefetch_goes_to_an_idle_receiver, 2, 4 },
         { "idle_credit_goes_to_who_waits", idle_credit_goes_to_who_waits, 2, 4 },
