@@ -11,7 +11,7 @@
 
 /* ---- fork ---- */
 
-static atomic_bool forked; /* set in the child, which has one thread then */
+atomic_bool node_is_forked; /* set in the child, which has one thread then */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 static uint8_t process_instance[16];
@@ -36,18 +36,12 @@ static void instance_of_process(uint8_t instance[16])
 
 static void fork_child(void)
 {
-    atomic_store(&forked, true);
+    atomic_store(&node_is_forked, true);
 }
 
 static void fork_watch(void)
 {
     pthread_atfork(NULL, NULL, fork_child);
-}
-
-bool node_forked(void)
-{
-    /* Relaxed: it is only ever set before the child's only thread goes on. */
-    return atomic_load_explicit(&forked, memory_order_relaxed);
 }
 
 /* ---- opening ---- */

@@ -10,6 +10,9 @@
 #include "proto/link/link.h"
 #include "proto/wire.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 /* ---- doors that are not in runnel.h: the command line, tests, the simulator ---- */
 
 /* rn_node_open on an endpoint that is there already.  Takes link, also on error.  `url` as rn_node_opts.brokers. */
@@ -102,7 +105,12 @@ int64_t node_up_until(const struct rn_node *n);
 void node_doubt(struct rn_node *n, int change);
 
 /* Are we in a child of fork?  Then nothing of the node works. */
-bool node_forked(void);
+extern atomic_bool node_is_forked;
+static inline bool node_forked(void)
+{
+    /* Relaxed: it is only ever set before the child's only thread goes on. */
+    return atomic_load_explicit(&node_is_forked, memory_order_relaxed);
+}
 
 /* What a broker's code is to a program.  `reason` is used by WIRE_FAILED and WIRE_CANCELLED. */
 int node_error(enum wire_code code, int reason);

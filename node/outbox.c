@@ -135,12 +135,12 @@ static void outbox_append(struct outbox *o, struct chunk *c)
     c->first = o->numbered + 1;
 }
 
-/* Gives the chunk that the next element goes to, with room for it. */
-static struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
+/* A chunk for the next element, which does not go to the last one. */
+static __attribute__((noinline)) struct chunk *outbox_extend(struct outbox *o,
+                                                             const struct manner *manner,
+                                                             size_t need)
 {
-    struct chunk *tail = o->tail;
-    if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
-        return tail;
+    const struct chunk *tail = o->tail;
     rn_reached_if(tail != NULL && !manner_same(&tail->manner, manner),
                   "outbox: the next element is of another manner");
     struct chunk *c = outbox_chunk(o, need);
@@ -155,6 +155,15 @@ static struct chunk *outbox_room(struct outbox *o, const struct manner *manner, 
     return c;
 }
 
+/* Gives the chunk that the next element goes to, with room for it. */
+static inline struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
+{
+    struct chunk *tail = o->tail;
+    if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
+        return tail;
+    return outbox_extend(o, manner, need);
+}
+
 /* An element of len bytes has joined c, the tail: it takes credit, and gets a number. */
 static uint64_t outbox_number(struct outbox *o, const struct chunk *c, size_t len)
 {
@@ -165,21 +174,28 @@ static uint64_t outbox_number(struct outbox *o, const struct chunk *c, size_t le
     return o->numbered;
 }
 
+/* The chunk has room for it. */
+static inline uint64_t outbox_put(struct outbox *o, struct chunk *c, const uint8_t *data,
+                                  size_t len)
+{
+    uint8_t *at = c->data + c->len;
+    size_t prefix = element_prefix(at, len);
+    if (len > 0)
+        memcpy(at + prefix, data, len);
+    c->len += prefix + len;
+    c->count++;
+    c->bytes += len;
+    return outbox_number(o, c, len);
+}
+
 int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
                 uint64_t *number)
 {
     rn_assert(outbox_fits(o, len));
-    size_t need = element_size(len);
-    struct chunk *c = outbox_room(o, manner, need);
+    struct chunk *c = outbox_room(o, manner, element_size(len));
     if (c == NULL)
         return -ENOMEM;
-    c->len += element_prefix(c->data + c->len, len);
-    if (len > 0)
-        memcpy(c->data + c->len, data, len);
-    c->len += len;
-    c->count++;
-    c->bytes += len;
-    *number = outbox_number(o, c, len);
+    *number = outbox_put(o, c, data, len);
     return 0;
 }
 

@@ -155,7 +155,8 @@ static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, vo
         return RN__NOT_READY;
     /* Beside the caller's element, which stays untouched on error. */
     rc = codec->decode(codec->ctx, item.data, item.len, decoded);
-    frame_unref(item.frame);
+    if (item.frame != NULL)
+        frame_unref(item.frame);
     rc = receive_finished(c, h, number, item.delivery, rc);
     if (rc == RN__RETRY)
         return RN__NOT_READY; /* refused: it goes on as if that had never been there */

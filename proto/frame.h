@@ -5,7 +5,9 @@
 #ifndef PROTO_FRAME_H
 #define PROTO_FRAME_H
 
+#include "proto/limits.h"
 #include "proto/wire.h"
+#include "runtime/assert.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -45,9 +47,21 @@ void frame_view_fini(struct frame_view *view);
 /* How many bytes the header of a section has. */
 size_t section_header_size(const struct wire_section *s);
 
+const uint8_t *section_element_long(const struct wire_section *s, size_t *at, size_t *len);
 /* Walks the elements of a checked section: *at is the offset in body, at first 0.  Gives the next
  * element's bytes; the caller counts. */
-const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len);
+static inline const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len)
+{
+    const uint8_t *p = s->body + *at;
+
+    rn_assert(*at < s->size);
+    if (p[0] < 0x80) { /* a prefix of one byte */
+        *len = *p++;
+        *at += 1 + *len;
+        return p;
+    }
+    return section_element_long(s, at, len);
+}
 
 /* Makes *head the first n elements of *s and *s the rest; 0 < n < s->count.  Both borrow the body; number and
  * position of the rest go on where head's end. */
@@ -67,9 +81,26 @@ struct frame_writer {
 };
 
 /* How many bytes an element of len bytes takes in a section. */
-size_t element_size(size_t len);
+static inline size_t element_size(size_t len)
+{
+    size_t n = 1;
+
+    for (size_t rest = len >> 7; rest != 0; rest >>= 7)
+        n++;
+    return n + len;
+}
+
 /* Writes the length prefix and returns the bytes written (1 to 5). */
-size_t element_prefix(uint8_t *to, size_t len);
+static inline size_t element_prefix(uint8_t *to, size_t len)
+{
+    size_t n = 0;
+
+    rn_assert(len <= WIRE_LENGTH_MAX);
+    for (; len >= 0x80; len >>= 7)
+        to[n++] = (uint8_t)(len | 0x80);
+    to[n++] = (uint8_t)len;
+    return n;
+}
 
 /* Packed controls of at most so many bytes fit into a data frame. */
 #define FRAME_CONTROLS_ROOM 256

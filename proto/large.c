@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define BIT  ((size_t)256 << 10)   /* bytes: some 20 us */
-#define STEP ((size_t)64 << 10)    /* of a copy: some 30 us */
 #define PAGE ((uintptr_t)64 << 10) /* of any system */
 
 /* Stands at the beginning of what waits. */
@@ -56,13 +55,13 @@ void large_fill(void *to, const void *from, size_t size)
     memcpy(to, from, size);
 }
 
-void large_copy(void *to, const void *from, size_t size)
+void large_copy_stepwise(void *to, const void *from, size_t size)
 {
     uint8_t *t = to;
     const uint8_t *f = from;
 
-    for (; size > STEP; t += STEP, f += STEP, size -= STEP) {
-        large_fill(t, f, STEP);
+    for (; size > LARGE_STEP; t += LARGE_STEP, f += LARGE_STEP, size -= LARGE_STEP) {
+        large_fill(t, f, LARGE_STEP);
         sched_yield();
     }
     if (size > 0)

@@ -26,6 +26,7 @@
 #define WIRE_WAITS_MAX       64                    /* cases of a select */
 #define WIRE_WHY_MAX         255                   /* bytes of the reason of a rejection */
 #define WIRE_DEAD_MAX        2048 /* bytes that a dead letter has before its element */
+#define WIRE_LENGTH_MAX      (WIRE_ELEMENT_MAX + WIRE_DEAD_MAX) /* bytes, of a dead letter */
 #define WIRE_HEADER_MAX      1024 /* bytes of the Header of an element */
 #define WIRE_TRACEPARENT_MAX 55
 #define WIRE_RANGES_MAX      256  /* of a Settle */

@@ -11,8 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PREFIX_MAX 5                                  /* bytes of a varint that says a length */
-#define LENGTH_MAX (WIRE_ELEMENT_MAX + WIRE_DEAD_MAX) /* of a dead letter */
+#define PREFIX_MAX 5 /* bytes of a varint that says a length */
 
 static uint32_t le32(const uint8_t *p)
 {
@@ -51,7 +50,7 @@ static size_t prefix_read_long(const uint8_t *p, size_t avail, size_t *len)
     for (size_t i = 0; i < PREFIX_MAX && i < avail; i++) {
         v |= (uint64_t)(p[i] & 0x7f) << (7 * i);
         if (p[i] < 0x80) {
-            if (p[i] == 0 || v > LENGTH_MAX)
+            if (p[i] == 0 || v > WIRE_LENGTH_MAX)
                 return 0;
             *len = (size_t)v;
             return i + 1;
@@ -136,7 +135,7 @@ static bool elements_add_up(const struct wire_section *s)
 /* Makes *s a piece, of a section that has been read but for what its body is. */
 static const char *piece_fault(struct wire_section *s)
 {
-    uint64_t longest = s->flags & WIRE_DEAD ? LENGTH_MAX : WIRE_ELEMENT_MAX;
+    uint64_t longest = s->flags & WIRE_DEAD ? WIRE_LENGTH_MAX : WIRE_ELEMENT_MAX;
 
     if (s->count != 1)
         return "a piece is not of one element";
@@ -248,7 +247,7 @@ void section_write_header(uint8_t *to, const struct wire_section *s)
         put64(to + at, s->offset);
 }
 
-const uint8_t *section_element(const struct wire_section *s, size_t *at, size_t *len)
+const uint8_t *section_element_long(const struct wire_section *s, size_t *at, size_t *len)
 {
     rn_assert(*at < s->size);
     *at += prefix_read(s->body + *at, s->size - *at, len);
@@ -296,25 +295,5 @@ uint32_t section_fit(const struct wire_section *s, uint64_t bytes)
         bytes -= len;
         n++;
     }
-    return n;
-}
-
-size_t element_size(size_t len)
-{
-    size_t n = 1;
-
-    for (size_t rest = len >> 7; rest != 0; rest >>= 7)
-        n++;
-    return n + len;
-}
-
-size_t element_prefix(uint8_t *to, size_t len)
-{
-    size_t n = 0;
-
-    rn_assert(len <= LENGTH_MAX);
-    for (; len >= 0x80; len >>= 7)
-        to[n++] = (uint8_t)(len | 0x80);
-    to[n++] = (uint8_t)len;
     return n;
 }

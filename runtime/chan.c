@@ -426,17 +426,6 @@ size_t rn_chan_cap(const rn_chan *c)
 
 /* ---- binding ---- */
 
-const struct rn__chan_ops *rn__chan_ops(const rn_chan *c)
-{
-    /* Acquire pairs with the release in rn__chan_bind(). */
-    return atomic_load_explicit(&c->ops, memory_order_acquire);
-}
-
-void *rn__chan_bound(const rn_chan *c)
-{
-    return c->bound;
-}
-
 size_t rn__chan_elemsize(const rn_chan *c)
 {
     return c->elemsize;

@@ -127,14 +127,24 @@ void rn__chan_unlock(rn_chan *c);
 /* Makes a local channel a handle.  0, or -EBUSY unless it is local, open, empty and nobody waits in it. */
 int rn__chan_bind(rn_chan *c, const struct rn__chan_ops *ops, void *bound);
 bool rn__chan_idle(rn_chan *c); /* would it succeed? */
-const struct rn__chan_ops *rn__chan_ops(const rn_chan *c);
-void *rn__chan_bound(const rn_chan *c);
+static inline const struct rn__chan_ops *rn__chan_ops(const rn_chan *c)
+{
+    /* Acquire pairs with the release in rn__chan_bind(). */
+    return atomic_load_explicit(&c->ops, memory_order_acquire);
+}
+static inline void *rn__chan_bound(const rn_chan *c)
+{
+    return c->bound;
+}
 size_t rn__chan_elemsize(const rn_chan *c);
 void rn__chan_set_external(rn_chan *c);
 bool rn__chan_is_last_ref(const rn_chan *c);
 
 /* Locked: who waits, first in line first. */
-struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind);
+static inline struct rn__op *rn__chan_first(const rn_chan *c, enum rn_op kind)
+{
+    return kind == RN_SEND ? c->senders : c->receivers;
+}
 size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind);
 /* Locked: true: we have claimed it, it is out of its queue, and we must perform it and rn__op_complete() it; false: it was
  * decided otherwise and is out of its queue, or it is tentative, has been knocked on, and stays there (op->queued). */

@@ -6,11 +6,6 @@
 
 /* ---- in the queues; the lock is held ---- */
 
-struct rn__op *rn__chan_first(rn_chan *c, enum rn_op kind)
-{
-    return *queue_of(c, kind);
-}
-
 size_t rn__chan_waiting(const rn_chan *c, enum rn_op kind)
 {
     size_t n = 0;

@@ -29,19 +29,13 @@ int64_t rn__boottime(void)
     return rn__sim_active() ? rn__sim_boottime() : clock_ns(CLOCK_BOOTTIME);
 }
 
-int64_t rn__boottime_glance(struct rn__glance *g)
+int64_t rn__boottime_look(struct rn__glance *g, const struct timespec *coarse)
 {
-    int64_t coarse_ns;
-
-    if (rn__sim_active())
+    if (rn__sim_active()) /* then it is looked at each time */
         return rn__sim_boottime();
-    /* The real one: it goes on while the machine is suspended, as CLOCK_BOOTTIME does, which has none.  Read first, so that a
-     * tick in between is seen next time. */
-    coarse_ns = clock_ns(CLOCK_REALTIME_COARSE);
-    if (coarse_ns != g->coarse_ns) {
-        g->boot_ns = clock_ns(CLOCK_BOOTTIME);
-        g->coarse_ns = coarse_ns;
-    }
+    /* The coarse one was read first, so that a tick in between is seen next time. */
+    g->boot_ns = clock_ns(CLOCK_BOOTTIME);
+    g->coarse = *coarse;
     return g->boot_ns;
 }
 
