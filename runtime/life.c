@@ -343,6 +343,7 @@ static int run_locked(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void
     rn__monitor_start();
     rn__worker_run(&rn__sched.workers[0]);
     rn__monitor_stop();
+    rn__wake_all(); /* whom the monitor hired while the end was told, and who had looked before */
     threads_join(1);
     sched_fini();
     return rc < 0 ? rc : rn__sched.status;

@@ -77,6 +77,7 @@ loom_units=(
   "poll_ready 20000"
   "poll_timeout 20000"
   "relief 20000"
+  "relief_ends 20000"
   "relief_rest 20000"
   "runq_full 50000"
   "runq_idle 200000"

@@ -58,6 +58,8 @@ bool loom_fd_is_open(int fd);
 /* The thread blocks, as in a call of the system, until the flag is set by loom_tell(). */
 void loom_await(const bool *flag);
 void loom_tell(bool *flag);
+/* For a thread of the unit that is the monitor: the scheduler does not end before the flag is set. */
+void loom_monitor(const bool *done);
 
 /* Another may run here, and in loom_pause() one must who can. */
 void loom_point(const char *where);

@@ -274,3 +274,33 @@ LOOM_UNIT(
     loom_check(s.ran == 5);
     rn_chan_unref(s.to[0]);
 }
+
+/* ---- and end ---- */
+
+/* For one who has given way since it was looked at: so the new one is not called. */
+static void monitor_hires_in_vain(void *arg)
+{
+    (void)arg;
+    loom_await(&s.stuck[0]);
+    loom_check(!rn__crew_relieve(s.worker[0], rn__worker_tick(s.worker[0]) - 1));
+    loom_tell(&s.helped);
+}
+
+static int ends(void *arg)
+{
+    (void)arg;
+    loom_begin();
+    s.worker[0] = rn__worker();
+    loom_tell(&s.stuck[0]);
+    return 0;
+}
+
+LOOM_UNIT(relief_ends, "who is hired while the scheduler ends is told of the end, too")
+{
+    memset(&s, 0, sizeof s);
+    loom_monitor(&s.helped);
+    loom_spawn(monitor_hires_in_vain, NULL);
+    loom_check(rn_main(1, ends, NULL) == 0);
+    loom_join_all();
+    loom_end();
+}

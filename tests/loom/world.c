@@ -44,6 +44,7 @@ static struct {
     uint64_t break_data;
     bool in_arena;
     size_t arena_used;
+    const bool *monitor_done; /* or NULL: there is none */
 } world;
 
 static _Alignas(64) char arena[ARENA_BYTES];
@@ -220,6 +221,7 @@ void loom_world_reset(void)
     world.break_registered = registered;
     world.break_data = data;
     world.arena_used = 0;
+    world.monitor_done = NULL;
     stacks_reset();
 }
 
@@ -379,7 +381,17 @@ void __wrap_rn__signal_fini(void) {}
 /* It looks around every ten milliseconds and wakes who has been forgotten: no wake-up would ever be lost. */
 void __wrap_rn__monitor_start(void) {}
 
-void __wrap_rn__monitor_stop(void) {}
+/* It ends when it has done what it is at. */
+void __wrap_rn__monitor_stop(void)
+{
+    if (world.monitor_done != NULL)
+        loom_await(world.monitor_done);
+}
+
+void loom_monitor(const bool *done)
+{
+    world.monitor_done = done;
+}
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
