@@ -195,7 +195,11 @@ static int dialer_send(struct link *l, link_peer peer, struct frame *f)
     if (peer != z->newest || z->socket == NULL || z->down)
         return -EHOSTUNREACH;
     rc = zlink_message_of_frame(&message, f);
-    return rc < 0 ? rc : zlink_message_send(z->socket, &message, 0);
+    if (rc < 0)
+        return rc;
+    rc = zlink_message_send(z->socket, &message, 0);
+    /* The queue is never full; but after a handshake that cannot be mended ZeroMQ has none, before we have heard why. */
+    return rc == -EAGAIN ? -EHOSTUNREACH : rc;
 }
 
 static void dialer_drop(struct link *l, link_peer peer)

@@ -4,6 +4,7 @@
 #include "runtime/rn.h"
 #include "tests/check.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,6 +150,20 @@ static void passes(struct ear *e, struct link *dialer)
     }
 }
 
+/* Sends a byte, which may find that the handshake has failed already. */
+static int try_to_say(struct link *l, link_peer peer)
+{
+    struct frame *f = frame_new(1);
+    int rc;
+
+    check(f != NULL);
+    f->data[0] = 'x';
+    rc = link_send(l, peer, f);
+    check(rc == 0 || rc == -EHOSTUNREACH);
+    frame_unref(f);
+    return rc;
+}
+
 /* Of two that find out at the same time either may hang up first: dialled again until it is this one. */
 static void fails(struct ear *e, struct link *dialer, enum link_why why, const char *told)
 {
@@ -157,7 +172,7 @@ static void fails(struct ear *e, struct link *dialer, enum link_why why, const c
 
     do {
         check(link_dial(dialer, e->url, &there) == 0);
-        say(dialer, there, 'x', 10);
+        try_to_say(dialer, there);
         check(link_recv(dialer, &event, SOON) == 0);
         check(event.what == LINK_DOWN && event.peer == there);
         check(event.why == why || event.why == LINK_WHY_UNMET || event.why == LINK_WHY_KEY);
@@ -276,6 +291,33 @@ static int plain_dialer(void *arg)
     return 0;
 }
 
+/* Sent until it is noticed, with no look at what the link has to tell: that comes all the same. */
+static int late_to_hear(void *arg)
+{
+    struct pair_of_keys broker = keys_new();
+    struct link *dialer = dialer_with(NULL, NULL);
+    struct link_event event;
+    link_peer there;
+    struct ear e;
+
+    (void)arg;
+    ear_open(&e, &broker.secret, NULL);
+    do {
+        rn_time end = SOON;
+
+        check(link_dial(dialer, e.url, &there) == 0);
+        while (try_to_say(dialer, there) == 0) {
+            check(rn_now() < end);
+            rn_sleep(rn_after(RN_MS));
+        }
+        check(link_recv(dialer, &event, SOON) == 0);
+        check(event.what == LINK_DOWN && event.peer == there);
+    } while (event.why != LINK_WHY_ENCRYPTED);
+    link_close(dialer);
+    ear_close(&e);
+    return 0;
+}
+
 static int plain_listener(void *arg)
 {
     struct pair_of_keys broker = keys_new(), node = keys_new();
@@ -319,22 +361,38 @@ static int old_protocol(void *arg)
     return 0;
 }
 
-/* However many are refused, a sentence a second is told of them, and it says how many there were. */
+/* How many refusals a sentence speaks for. */
+static unsigned long accounts_for(const char *sentence)
+{
+    const char *number = strstr(sentence, "(and ");
+
+    return number != NULL ? strtoul(number + strlen("(and "), NULL, 10) + 1 : 1;
+}
+
+/* However many are refused, a sentence a second is told of them, and it says how many there were.  What has been told
+ * accounts for all but the last, whose sentence may be on its way; of a dialer that is slow ZeroMQ tries more than we. */
 static int rate(void *arg)
 {
     struct pair_of_keys broker = keys_new(), node = keys_new(), other = keys_new();
     struct link *dialer = dialer_with(&node.secret, &other.public);
-    char text[200] = "";
-    int told = 0;
+    rn_time begin = rn_now();
+    unsigned long refused = 0, accounted = 0, told = 0;
+    char text[200];
     struct ear e;
 
     (void)arg;
     ear_open(&e, &broker.secret, NULL);
-    while (strstr(text, "such before") == NULL) {
+    while (accounted == told || accounted + 1 < refused) {
         fails(&e, dialer, LINK_WHY_KEY, NULL);
-        told += rn_chan_recv(e.told, text, RN_NOWAIT) == 0;
+        refused++;
+        while (rn_chan_recv(e.told, text, RN_NOWAIT) == 0) {
+            if (strstr(text, "another public key") == NULL)
+                continue;
+            accounted += accounts_for(text);
+            told++;
+        }
+        check((rn_time)told <= 1 + (rn_now() - begin) / RN_SEC);
     }
-    check(told == 2);
     link_close(dialer);
     ear_close(&e);
     return 0;
@@ -365,6 +423,7 @@ int main(void)
         FACT("connection_stays_when_its_key_is_struck_off", struck_off),
         FACT("node_with_another_key_for_the_broker_is_told_so", other_key),
         FACT("plain_node_is_told_that_the_broker_encrypts", plain_dialer),
+        FACT("sender_to_whom_a_handshake_has_failed_is_told_that_nobody_is_there", late_to_hear),
         FACT("encrypting_node_is_told_that_the_broker_does_not", plain_listener),
         FACT("old_protocols_do_not_get_round_encryption", old_protocol),
         FACT("refusals_in_a_row_are_told_once_a_second_with_their_number", rate),
