@@ -23,7 +23,7 @@
 #include <cmocka.h>
 
 #define LOOPBACK "tcp://127.0.0.1:0"
-#define SOON     rn_after(20 * RN_SEC) /* only ever reached by a failure */
+#define SOON     rn_after(60 * RN_SEC) /* only ever reached by a failure */
 
 extern char **environ;
 static const char *self;
