@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define REST_MS 3000 /* more than anything needs to be at rest */
-#define MANY    2000
+#define MANY    500
 
 static uint64_t folds(const struct world *w)
 {
