@@ -207,7 +207,11 @@ if(NOT RUNNEL_SANITIZE AND NOT RUNNEL_FUZZ AND NOT RUNNEL_COVERAGE)
     foreach(function IN LISTS loom_models)
         target_link_options(loom PRIVATE -Wl,--wrap=${function})
     endforeach()
-    add_test(NAME loom COMMAND loom --schedules 2000)
+    set(loom_schedules 2000)
+    if(CMAKE_CROSSCOMPILING_EMULATOR)
+        set(loom_schedules 500) # the models are the same there, but for the switch between stacks
+    endif()
+    add_test(NAME loom COMMAND loom --schedules ${loom_schedules})
     test_properties(loom loom ${timeout_default})
 endif()
 
