@@ -89,7 +89,7 @@ static bool work_in_sight(const struct rn__worker *w)
         return true;
     for (unsigned i = 0; i < rn__sched.n_workers; i++)
         if (rn__worth_stealing(w, &rn__sched.workers[i]) ||
-            !rn__newborns_empty(&rn__sched.workers[i].newborns))
+            rn__worth_adopting(&rn__sched.workers[i]))
             return true;
     return false;
 }

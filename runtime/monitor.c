@@ -172,10 +172,11 @@ static bool relieve(const struct round *r)
     return w != NULL && somebody_waits(r) && rn__crew_relieve(w, look_of(w->index)->tick);
 }
 
-/* The newborns only of one that surely keeps them, not of one that waits for a CPU: who is idle gets at them anyway, and in the
- * common queue, where all have their turns, they are many at once instead of one after the other. */
+/* The newborns only of one that surely keeps them, not of one that waits for a CPU: who is idle gets at them anyway, tiny or
+ * not, and in the common queue, where all have their turns, they are many at once instead of one after the other. */
 static void take_over_from(struct rn__worker *w, const struct look *l)
 {
+    atomic_store(&w->bears_tiny, false);
     rn__queue_take_over(&w->queue, &monitor.hand);
     if (l->blocked || l->ran_ns >= COMPUTES_NS)
         rn__newborns_give_away(&w->newborns);

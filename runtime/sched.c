@@ -22,7 +22,9 @@
 #define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
 #define STEAL_NS      2000u  /* of work: to fetch it, and what it uses, takes as long */
 #define STEAL_MAX     32     /* newborns at a time */
-#define HANDED_ON_MAX 128u   /* run-next picks in a row, so that a pair cannot starve the rest */
+#define TINY_NS       250u /* of a newborn's life, where it was stolen: to fetch it is most of that */
+#define TINY_CROWD    2048 /* so many tiny ones are no longer in their maker's cache either */
+#define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
 
 struct rn__sched rn__sched = { .visitors = RN__SHUT };
 
@@ -172,6 +174,7 @@ static __attribute__((noinline)) void ask(struct rn__worker *w)
     if (now == w->seen_ns)
         return;
     w->seen_ns = now;
+    atomic_store_explicit(&w->bears_tiny, false, memory_order_relaxed);
     wake_for_ring();
 }
 
@@ -221,8 +224,9 @@ void rn__make_runnable_new(struct rn__worker *w, struct rn__g *g)
     rn__watch_ready(w, g);
     if (!rn__newborns_push(&w->newborns, g))
         common_push(g);
-    if (rn__sched.n_workers > 1)
-        wake_for_ring(); /* new ones are likely to have work of their own */
+    /* New ones are likely to have work of their own. */
+    if (rn__sched.n_workers > 1 && rn__worth_adopting(w))
+        wake_for_ring();
 }
 
 /* true: it is parked, and ours to make runnable.  false: it has not left its stack yet, and will see this. */
@@ -596,10 +600,22 @@ static struct rn__g *steal_newborns(struct rn__worker *w, struct rn__worker *vic
         return NULL;
     if (n > STEAL_MAX)
         n = STEAL_MAX;
-    for (; n > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL; n--)
+    w->robbed = victim;
+    w->robbed_of = 1;
+    for (; n > 0 && (more = rn__newborns_steal(&victim->newborns)) != NULL; n--, w->robbed_of++)
         if (!rn__newborns_push(&w->newborns, more))
             common_push(more);
     return g;
+}
+
+/* Who is woken for newborns that end at once has them run beside their maker, who then waits for what both write - the wait
+ * group's counter, the stacks that come back to it from elsewhere - longer than it would have run them.  Only who stole some
+ * knows how long they take, and says so; it is asked again when the coarse clock has gone on, see ask(). */
+bool rn__worth_adopting(const struct rn__worker *victim)
+{
+    int64_t n = rn__newborns_count(&victim->newborns);
+
+    return n > 0 && (n >= TINY_CROWD || !atomic_load(&victim->bears_tiny));
 }
 
 /* Those who are ready there and soon done are often those who talk to one another: apart they would do it across caches.  So who
@@ -621,10 +637,17 @@ bool rn__worth_stealing(const struct rn__worker *w, const struct rn__worker *vic
 /* w has nothing left to do. */
 void rn__run_dry(struct rn__worker *w)
 {
+    rn_time took;
+
     if (w->stole_ns == 0)
         return;
-    w->reluctant = rn_now() - w->stole_ns < STEAL_NS;
+    took = rn_now() - w->stole_ns;
+    w->reluctant = took < STEAL_NS;
     w->stole_ns = 0;
+    /* Relaxed: a hint. */
+    if (w->robbed_of > 0)
+        atomic_store_explicit(&w->robbed->bears_tiny, took < (rn_time)w->robbed_of * TINY_NS,
+                              memory_order_relaxed);
 }
 
 static struct rn__g *steal(struct rn__worker *w)
@@ -638,7 +661,8 @@ static struct rn__g *steal(struct rn__worker *w)
         if (victim == w)
             continue;
         g = rn__worth_stealing(w, victim) ? rn__runq_steal(&victim->queue, &w->queue) : NULL;
-        if (g == NULL)
+        w->robbed_of = 0;
+        if (g == NULL && rn__worth_adopting(victim))
             g = steal_newborns(w, victim);
         if (g != NULL) {
             rn__bump(&w->counters.steals);

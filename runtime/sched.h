@@ -49,6 +49,9 @@ struct rn__worker {
     rn_time
         stole_ns; /* when it stole what it has run since; 0: since then it has had nothing to do */
     bool reluctant; /* that was done soon, so it takes but what is worth it; until it has slept */
+    struct rn__worker *robbed; /* the last whose newborns it stole, ... */
+    unsigned robbed_of;        /* ... so many of them; 0: those it stole were none */
+    _Atomic bool bears_tiny; /* its newborns are soon done, say thieves: see rn__worth_adopting() */
     struct rn__counters counters;
     _Alignas(64) struct rn__runq queue;
     struct rn__newborns newborns;

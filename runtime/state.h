@@ -150,6 +150,8 @@ const struct rn__g *rn__worker_current(const struct rn__worker *w);
 void rn__run_dry(struct rn__worker *w);
 /* Is there something in the victim's ring that w would take from it? */
 bool rn__worth_stealing(const struct rn__worker *w, const struct rn__worker *victim);
+/* Are there newborns of this worker that another should run? */
+bool rn__worth_adopting(const struct rn__worker *victim);
 /* Runs goroutines on this thread until the scheduler stops. */
 void rn__worker_run(struct rn__worker *w);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "runtime/newborns.h"
+#include "runtime/sync.h"
 #include "tests/runtime/inside.h"
 
 /* ---- the deque: of goroutines it only knows the addresses --------------------------------------- */
@@ -269,6 +270,32 @@ static void busy_goroutine_does_not_keep_those_it_started(void **state)
     run(2, in_busy);
 }
 
+static void done_fn(void *arg)
+{
+    rn_waitgroup_done(arg);
+}
+
+/* Those that end at once are left to their maker as long as they are few; here others have found out that they do. */
+static int in_busy_after_tiny(void *arg)
+{
+    rn_waitgroup all = { 0 };
+
+    (void)arg;
+    for (int i = 0; i < 100 / SLOWER; i++) {
+        rn_waitgroup_add(&all, 1000);
+        for (int k = 0; k < 1000; k++)
+            check_equal(rn_go(done_fn, &all), 0);
+        check_equal(rn_waitgroup_wait(&all, RN_FOREVER), 0);
+    }
+    return in_busy(NULL);
+}
+
+static void busy_goroutine_does_not_keep_those_that_come_after_tiny_ones(void **state)
+{
+    (void)state;
+    run(2, in_busy_after_tiny);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(those_who_yield_are_not_starved_by_newborns),
         cmocka_unit_test(oldest_newborn_is_not_starved_by_newer_ones),
         cmocka_unit_test(busy_goroutine_does_not_keep_those_it_started),
+        cmocka_unit_test(busy_goroutine_does_not_keep_those_that_come_after_tiny_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
