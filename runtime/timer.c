@@ -4,7 +4,7 @@
 #include "runtime/assert.h"
 #include "runtime/poll.h"
 #include "runtime/race.h"
-#include "runtime/sched.h"
+#include "runtime/state.h"
 
 #include <stdlib.h>
 
@@ -53,16 +53,23 @@ static rn_time first_of(const struct rn__timers *h)
     return h->count > 0 ? h->heap[0]->when : RN_FOREVER;
 }
 
-/* Sequentially consistent, as rn__sched_timer_set() looks next; unless it is later than it was: who sees that late only
- * looks once too often.  Release pairs with nothing: the heap is read under its lock. */
+/* Exactly: what it says may have been too early. */
 static void publish_first(struct rn__timers *h)
+{
+    atomic_store(&h->first_when, first_of(h));
+}
+
+/* A timer has been set, or moved.  true: it is earlier than what was said; sequentially consistent, for
+ * rn__sched_timer_set() looks next.  One that is later, or that has gone, leaves what was said: most are stopped before they
+ * fire, and the next is set where they were.  Who sleeps until then, or looks then, finds nothing, and says what is true; but
+ * in a simulation that moment would be seen. */
+static bool publish_earlier(struct rn__timers *h)
 {
     rn_time first = first_of(h), was = atomic_load_explicit(&h->first_when, memory_order_relaxed);
 
-    if (first < was)
-        atomic_store(&h->first_when, first);
-    else if (first > was)
-        atomic_store_explicit(&h->first_when, first, memory_order_release);
+    if (first < was || rn__sched.mode == RN__MODE_SIM)
+        publish_first(h);
+    return first < was;
 }
 
 static int insert(struct rn__timers *h, struct rn__timer *t)
@@ -115,6 +122,7 @@ void rn__timers_fini(struct rn__timers *h)
             free(h->heap[i]);
     }
     free(h->heap);
+    free(h->spare);
     rn__timers_init(h);
 }
 
@@ -151,9 +159,7 @@ static int start(struct rn__worker *w, struct rn__timer *t, rn_time when)
     t->when = when;
     t->place = 0;
     rc = insert(&w->timers, t);
-    first = rc == 0 && w->timers.heap[0] == t;
-    if (first)
-        publish_first(&w->timers);
+    first = rc == 0 && publish_earlier(&w->timers);
     rn__unlock(&w->timers.lock);
     if (first)
         rn__sched_timer_set(when);
@@ -187,7 +193,8 @@ static bool stop(struct rn__timer *t, bool *last)
     set = t->place != 0;
     if (set) {
         removed(&w->timers, t);
-        publish_first(&w->timers);
+        if (rn__sched.mode == RN__MODE_SIM)
+            publish_first(&w->timers);
         *last = w->timers.user == 0;
     }
     rn__unlock(&w->timers.lock);
@@ -240,8 +247,7 @@ int rn__timer_move(struct rn__timer *t, rn_time when)
     rn__race_release(t);
     rn__lock(&w->timers.lock);
     rc = move_within(&w->timers, t, when);
-    first = rc >= 0 && w->timers.heap[0] == t;
-    publish_first(&w->timers);
+    first = publish_earlier(&w->timers);
     rn__unlock(&w->timers.lock);
     if (first)
         rn__sched_timer_set(when);

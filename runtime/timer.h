@@ -34,6 +34,7 @@ struct rn__timers {
     struct rn__timer **heap; /* 4-ary, least first; guarded by lock, as all but first_when */
     size_t count, room;
     size_t user; /* timers that count for deadlocks */
+    void *spare; /* memory of a timer that was stopped, for the next; only its worker's */
     uint64_t order;
     _Atomic rn_time
         first_when; /* of heap[0], or RN_FOREVER; sequentially consistent, see sched.c */
