@@ -188,12 +188,21 @@ void rn__mutex_lock_for(rn_mutex *m, enum rn__why why, const void *object)
         lock_slow(line_of(m), why, object);
 }
 
-void rn_mutex_lock(rn_mutex *m)
+static __attribute__((noinline)) void lock_with_care(rn_mutex *m, const void *pc)
 {
     rn__wait_plain_mark();
     rn__mutex_lock_for(m, RN__WHY_MUTEX, m);
     rn__race_acquire(m);
-    rn__owner_takes(m, RN__HOLDS_ALONE, __builtin_return_address(0));
+    rn__owner_takes(m, RN__HOLDS_ALONE, pc);
+}
+
+/* Whatever else there is to do is a jump to another function, so that this one has no frame. */
+void rn_mutex_lock(rn_mutex *m)
+{
+    if (rn__worker() == NULL || rn__owners_watch() || !try_lock(line_of(m)))
+        lock_with_care(m, __builtin_return_address(0));
+    else
+        rn__race_acquire(m);
 }
 
 int rn_mutex_trylock(rn_mutex *m)
@@ -299,9 +308,19 @@ static inline void unlock(rn_mutex *m)
         unlock_slow(line_of(m), seen);
 }
 
+static __attribute__((noinline)) void unlock_owned(rn_mutex *m)
+{
+    rn__owner_give(m, RN__HOLDS_ALONE);
+    rn__race_release(m);
+    unlock(m);
+}
+
 void rn_mutex_unlock(rn_mutex *m)
 {
-    rn__owner_gives(m, RN__HOLDS_ALONE);
+    if (rn__owners_watch()) {
+        unlock_owned(m);
+        return;
+    }
     rn__race_release(m);
     unlock(m);
 }
