@@ -78,6 +78,9 @@ static void full_release(struct frame *f)
     spare_give(&full, f);
 }
 
+/* An element that is long under way must not keep the CPUs busy all that time: its pieces count as so many. */
+#define LARGE_WEIGHT 3
+
 /* ---- sections ------------------------------------------------------------------------------ */
 
 /* Moves what is used into memory of `len` bytes, or into a full frame.  NULL: no memory, and it is where it was. */
@@ -136,7 +139,7 @@ int frame_writer_section(struct frame_writer *w, const struct wire_section *s)
     w->used += need;
     w->n_sections++;
     if (s->flags & WIRE_PIECE)
-        w->piece_bytes += s->size;
+        w->piece_bytes += s->bytes < LARGE_MIN ? s->size : s->size * LARGE_WEIGHT;
     return 0;
 }
 

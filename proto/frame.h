@@ -77,7 +77,7 @@ struct frame_writer {
     struct frame *frame; /* being built; NULL: nothing yet */
     size_t used;         /* bytes, from the start of data */
     uint32_t n_sections;
-    uint32_t piece_bytes; /* of those that are pieces of large elements */
+    uint32_t piece_bytes; /* of those that are pieces; of very large elements more than there are */
 };
 
 /* How many bytes an element of len bytes takes in a section. */

@@ -14,7 +14,7 @@
 #define WIRE_SECTION_TIMES   16                    /* ... so many more with TIMED */
 #define WIRE_ELEMENT_MAX     (UINT32_C(1) << 30)   /* bytes of an element */
 #define WIRE_WHOLE_MAX       (UINT32_C(256) << 10) /* a larger one crosses in pieces */
-#define WIRE_PIECE_BYTES     (UINT32_C(60) << 10)  /* of a piece, as we cut them */
+#define WIRE_PIECE_BYTES     (UINT32_C(192) << 10) /* of a piece, as we cut them */
 #define WIRE_PIECE_HEADER    8                     /* bytes: the piece's offset in its element */
 #define WIRE_FRAME_MAX       (UINT32_C(512) << 10)
 #define WIRE_FRAME_TARGET    (UINT32_C(200) << 10) /* of a frame of several elements */
@@ -36,8 +36,8 @@
 #define WIRE_TAP_RATE_MAX    100000
 #define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes */
-#define WIRE_WINDOW_PIECES   (WIRE_WINDOW_BYTES / 4)  /* we add no piece to more than that, ... */
-#define WIRE_WINDOW_NEAR     (WIRE_WINDOW_BYTES / 16) /* ... nor to so many, if answers come soon */
+#define WIRE_WINDOW_PIECES   (WIRE_WINDOW_BYTES / 4 * 3) /* we add no piece to more than that, ... */
+#define WIRE_WINDOW_NEAR     (WIRE_WINDOW_BYTES / 2) /* ... nor to so many, if answers come soon */
 
 #define WIRE_REASON_SESSION (-4116) /* of a close by itself: a sender's session has ended */
 #define WIRE_REASON_GONE    (-32)   /* of a reply channel: who made it has gone (EPIPE) */

@@ -33,7 +33,7 @@ struct parcel {
     uint64_t seq;
     int64_t sent_ns;     /* when it left the first time */
     size_t window_bytes; /* what it takes of the window; 0: not a data frame */
-    size_t piece_bytes;  /* of them, of pieces */
+    size_t piece_bytes;  /* of them, of pieces; see struct frame_writer */
 };
 
 struct list {

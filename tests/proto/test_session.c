@@ -366,14 +366,15 @@ static void next_view(struct session *s, struct frame_view *v)
     assert_int_equal(frame_read(v, f->data, f->len, &why), 0);
 }
 
-static void say_piece(struct end *e)
+/* Of an element of so many bytes. */
+static void say_piece_of(struct end *e, uint64_t bytes)
 {
-    static uint8_t body[60 << 10];
+    static uint8_t body[WIRE_PIECE_BYTES];
     struct wire_section s = { .bind = 1,
                               .flags = WIRE_PIECE,
                               .count = 1,
                               .number = e->data_said + 1,
-                              .bytes = 1 << 20,
+                              .bytes = bytes,
                               .size = sizeof body,
                               .body = body };
     struct frame_writer w = { 0 };
@@ -383,7 +384,12 @@ static void say_piece(struct end *e)
     e->data_said++;
 }
 
-/* How many pieces of 60 KiB leave before one would have to wait, once an answer has taken trip_ns. */
+static void say_piece(struct end *e)
+{
+    say_piece_of(e, 1 << 20);
+}
+
+/* How many of our pieces leave before one would have to wait, once an answer has taken trip_ns. */
 static int pieces_under_way(struct end *a, struct end *b, int64_t *now, int64_t trip_ns)
 {
     int n = 0;
@@ -412,33 +418,53 @@ static void the_sooner_answers_come_the_less_of_the_window_is_for_pieces(void **
 
     (void)state;
     open_ends(&left, &right);
-    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 5);
-    assert_int_equal(pieces_under_way(&left, &right, &now, 150000), 3);
-    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 2);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 4);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 550000), 3);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 3);
     assert_int_equal(pieces_under_way(&left, &right, &now, 10000000),
-                     2); /* that was others' fault */
+                     3); /* that was others' fault */
     lose(&left);
     lose(&right);
     session_suspend(left.session);
     assert_int_equal(session_resume(left.session, session_received(right.session), &why), 0);
-    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 5);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 10000000), 4);
     close_ends(&left, &right);
 }
 
-static void other_data_leaves_pieces_a_quarter_of_the_window(void **state)
+static void other_data_leaves_pieces_three_quarters_of_the_window(void **state)
 {
     int64_t now = 1;
 
     (void)state;
     open_ends(&left, &right);
-    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 2);
-    say_data(&left, 200 << 10);
-    assert_true(session_window_ample(left.session));
-    say_piece(&left);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 3);
+    say_data(&left, 400 << 10);
+    for (int i = 0; i < 2; i++) {
+        assert_true(session_window_ample(left.session));
+        say_piece(&left);
+    }
     assert_false(session_window_ample(left.session));
     flush(&left, now);
     while (deliver_one(&left, &right, now))
         continue;
+    session_ack_now(right.session);
+    flush(&right, now);
+    deliver_one(&right, &left, now);
+    assert_true(session_window_ample(left.session));
+    close_ends(&left, &right);
+}
+
+static void a_very_large_element_goes_piece_by_piece(void **state)
+{
+    int64_t now = 1;
+
+    (void)state;
+    open_ends(&left, &right);
+    assert_int_equal(pieces_under_way(&left, &right, &now, 20000), 3);
+    say_piece_of(&left, 1 << 30);
+    assert_false(session_window_ample(left.session));
+    flush(&left, now);
+    deliver_one(&left, &right, now);
     session_ack_now(right.session);
     flush(&right, now);
     deliver_one(&right, &left, now);
@@ -758,7 +784,8 @@ int main(void)
         cmocka_unit_test(half_a_window_of_bytes_is_acknowledged_too),
         cmocka_unit_test(a_frame_that_the_window_cannot_hold_beside_others_waits),
         cmocka_unit_test(the_sooner_answers_come_the_less_of_the_window_is_for_pieces),
-        cmocka_unit_test(other_data_leaves_pieces_a_quarter_of_the_window),
+        cmocka_unit_test(other_data_leaves_pieces_three_quarters_of_the_window),
+        cmocka_unit_test(a_very_large_element_goes_piece_by_piece),
         cmocka_unit_test(control_overtakes_queued_data),
         cmocka_unit_test(few_controls_ride_in_front_of_the_data),
         cmocka_unit_test(an_unbind_stays_behind_the_data_before_it_and_later_controls_behind_it),
