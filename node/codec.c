@@ -2,7 +2,9 @@
  *
  * Decoders check the length before they write: an element of another size is -EBADMSG, never a guess. */
 #include "node/buf.h"
+#include "node/codec.h"
 #include "proto/large.h"
+#include "proto/scatter.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
@@ -107,6 +109,22 @@ const rn_codec rn_codec_bytes = {
     .decode = bytes_decode,
     .drop = bytes_drop,
 };
+
+int codec_gather(const rn_codec *codec, const struct frame *f, size_t len, void *elem)
+{
+    rn_bytes b;
+    int rc = rn_bytes_new(&b, NULL, len);
+    if (rc < 0)
+        return rc;
+    scatter_copy(f, b.data);
+    if (codec->decode == bytes_decode) {
+        memcpy(elem, &b, sizeof b);
+        return 0;
+    }
+    rc = codec->decode(codec->ctx, b.data, b.len, elem);
+    rn_bytes_free(&b);
+    return rc;
+}
 
 static int message_encode(const void *ctx, const void *elem, rn_buf *out)
 {

@@ -327,13 +327,20 @@ static int section_comes(struct handle *h, struct frame *frame, const struct wir
     return rc;
 }
 
-static int piece_comes(struct handle *h, const struct wire_section *s, int64_t expires_ns)
+/* Whoever takes an element gathers it; but what stands before it, and what a claim brings, is looked into here. */
+static uint64_t scattered_from(const struct handle *h, const struct wire_section *s)
+{
+    return s->flags & (WIRE_OFFER | WIRE_HEADED | WIRE_DEAD) ? 0 : h->out.large;
+}
+
+static int piece_comes(struct handle *h, struct frame *in, const struct wire_section *s,
+                       int64_t expires_ns)
 {
     const char *why;
     struct wire_section whole;
     if (s->offset == 0)
         h->in.coming_expires_ns = expires_ns;
-    int rc = assembly_add(&h->in.coming, s, &why);
+    int rc = assembly_add(&h->in.coming, s, in, scattered_from(h, s), &why);
     if (rc <= 0)
         return rc;
     rn_reached("handle: an element is whole");
@@ -354,7 +361,7 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
                       "handle: elements come for a side that has ended");
         assembly_drop(&h->in.coming);
     } else {
-        rc = s->flags & WIRE_PIECE ? piece_comes(h, s, expires_ns)
+        rc = s->flags & WIRE_PIECE ? piece_comes(h, frame, s, expires_ns)
                                    : section_comes(h, frame, s, expires_ns);
     }
     handle_check_slowly(h);

@@ -7,10 +7,12 @@
  *
  * A quick receive is the only taker under way when it takes; so its turn to finish has come when it has decoded, and it
  * needs no memory to wait for that. */
+#include "node/codec.h"
 #include "node/msg.h"
 #include "node/node.h"
 #include "node/op.h"
 #include "node/trace.h"
+#include "proto/scatter.h"
 #include "runtime/assert.h"
 #include "runtime/heirloom.h"
 #include "runtime/reach.h"
@@ -154,7 +156,10 @@ static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, vo
     if (number == 0)
         return RN__NOT_READY;
     /* Beside the caller's element, which stays untouched on error. */
-    rc = codec->decode(codec->ctx, item.data, item.len, decoded);
+    if (item.frame != NULL && frame_is_scattered(item.frame))
+        rc = codec_gather(codec, item.frame, item.len, decoded);
+    else
+        rc = codec->decode(codec->ctx, item.data, item.len, decoded);
     if (item.frame != NULL)
         frame_unref(item.frame);
     rc = receive_finished(c, h, number, item.delivery, rc);

@@ -399,11 +399,12 @@ static int handle_section(struct binding *b, const struct wire_section *section,
                                      : credit_accept(b, section, frame, why);
 }
 
-static int handle_piece(struct binding *b, const struct wire_section *piece, const char **why)
+static int handle_piece(struct binding *b, const struct wire_section *piece, struct frame *in,
+                        const char **why)
 {
     struct wire_section whole;
     struct frame *frame;
-    int rc = pieces_come(b, piece, &whole, &frame, why);
+    int rc = pieces_come(b, piece, in, &whole, &frame, why);
 
     if (rc <= 0)
         return rc;
@@ -424,7 +425,7 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
         return 0; /* it crosses the removal of its channel */
     if (b == NULL)
         return broken(why, "a section for a binding that is not there");
-    int rc = section->flags & WIRE_PIECE ? handle_piece(b, section, why)
+    int rc = section->flags & WIRE_PIECE ? handle_piece(b, section, frame, why)
                                          : handle_section(b, section, frame, why);
     channel_after(b->channel);
     check_slowly(core);

@@ -149,6 +149,8 @@ static enum burial bury_one(struct channel *ch, struct channel *dead)
     struct wire_dead d = header_of(ch, r);
     size_t at = 0, len;
     batch_look(r);
+    if (!run_gather(r))
+        return NO_MEMORY;
     const uint8_t *element = section_element(&r->s, &at, &len);
     size_t size = dead_size(&d, len);
 

@@ -20,7 +20,7 @@
 
 /* A run, and where it is. */
 struct spot {
-    const struct run *run;
+    struct run *run;
     const struct batch *batch; /* it is the batch's, in which some elements may be gone; or NULL */
     uint64_t next;             /* of a batch: the first position that some window was not handed */
     enum wire_place place;
@@ -205,13 +205,16 @@ static struct wire_element info_of(const struct spot *spot, uint32_t i, int64_t 
     return e;
 }
 
-/* false: the page is full, or has as many as were wanted. */
+/* false: the page is full, or has as many as were wanted, or there is no memory to go on. */
 static bool tell_run(struct page *p, const struct spot *spot, const struct wire_control *c,
                      int64_t now_ns)
 {
-    const struct run *r = spot->run;
+    struct run *r = spot->run;
     uint64_t position = position_of(spot);
     size_t at = 0;
+
+    if (!run_gather(r))
+        return false;
 
     for (uint32_t i = 0; i < count_of(spot); i++) {
         if (spot->batch != NULL && spot->batch->of[i].holders == 0)

@@ -8,6 +8,7 @@
 #include "broker/core/fan.h"
 #include "broker/core/meet.h"
 #include "broker/core/state.h"
+#include "proto/scatter.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -15,8 +16,16 @@
 
 /* ---- in ------------------------------------------------------------------------------------------------------------ */
 
-int pieces_come(struct binding *b, const struct wire_section *piece, struct wire_section *whole,
-                struct frame **frame, const char **why)
+/* In a rendezvous and in a fanout whoever has an element looks into it. */
+static uint64_t scattered_from(const struct binding *b)
+{
+    const struct channel *ch = b->channel;
+
+    return channel_meets(ch) || channel_fans(ch) ? 0 : b->session->core->whole_max;
+}
+
+int pieces_come(struct binding *b, const struct wire_section *piece, struct frame *in,
+                struct wire_section *whole, struct frame **frame, const char **why)
 {
     int rc;
 
@@ -25,7 +34,7 @@ int pieces_come(struct binding *b, const struct wire_section *piece, struct wire
         return -EPROTO;
     rn_reached_if(piece->offset == 0 && b->coming.frame != NULL,
                   "pieces: an element is begun again");
-    rc = assembly_add(&b->coming, piece, why);
+    rc = assembly_add(&b->coming, piece, in, scattered_from(b), why);
     if (rc <= 0)
         return rc;
     rn_reached("pieces: an element is whole");
@@ -79,11 +88,16 @@ void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sec
     const uint64_t header = WIRE_SECTION_HEADER + WIRE_SECTION_TIMES + WIRE_PIECE_HEADER;
     uint64_t max = max_bytes > header ? max_bytes - header : 1;
     size_t at = 0, len;
-    const uint8_t *element = section_element(s, &at, &len);
+    const uint8_t *element = section_element(s, &at, &len), *bytes = NULL;
+    size_t together = len;
 
     if (max > b->session->core->opts.piece_bytes)
         max = b->session->core->opts.piece_bytes;
-    piece_cut(section, s, element, b->leaving_at, max);
+    if (b->leaving->batch == NULL && frame_is_scattered(b->leaving->frame))
+        bytes = scatter_at(b->leaving->frame, b->leaving_at, &together);
+    piece_cut(section, s, element, b->leaving_at, max < together ? max : together);
+    if (bytes != NULL)
+        section->body = bytes;
     if (b->leaving->expiry != NULL)
         expiry_tell(b->leaving->expiry, section, b->session->core->now_ns);
     b->leaving_at += section->size;

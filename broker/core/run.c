@@ -7,6 +7,7 @@
 
 #include "broker/core/batch.h"
 #include "broker/core/dead.h"
+#include "proto/scatter.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -53,6 +54,14 @@ struct run *run_new(const struct wire_section *s, struct frame *frame)
         return r;
     run_free(r);
     return NULL;
+}
+
+bool run_gather(struct run *r)
+{
+    if (r->batch != NULL || !frame_is_scattered(r->frame))
+        return true;
+    rn_reached("run: a large element is gathered");
+    return scatter_gather(&r->frame, &r->s) == 0;
 }
 
 /* Of a run that refers to a batch. */

@@ -32,6 +32,8 @@ struct run_queue {
  * large frame are copied, so that they do not hold all of it.  NULL: no memory. */
 struct run *run_new(const struct wire_section *s, struct frame *frame);
 void run_free(struct run *r);
+/* Makes sure that the bytes of r lie together, as those of a large element may not.  false: no memory. */
+bool run_gather(struct run *r);
 /* Cuts off the first n elements, 0 < n < count, and gives them as a run.  NULL: no memory, nothing changed. */
 struct run *run_cut(struct run *r, uint32_t n);
 /* Drops the first n elements, 0 < n < count. */

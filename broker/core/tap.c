@@ -220,10 +220,13 @@ static struct wire_element info_of(const struct tap *tap, const struct run *r, u
     };
 }
 
-/* false: the page is full. */
-static bool fill_of(const struct tap *tap, struct page *page, const struct run *r)
+/* false: the page is full, or there is no memory to go on. */
+static bool fill_of(const struct tap *tap, struct page *page, struct run *r)
 {
     size_t at = 0;
+
+    if (!run_gather(r))
+        return false;
 
     for (uint32_t i = 0; i < r->s.count; i++) {
         size_t len;

@@ -390,7 +390,7 @@ void node_store(struct node *n, const struct message *m)
         return;
     if (s->flags & WIRE_PIECE) {
         const char *why;
-        int rc = assembly_add(&h->coming, s, &why);
+        int rc = assembly_add(&h->coming, s, m->frame, 0, &why);
         rn_assert(rc >= 0);
         if (rc == 0)
             return;
