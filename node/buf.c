@@ -51,7 +51,7 @@ void buf_fini(struct rn_buf *b)
 
 void buf_reset(struct rn_buf *b)
 {
-    if (b->cap > BUF_KEPT)
+    if (b->cap > BUF_KEPT || b->lent)
         buf_fini(b);
     b->len = 0;
 }

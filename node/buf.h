@@ -17,7 +17,7 @@ struct rn_buf { /* all zero: empty */
 uint8_t *buf_extend(struct rn_buf *out, size_t n, int *rc);
 void buf_fini(struct rn_buf *b);
 
-/* Keeps the memory for the next element unless it is a lot. */
+/* Keeps the memory for the next element unless it is a lot, or lent. */
 void buf_reset(struct rn_buf *b);
 
 #endif

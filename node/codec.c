@@ -4,6 +4,7 @@
 #include "node/buf.h"
 #include "node/codec.h"
 #include "proto/large.h"
+#include "proto/limits.h"
 #include "proto/scatter.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -109,6 +110,18 @@ const rn_codec rn_codec_bytes = {
     .decode = bytes_decode,
     .drop = bytes_drop,
 };
+
+bool codec_lends(const rn_codec *codec, const void *elem, size_t large, rn_buf *out)
+{
+    if (codec->encode != bytes_encode || codec->drop != bytes_drop)
+        return false;
+    const rn_bytes *b = elem;
+    if (b->len <= large || b->len > WIRE_ELEMENT_MAX)
+        return false;
+    buf_fini(out);
+    *out = (rn_buf){ .data = b->data, .len = b->len, .cap = b->len, .lent = true };
+    return true;
+}
 
 int codec_gather(const rn_codec *codec, const struct frame *f, size_t len, void *elem)
 {

@@ -58,19 +58,35 @@ static int header_prepare(struct parcel *p, const struct op_with *with)
     return 0;
 }
 
-static int send_prepare(struct side *side, const struct rn__op *op, struct parcel *p)
+/* A large element that is sent for good, when it is, may go as it is: nobody waits to have it back, nor looks at it here. */
+static bool send_lends(struct handle *h, const struct rn__op *op, struct parcel *p)
 {
+    if (p->confirm || p->buf.len > 0 ||
+        !codec_lends(&h->side[RN_OUT].codec, op->elem, h->out.large, &p->buf))
+        return false;
+    rn__chan_lock(h->chan);
+    bool meets = h->capacity <= 0;
+    handle_check_slowly(h);
+    rn__chan_unlock(h->chan);
+    if (meets)
+        p->buf = (struct rn_buf){ 0 };
+    return !meets;
+}
+
+static int send_prepare(struct handle *h, const struct rn__op *op, struct parcel *p)
+{
+    struct side *side = &h->side[RN_OUT];
     bool bare = op->with == NULL && !rn__heirlooms_used();
     if (op->with != NULL)
         p->manner = ((const struct op_with *)op->with)->times;
+    /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
+    p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
     int rc = bare ? 0 : header_prepare(p, op->with);
-    if (rc >= 0)
+    if (rc >= 0 && !send_lends(h, op, p))
         rc = side->codec.encode(side->codec.ctx, op->elem, &p->buf);
     /* Relaxed: a hint. */
     if (p->buf.len <= QUICK_ROOM && atomic_load_explicit(&side->bulky, memory_order_relaxed))
         atomic_store_explicit(&side->bulky, false, memory_order_relaxed);
-    /* What does not wait does not wait for a verdict either; decided once, because time goes on. */
-    p->confirm = side->opts.confirm && !rn__deadline_passed(op->deadline);
     return rc >= 0 && p->confirm ? parcel_waitable(p) : rc;
 }
 
@@ -103,7 +119,7 @@ static int op_prepare(rn_chan *c, struct rn__op *op)
     struct parcel *p = parcel_get(&h->pool);
     if (p == NULL)
         return -ENOMEM;
-    int rc = op->kind == RN_SEND ? send_prepare(side, op, p) : receive_prepare(h, p);
+    int rc = op->kind == RN_SEND ? send_prepare(h, op, p) : receive_prepare(h, p);
     if (rc < 0) {
         parcel_give(&h->pool, p);
         return rc;
@@ -145,8 +161,10 @@ int send_perform(struct handle *h, struct rn__op *op)
                    : outbox_push(&h->out, &p->manner, p->buf.data, p->buf.len, &number);
     if (rc < 0)
         return rc;
-    if (large)
+    if (large) {
+        p->kept = p->buf.lent;
         p->buf = (struct rn_buf){ 0 };
+    }
     if (p->confirm) {
         rc = handle_verdict_join(h, p, number);
         rn_assert(rc == 0);
@@ -380,10 +398,12 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
     struct parcel *p = op_parcel(op);
     if (performed && rc == 0 && p->counted)
         rc = send_verdict(h, op, p);
-    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN);
+    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = p->kept;
     if (!p->orphan)
         parcel_give(&h->pool, p);
-    if (gone && codec->drop != NULL)
+    if (kept)
+        memset(op->elem, 0, codec->elemsize); /* as if it were dropped */
+    else if (gone && codec->drop != NULL)
         codec->drop(codec->ctx, op->elem);
     return rc;
 }
