@@ -348,9 +348,10 @@ static void say_numbered(struct vandal *v, struct bytes *b)
     v->seq += !one_in(v, 40);
     if (writer.n_sections > 0)
         add_frame(b, frame_writer_seal_with(&writer, v->session, v->seq, v->ack, controls.data,
-                                            controls.len));
+                                            controls.len, false));
     else
-        add_frame(b, frame_of_controls(v->session, v->seq, v->ack, controls.data, controls.len));
+        add_frame(
+            b, frame_of_controls(v->session, v->seq, v->ack, controls.data, controls.len, false));
     control_buffer_fini(&controls);
 }
 
