@@ -196,7 +196,8 @@ static struct rn__g *find(struct rn__worker *w)
             continue;
         }
         g = rn__pick_far(w);
-        if (g == NULL && rn__poll_now() > 0)
+        /* One who is alone goes there to sleep at once. */
+        if (g == NULL && rn__sched.n_workers > 1 && rn__poll_now() > 0)
             g = rn__pick_near(w);
         if (g == NULL && rn__sched.n_workers > 1 && atomic_load(&rn__sched.searching) == 0) {
             search_begin(w);

@@ -72,7 +72,7 @@ static void set_waiter(struct rn__note *n, struct rn__wait *w)
     pthread_mutex_unlock(&n->lock);
 }
 
-/* Parks until something has happened: 0 or an error. */
+/* Parks until something has happened: what, as far as it is known, or an error. */
 static int park(struct rn__note *n, struct rn__fd *f, int events, rn_time deadline)
 {
     struct rn__fd_wait q = { .result = 0 };
@@ -93,9 +93,9 @@ static int park(struct rn__note *n, struct rn__fd *f, int events, rn_time deadli
         rc = q.result;
     }
     set_waiter(n, NULL);
-    if (parked < 0)
-        return parked;
-    return rc < 0 ? rc : 0;
+    if (parked < 0 || rc < 0)
+        return parked < 0 ? parked : rc;
+    return parked == BY_FD ? RN__NOTE_FD : 0;
 }
 
 int rn__note_wait(struct rn__note *n, int fd, int poll_events, rn_time deadline)
@@ -113,8 +113,10 @@ int rn__note_wait(struct rn__note *n, int fd, int poll_events, rn_time deadline)
         if (f)
             rn__fd_leave(f);
         f = NULL;
+        if (rc >= 0 && atomic_exchange(&n->set, 0))
+            rc |= RN__NOTE_SET;
         if (rc == 0)
-            rc = look(n, fd, poll_events); /* 0 again: somebody else has read what was there */
+            rc = look(n, fd, poll_events);
     }
     return rc;
 }
