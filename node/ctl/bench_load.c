@@ -113,11 +113,6 @@ static void load_await(const struct bench_load *l, enum board_stage stage)
         rn_sleep(rn_after(RN_MS));
 }
 
-static void line_state(struct board_line *line, enum line_state state)
-{
-    atomic_store(&line->state, (int)state);
-}
-
 static int load_open(const struct bench_load *l, rn_node **node, const char *name)
 {
     if (ctl_open(node, &l->ctl, name, rn_after(l->ctl.wait_ns)) == CTL_OK)
@@ -236,7 +231,7 @@ static void produce(void *arg)
     rn_set_name("producer");
     if (w->n_chans > 1)
         produce_firsts(w, sent);
-    line_state(w->line, LINE_BOUND);
+    line_set_state(w->line, LINE_BOUND);
     load_await(l, BOARD_WARMING);
     for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0) {
         produce_one(w, k, &sent[(uint64_t)k * l->producers]);
@@ -359,7 +354,7 @@ static int team_open(struct team *t, const char *name)
             return CTL_FAILED;
     }
     for (int i = 0; i < t->n; i++)
-        line_state(t->works[i].line, LINE_OPEN);
+        line_set_state(t->works[i].line, LINE_OPEN);
     return CTL_OK;
 }
 
@@ -394,7 +389,7 @@ static void bind_next(void *arg)
         if (!work_bind(t, w, i % each))
             _exit(CTL_FAILED); /* before another one says the same */
         if (t->fn != produce)
-            line_state(w->line, LINE_BOUND);
+            line_set_state(w->line, LINE_BOUND);
     }
 }
 
@@ -406,7 +401,7 @@ static int team_bind(struct team *t)
     if (t->pings && work_bind_pings(&t->works[0], t->in) != CTL_OK)
         return CTL_FAILED;
     if (t->pings)
-        line_state(t->works[0].line, LINE_BOUND);
+        line_set_state(t->works[0].line, LINE_BOUND);
     else
         rc = at_once(bind_next, t, t->n * t->works[0].n_chans);
     if (t->load->first_stream == 0)
@@ -510,13 +505,23 @@ int bench_echo(void *load)
     return team_main(&t, 2, "bench-echo");
 }
 
-/* Each node has threads, and a hundred processes that start theirs at once starve those who wait for an answer. */
-static void connect_turn(const struct bench_load *l)
+/* Idle processes wait asleep, each a thread: hundreds that looked every millisecond would leave little for the one whose
+ * turn it is. */
+static void await_connecting(void *load)
 {
-    const struct board_line *before = board_other(l->board, l->first_line - CONNECTING_MAX);
+    const struct bench_load *l = load;
 
-    while (l->first_line >= CONNECTING_MAX && atomic_load(&before->state) < LINE_BOUND)
-        rn_sleep(rn_after(RN_MS));
+    board_await(l->board, BOARD_CONNECTING);
+    /* Each node has threads, and a hundred processes that start theirs at once starve those who wait for an answer. */
+    if (l->first_line >= CONNECTING_MAX)
+        line_await(board_other(l->board, l->first_line - CONNECTING_MAX), LINE_BOUND);
+}
+
+static void await_ending(void *load)
+{
+    const struct bench_load *l = load;
+
+    board_await(l->board, BOARD_ENDING);
 }
 
 static int connect_run(void *arg)
@@ -524,17 +529,21 @@ static int connect_run(void *arg)
     struct bench_load *l = arg;
     struct board_line *line = board_other(l->board, l->first_line);
     rn_node **nodes = calloc((size_t)l->n, sizeof(rn_node *));
+    int rc;
 
     if (!nodes)
         return ctl_say("out of memory");
-    line_state(line, LINE_OPEN);
-    load_await(l, BOARD_CONNECTING);
-    connect_turn(l);
+    line_set_state(line, LINE_OPEN);
+    rc = rn_block(await_connecting, l);
+    if (rc < 0)
+        return ctl_say("cannot start a thread: %s", rn_strerror(rc));
     for (int i = 0; i < l->n; i++)
         if (load_open(l, &nodes[i], "idle") != CTL_OK)
             return CTL_FAILED;
-    line_state(line, LINE_BOUND);
-    load_await(l, BOARD_ENDING);
+    line_set_state(line, LINE_BOUND);
+    rc = rn_block(await_ending, l);
+    if (rc < 0)
+        return ctl_say("cannot start a thread: %s", rn_strerror(rc));
     return CTL_OK; /* without a word to the broker: a thousand orderly ends would only take time */
 }
 

@@ -1,9 +1,13 @@
 /* board.c - see board.h.   SPDX-License-Identifier: MIT */
 #include "node/ctl/measure/board.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* One mapping, of which only what is used takes memory: the log is as large as it could ever get. */
 struct layout {
@@ -67,6 +71,44 @@ uint64_t board_received(const struct board *b)
     for (int i = 0; i < b->consumers; i++)
         total += atomic_load_explicit(&b->lines[b->producers + i].count, memory_order_relaxed);
     return total;
+}
+
+/* ---- words that only grow, in shared memory ---- */
+
+_Static_assert(sizeof(atomic_int) == sizeof(int), "the kernel looks at the word");
+
+static void word_set(atomic_int *word, int value)
+{
+    atomic_store(word, value);
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void word_await(atomic_int *word, int value)
+{
+    int now;
+
+    while ((now = atomic_load(word)) < value)
+        syscall(SYS_futex, word, FUTEX_WAIT, now, NULL, NULL, 0);
+}
+
+void board_set_stage(struct board *b, enum board_stage stage)
+{
+    word_set(&b->stage, (int)stage);
+}
+
+void board_await(struct board *b, enum board_stage stage)
+{
+    word_await(&b->stage, (int)stage);
+}
+
+void line_set_state(struct board_line *line, enum line_state state)
+{
+    word_set(&line->state, (int)state);
+}
+
+void line_await(struct board_line *line, enum line_state state)
+{
+    word_await(&line->state, (int)state);
 }
 
 bool board_may_say(struct board *b)

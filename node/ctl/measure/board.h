@@ -62,6 +62,15 @@ static inline struct board_line *board_other(struct board *b, int i)
     return &b->lines[b->producers + b->consumers + i];
 }
 
+/* Moves the stage on. */
+void board_set_stage(struct board *b, enum board_stage stage);
+/* Waits for that stage, asleep: for those of whom there are so many that their looks alone would fill a processor.  Blocks
+ * the thread. */
+void board_await(struct board *b, enum board_stage stage);
+/* The same of a line. */
+void line_set_state(struct board_line *line, enum line_state state);
+void line_await(struct board_line *line, enum line_state state);
+
 /* One more element.  Only the line's owner writes, so a store is enough. */
 static inline void board_count(struct board_line *line)
 {

@@ -57,7 +57,7 @@ static enum trial_result look(struct trial *t, char *why, size_t why_size)
 
 static void stage(struct trial *t, enum board_stage s)
 {
-    atomic_store(&t->board->stage, s);
+    board_set_stage(t->board, s);
 }
 
 static enum trial_result late(char *why, size_t why_size, double patience_s, const char *what)
