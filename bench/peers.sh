@@ -5,7 +5,7 @@
 #
 #   --rounds N    the median of so many; 5 unless told
 #   --seconds S   that each run counts; 2 unless told
-#   --only ROW    this one (again: and this one), of: 16B 128B 1KiB 16KiB 1MiB 4to4 curve latency
+#   --only ROW    this one (again: and this one), of: 16B 128B 1KiB 16KiB 1MiB 4to4 channels by-hand curve latency
 #   --write       put table and plot into docs/BENCHMARKS.md and docs/benchmarks-peers.svg
 #
 # Installs nats-server, redis-server and their clients from Debian's packages, and builds Runnel for release, without tests, in
@@ -17,7 +17,7 @@ export LC_ALL=C
 cd "${0%/*}/.." || exit 1
 
 systems=(runnel nats redis zeromq zeromq-proxy)
-rows=(16B 128B 1KiB 16KiB 1MiB 4to4 curve latency)
+rows=(16B 128B 1KiB 16KiB 1MiB 4to4 channels by-hand curve latency)
 chosen=()
 rounds=5
 seconds=2
@@ -77,6 +77,8 @@ work_of() { # ROW: the arguments that both programs take
   16KiB) echo throughput --size 16384 ;;
   1MiB) echo throughput --size 1048576 ;;
   4to4) echo throughput --size 128 --producers 4 --consumers 4 ;;
+  channels) echo throughput --size 128 --channels 10000 ;;
+  by-hand) echo throughput --size 128 ;;
   curve) echo throughput --size 128 --curve ;;
   latency) echo latency --size 128 ;;
   esac
@@ -86,6 +88,15 @@ value() { # NAME: of the object that was printed
   json_number "$1" "$work/out"
 }
 
+# Who can do it.  NATS without JetStream and ZeroMQ have no acknowledgements; Redis has them for streams.
+does() { # ROW SYSTEM
+  case $1 in
+  channels) [[ $2 == runnel || $2 == nats || $2 == zeromq ]] ;;
+  by-hand) [[ $2 == runnel || $2 == redis ]] ;;
+  curve) [[ $2 == runnel || $2 == zeromq ]] ;;
+  esac
+}
+
 failed=0
 one() { # ROUND ROW SYSTEM
   local command=("$build/peers" "$3") arguments
@@ -93,7 +104,9 @@ one() { # ROUND ROW SYSTEM
   read -ra arguments <<<"$(work_of "$2")"
   if [[ $3 == runnel ]]; then
     arguments+=(--json)
+    [[ $2 == by-hand ]] && arguments+=(--manual-ack)
   fi
+  [[ $2,$3 == by-hand,redis ]] && command=("$build/peers" redis-stream)
   if ! timeout 120 "${command[@]}" "${arguments[@]}" --runs 1 --seconds "$seconds" >"$work/out" 2>"$work/err"; then
     echo "bench/peers.sh: $3 failed at $2: $(tail -n 1 "$work/err")" >&2
     failed=1
@@ -107,7 +120,7 @@ for ((round = 1; round <= rounds; round++)); do
   for row in "${chosen[@]}"; do
     [[ -t 2 ]] && printf '\r\033[Kround %d of %d: %s' "$round" "$rounds" "$row" >&2
     for system in "${systems[@]}"; do
-      [[ $row == curve && $system != runnel && $system != zeromq ]] && continue
+      does "$row" "$system" || continue
       one "$round" "$row" "$system"
     done
   done
@@ -124,8 +137,8 @@ heading() {
   cat <<TEXT
 Measured $(date -u +%F) on $(machine): $rounds rounds, in each all systems in turn, $seconds s each. Runnel
 $("$build/bin/runnel" --version | cut -d' ' -f2), NATS $(version nats-server) (client for C $(version libnats-dev)), Redis
-$(version redis-server) (lists; hiredis $(version libhiredis-dev)), ZeroMQ $(version libzmq5) (PUSH to PULL, direct and through a
-proxy). Per second: medians; the ratios, medians of the rounds' ratios, say more than the figures do.
+$(version redis-server) (lists, streams for what is acknowledged; hiredis $(version libhiredis-dev)), ZeroMQ $(version libzmq5) (PUSH to PULL, direct and through a
+proxy; XPUB to SUB for channels). Per second: medians; the ratios, medians of the rounds' ratios, say more than the figures do.
 
 TEXT
 }
@@ -142,10 +155,12 @@ awk_common=$awk_numbers'
   # Of ours to that of another system, within each round: how many times as fast, how much of its CPU time, of its latency.
   function figure(format, x) { return x == 0 ? "-" : sprintf(format, x) }
   function times(x) { return x == 0 ? "-" : sprintf("%.2f", x) }
-  function ratio(what, row, other,   k, list, a, b) {
+  # What is acknowledged by hand is compared with what is not.
+  function ratio(what, row, other,   k, list, a, b, its) {
+    its = row == "by-hand" ? "128B" : row
     for (k = 1; k <= n_rounds; k++) {
       a = what == "rate" ? r[k, row, "runnel"] : what == "cpu" ? c[k, row, "runnel"] : l[k, row, "runnel"]
-      b = what == "rate" ? r[k, row, other] : what == "cpu" ? c[k, row, other] : l[k, row, other]
+      b = what == "rate" ? r[k, its, other] : what == "cpu" ? c[k, its, other] : l[k, its, other]
       if (a > 0 && b > 0) list = list " " a / b
     }
     return median(list)
@@ -155,6 +170,7 @@ awk_common=$awk_numbers'
           title["zeromq-proxy"] = "ZeroMQ, proxy"
           label["16B"] = "16 B"; label["128B"] = "128 B"; label["1KiB"] = "1 KiB"; label["16KiB"] = "16 KiB"
           label["1MiB"] = "1 MiB"; label["4to4"] = "4 to 4, 128 B"; label["curve"] = "128 B, encrypted"
+          label["channels"] = "10,000 channels, 128 B"; label["by-hand"] = "128 B, acknowledged by hand"
           label["latency"] = "round trip" }
 '
 
@@ -209,8 +225,8 @@ plot() {
   awk "$awk_common"'
     END {
       split("#1b6ca8 #27ae60 #c0392b #8e44ad #b39ddb", colour, " ")
-      for (i = 1; i <= n_rows; i++) if (rows[i] != "latency" && rows[i] != "curve") bar_rows[++n] = rows[i]
-      bar = 12; gap = 18; left = 130; width = 560; top = 56
+      for (i = 1; i <= n_rows; i++) if (rows[i] != "latency" && rows[i] != "curve" && rows[i] != "by-hand") bar_rows[++n] = rows[i]
+      bar = 12; gap = 18; left = 160; width = 530; top = 56
       group = n_systems * bar + gap
       for (i = 1; i <= n; i++)
         for (s = 1; s <= n_systems; s++) {
@@ -234,6 +250,7 @@ plot() {
         printf "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", left - 8, y + n_systems * bar / 2 + 4, label[bar_rows[i]]
         for (s = 1; s <= n_systems; s++) {
           base = median(rate[bar_rows[i], "nats"]); v = base > 0 ? median(rate[bar_rows[i], systems[s]]) / base : 0
+          if (v == 0) continue
           printf "<rect x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>", left, y + (s - 1) * bar, v / most * width, bar - 1, colour[s]
           printf "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\">%.2f</text>\n", left + v / most * width + 4, y + s * bar - 3, v
         }

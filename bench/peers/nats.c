@@ -11,7 +11,10 @@ struct peer_end {
     natsConnection *connection;
     natsSubscription *subscription;
     char subject[32];
-    bool prompt;
+    /* Of many: */
+    int n, next;
+    char (*subjects)[32];
+    natsSubscription **subscriptions;
 };
 
 /* It writes {"nats":["nats://127.0.0.1:PORT"],...} into a file named after itself and its pid. */
@@ -101,10 +104,10 @@ static int nats_flush(struct peer_end *e)
     return natsConnection_Flush(e->connection) == NATS_OK ? 0 : -1;
 }
 
-static int nats_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+static int receive_from(natsSubscription *subscription, void *head, size_t head_size, size_t size)
 {
     natsMsg *message = NULL;
-    natsStatus status = natsSubscription_NextMsg(&message, e->subscription, RECEIVE_MS);
+    natsStatus status = natsSubscription_NextMsg(&message, subscription, RECEIVE_MS);
 
     if (status == NATS_TIMEOUT)
         return PEER_SILENCE;
@@ -115,6 +118,66 @@ static int nats_receive(struct peer_end *e, void *head, size_t head_size, size_t
     return PEER_ELEMENT;
 }
 
+static int nats_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+{
+    return receive_from(e->subscription, head, head_size, size);
+}
+
+/* ---- many ---- */
+
+static bool name_subjects(struct peer_end *e, int n)
+{
+    e->n = n;
+    e->subjects = calloc((size_t)n, sizeof *e->subjects);
+    for (int k = 0; e->subjects != NULL && k < n; k++)
+        snprintf(e->subjects[k], sizeof *e->subjects, "bench.%d", k);
+    return e->subjects != NULL;
+}
+
+static struct peer_end *many_sender(const struct peer_url *url, int n)
+{
+    struct peer_end *e = open_end(url, 0, false);
+
+    return e != NULL && name_subjects(e, n) ? e : NULL;
+}
+
+static struct peer_end *many_receiver(const struct peer_url *url)
+{
+    return open_end(url, 0, false);
+}
+
+static bool many_subscribe(struct peer_end *e, int n)
+{
+    e->subscriptions = calloc((size_t)n, sizeof(natsSubscription *));
+    if (e->subscriptions == NULL || !name_subjects(e, n))
+        return false;
+    for (int k = 0; k < n; k++) {
+        natsSubscription **s = &e->subscriptions[k];
+
+        if (natsConnection_SubscribeSync(s, e->connection, e->subjects[k]) != NATS_OK)
+            return false;
+        natsSubscription_SetPendingLimits(*s, -1, -1);
+    }
+    return natsConnection_Flush(e->connection) == NATS_OK;
+}
+
+static int many_send(struct peer_end *e, int subject, const void *data, size_t size)
+{
+    return natsConnection_Publish(e->connection, e->subjects[subject], data, (int)size) == NATS_OK
+               ? 0
+               : -1;
+}
+
+/* It waits at the subject whose turn it is with the producer: without a thread or a look at each of them. */
+static int many_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+{
+    int rc = receive_from(e->subscriptions[e->next], head, head_size, size);
+
+    if (rc == PEER_ELEMENT)
+        e->next = e->next + 1 < e->n ? e->next + 1 : 0;
+    return rc;
+}
+
 const struct peer peer_nats = {
     .name = "nats",
     .serve = nats_serve,
@@ -123,4 +186,9 @@ const struct peer peer_nats = {
     .send = nats_send,
     .flush = nats_flush,
     .receive = nats_receive,
+    .many_sender = many_sender,
+    .many_receiver = many_receiver,
+    .many_subscribe = many_subscribe,
+    .many_send = many_send,
+    .many_receive = many_receive,
 };

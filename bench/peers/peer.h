@@ -1,6 +1,7 @@
 /* peer.h - another system, as a measurement uses it.   SPDX-License-Identifier: MIT
  *
- * Elements go through a place with a number, which is a subject, a list or a pair of sockets. */
+ * Elements go through a place with a number, which is a subject, a list or a pair of sockets.  Or, with systems that have
+ * them, through many subjects of one connection in turn. */
 #ifndef BENCH_PEERS_PEER_H
 #define BENCH_PEERS_PEER_H
 
@@ -36,9 +37,19 @@ struct peer {
     int (*send)(struct peer_end *end, const void *data, size_t size);
     int (*flush)(struct peer_end *end); /* all that was sent has left this process */
     int (*receive)(struct peer_end *end, void *head, size_t head_size, size_t size);
+
+    /* ---- subjects 0 ... n - 1 of one connection; NULL: it has none ---- */
+    struct peer_end *(*many_sender)(const struct peer_url *url, int n);
+    struct peer_end *(*many_receiver)(const struct peer_url *url);
+    bool (*many_subscribe)(struct peer_end *end, int n); /* to each of them, one by one */
+    /* Of the sender, NULL: nothing.  Waits until it knows that all have subscribed. */
+    bool (*many_await)(struct peer_end *end, int n);
+    int (*many_send)(struct peer_end *end, int subject, const void *data, size_t size);
+    /* Of any subject: as receive. */
+    int (*many_receive)(struct peer_end *end, void *head, size_t head_size, size_t size);
 };
 
-extern const struct peer peer_nats, peer_redis, peer_zmq, peer_zmq_proxy;
+extern const struct peer peer_nats, peer_redis, peer_redis_stream, peer_zmq, peer_zmq_proxy;
 
 /* A port of the loopback interface that nobody listens on at the moment. */
 int peer_free_port(void);

@@ -1,6 +1,7 @@
 /* peers.c - the work of `runnel bench` with other systems.   SPDX-License-Identifier: MIT
  *
- *   peers SYSTEM throughput|latency [--size B] [--producers N] [--consumers N] [--seconds S] [--runs N] [--rate N] [--curve]
+ *   peers SYSTEM throughput|latency [--size B] [--producers N] [--consumers N] [--channels N] [--seconds S] [--runs N] [--rate N]
+ *     [--curve]
  *
  * Processes, stages, checks and figures are those of node/ctl/measure; a producer or consumer is a thread here.  Prints one
  * JSON object.  What a system loses is told, and no failure. */
@@ -21,7 +22,8 @@
 
 #define SILENCES 15 /* so often in a row, and what a consumer has not got it will not get */
 
-static const struct peer *const peers[] = { &peer_nats, &peer_redis, &peer_zmq, &peer_zmq_proxy };
+static const struct peer *const peers[] = { &peer_nats, &peer_redis, &peer_redis_stream, &peer_zmq,
+                                            &peer_zmq_proxy };
 
 static struct {
     const struct peer *peer;
@@ -29,9 +31,15 @@ static struct {
     struct board *board;
     bool pings, curve;
     size_t size;
-    int producers, consumers, runs, rate;
+    int producers, consumers, channels, runs, rate;
     double seconds;
-} bench = { .size = 128, .producers = 1, .consumers = 1, .runs = 5, .rate = 1000, .seconds = 3 };
+} bench = { .size = 128,
+            .producers = 1,
+            .consumers = 1,
+            .channels = 1,
+            .runs = 5,
+            .rate = 1000,
+            .seconds = 3 };
 
 /* ---- ports ---- */
 
@@ -129,34 +137,44 @@ static bool all_received(void)
 {
     uint64_t sent = 0;
 
-    for (int i = 0; i < bench.producers; i++)
+    for (uint64_t i = 0; i < bench.board->streams; i++)
         sent += bench.board->sent[i];
     return board_received(bench.board) >= sent;
 }
 
-static void *consume(void *arg)
+/* Until the producers have ended and all has come, or nothing comes any more. */
+static void take_all(struct peer_end *end,
+                     int (*receive)(struct peer_end *, void *, size_t, size_t), struct tally *tally,
+                     struct board_line *line)
 {
-    int number = (int)(intptr_t)arg, silences = 0;
-    struct board_line *line = board_consumer(bench.board, number);
-    struct peer_end *end = bench.peer->receiver(&bench.url, 0, number);
     struct element_head head;
-    struct tally tally;
+    int silences = 0;
 
-    if (end == NULL || tally_init(&tally, bench.board->log, 0, (uint64_t)bench.producers) < 0)
-        fail("connect a consumer");
-    atomic_store(&line->state, LINE_BOUND);
     while (board_stage(bench.board) < BOARD_ENDING ||
            (silences < SILENCES && !(silences > 0 && all_received()))) {
-        int rc = bench.peer->receive(end, &head, sizeof head, bench.size);
+        int rc = receive(end, &head, sizeof head, bench.size);
 
         if (rc < 0)
             fail("receive");
         silences = rc == PEER_SILENCE ? silences + 1 : 0;
         if (rc == PEER_SILENCE)
             continue;
-        element_taken(bench.board, &tally, &head);
+        element_taken(bench.board, tally, &head);
         board_count(line);
     }
+}
+
+static void *consume(void *arg)
+{
+    int number = (int)(intptr_t)arg;
+    struct board_line *line = board_consumer(bench.board, number);
+    struct peer_end *end = bench.peer->receiver(&bench.url, 0, number);
+    struct tally tally;
+
+    if (end == NULL || tally_init(&tally, bench.board->log, 0, bench.board->streams) < 0)
+        fail("connect a consumer");
+    atomic_store(&line->state, LINE_BOUND);
+    take_all(end, bench.peer->receive, &tally, line);
     tally_fini(&tally);
     return NULL;
 }
@@ -235,6 +253,55 @@ static void *ping(void *arg)
     return arg;
 }
 
+/* ---- many subjects in turn, each a stream; one producer, one consumer ---- */
+
+static void *produce_many(void *arg)
+{
+    struct board *b = bench.board;
+    struct board_line *line = board_producer(b, 0);
+    struct peer_end *end = bench.peer->many_sender(&bench.url, bench.channels);
+    uint8_t *data = element_new();
+
+    if (end == NULL)
+        fail("connect a producer");
+    atomic_store(&line->state, LINE_OPEN);
+    await(BOARD_BINDING_OUT);
+    if (bench.peer->many_await != NULL && !bench.peer->many_await(end, bench.channels))
+        fail("learn of all subscriptions");
+    atomic_store(&line->state, LINE_BOUND);
+    await(BOARD_WARMING);
+    for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < bench.channels ? k + 1 : 0) {
+        struct element_head head = element_next((uint64_t)k, b->sent[k], (int64_t)bench.size);
+
+        memcpy(data, &head, sizeof head);
+        if (bench.peer->many_send(end, k, data, bench.size) < 0)
+            fail("send");
+        b->sent[k]++;
+        board_count(line);
+    }
+    if (bench.peer->flush(end) < 0)
+        fail("send the last elements");
+    return arg;
+}
+
+static void *consume_many(void *arg)
+{
+    struct board_line *line = board_consumer(bench.board, 0);
+    struct peer_end *end = bench.peer->many_receiver(&bench.url);
+    struct tally tally;
+
+    if (end == NULL || tally_init(&tally, bench.board->log, 0, bench.board->streams) < 0)
+        fail("connect a consumer");
+    atomic_store(&line->state, LINE_OPEN);
+    await(BOARD_BINDING_IN);
+    if (!bench.peer->many_subscribe(end, bench.channels))
+        fail("subscribe");
+    atomic_store(&line->state, LINE_BOUND);
+    take_all(end, bench.peer->many_receive, &tally, line);
+    tally_fini(&tally);
+    return arg;
+}
+
 static int threads(void *(*fn)(void *), int n)
 {
     pthread_t thread[64];
@@ -250,12 +317,16 @@ static int threads(void *(*fn)(void *), int n)
 static int producers_main(void *arg)
 {
     (void)arg;
+    if (bench.channels > 1)
+        return threads(produce_many, 1);
     return bench.pings ? threads(ping, 1) : threads(produce, bench.producers);
 }
 
 static int consumers_main(void *arg)
 {
     (void)arg;
+    if (bench.channels > 1)
+        return threads(consume_many, 1);
     return bench.pings ? threads(echo, 1) : threads(consume, bench.consumers);
 }
 
@@ -263,7 +334,7 @@ static int consumers_main(void *arg)
 
 static bool run_members(struct trial *t, const char *directory, struct figures *figures, int run)
 {
-    enum line_state there = bench.pings ? LINE_OPEN : LINE_BOUND;
+    enum line_state there = bench.pings || bench.channels > 1 ? LINE_OPEN : LINE_BOUND;
     char why[256] = "it could not be started";
     enum trial_result r = TRIAL_FAILED;
 
@@ -281,11 +352,12 @@ static bool run_one(struct figures *figures, int run)
 {
     char directory[] = "/tmp/peers.XXXXXX", command[64];
     struct trial t = {
-        .board = board_new(bench.producers, bench.consumers, 0, (uint64_t)bench.producers),
+        .board = board_new(bench.producers, bench.consumers, 0,
+                           (uint64_t)bench.producers * (uint64_t)bench.channels),
         .server_is_ours = true,
         .seconds = bench.seconds,
         .size = (int64_t)bench.size,
-        .channels = 1,
+        .channels = bench.channels,
         .patience_s = 60,
         .pings = bench.pings,
     };
@@ -305,8 +377,8 @@ static void wrong_use(void)
 {
     fprintf(
         stderr,
-        "usage: peers nats|redis|zeromq|zeromq-proxy throughput|latency [--size B] [--producers N] "
-        "[--consumers N] [--seconds S] [--runs N] [--rate N] [--curve (zeromq)]\n");
+        "usage: peers nats|redis|redis-stream|zeromq|zeromq-proxy throughput|latency [--size B] [--producers N] "
+        "[--consumers N] [--channels N (nats, zeromq)] [--seconds S] [--runs N] [--rate N] [--curve (zeromq)]\n");
     exit(2);
 }
 
@@ -323,10 +395,9 @@ static int number(const char *text, int min, int max)
 static void options(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "size", 1, NULL, 'b' },      { "producers", 1, NULL, 'p' },
-        { "consumers", 1, NULL, 'c' }, { "seconds", 1, NULL, 's' },
-        { "runs", 1, NULL, 'r' },      { "rate", 1, NULL, 'n' },
-        { "curve", 0, NULL, 'e' },     { 0 },
+        { "size", 1, NULL, 'b' },    { "producers", 1, NULL, 'p' }, { "consumers", 1, NULL, 'c' },
+        { "seconds", 1, NULL, 's' }, { "runs", 1, NULL, 'r' },      { "rate", 1, NULL, 'n' },
+        { "curve", 0, NULL, 'e' },   { "channels", 1, NULL, 'k' },  { 0 },
     };
     int c;
 
@@ -340,6 +411,9 @@ static void options(int argc, char **argv)
             break;
         case 'c':
             bench.consumers = number(optarg, 1, PLACES_MAX);
+            break;
+        case 'k':
+            bench.channels = number(optarg, 1, 1000000);
             break;
         case 's':
             bench.seconds = atof(optarg);
@@ -368,6 +442,9 @@ static void options(int argc, char **argv)
         wrong_use();
     if (bench.curve && !bench.peer->encrypts)
         wrong_use();
+    if (bench.channels > 1 && (bench.pings || bench.producers > 1 || bench.consumers > 1 ||
+                               bench.peer->many_send == NULL))
+        wrong_use();
     if (bench.pings)
         bench.producers = bench.consumers = 1;
 }
@@ -387,7 +464,7 @@ int main(int argc, char **argv)
         .capacity = -1,
         .producers = bench.producers,
         .consumers = bench.consumers,
-        .channels = 1,
+        .channels = bench.channels,
         .seconds = bench.seconds,
         .curve = bench.curve,
     };

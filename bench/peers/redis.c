@@ -1,6 +1,7 @@
-/* redis.c - Redis: lists, RPUSH in pipelines and BLMPOP of many.   SPDX-License-Identifier: MIT
+/* redis.c - Redis: lists, RPUSH in pipelines and BLMPOP of many; or streams.   SPDX-License-Identifier: MIT
  *
- * A list has no bound, so the producer makes one: RPUSH answers how long the list is. */
+ * A list has no bound, so the producer makes one: RPUSH answers how long the list is.  Elements of a stream are acknowledged,
+ * and then deleted: XADD, XREADGROUP, XACK and XDEL, as many at once as of lists. */
 #include "bench/peers/peer.h"
 
 #include <hiredis/hiredis.h>
@@ -150,4 +151,134 @@ const struct peer peer_redis = {
     .send = redis_send,
     .flush = redis_flush,
     .receive = redis_receive,
+};
+
+/* ---- streams ---- */
+
+static struct peer_end *stream_sender(const struct peer_url *url, int place, int consumers,
+                                      bool prompt)
+{
+    (void)consumers;
+    (void)prompt;
+    return open_end(url, place);
+}
+
+static struct peer_end *stream_receiver(const struct peer_url *url, int place, int number)
+{
+    struct peer_end *e = open_end(url, place);
+
+    (void)number;
+    if (e != NULL) /* it may be there */
+        freeReplyObject(redisCommand(e->context, "XGROUP CREATE %s all 0 MKSTREAM", e->list));
+    return e;
+}
+
+/* One answer of which nothing is wanted but that it is no error. */
+static int answered(struct peer_end *e)
+{
+    redisReply *reply = NULL;
+    int rc = redisGetReply(e->context, (void **)&reply) == REDIS_OK && reply != NULL &&
+                     reply->type != REDIS_REPLY_ERROR
+                 ? 0
+                 : -1;
+
+    freeReplyObject(reply);
+    return rc;
+}
+
+static int stream_flush(struct peer_end *e)
+{
+    int rc = 0;
+
+    for (long long length = LIST_MAX + 1; rc == 0 && length > LIST_MAX;) {
+        rc = redisAppendCommand(e->context, "XLEN %s", e->list) == REDIS_OK ? 0 : -1;
+        for (; rc == 0 && e->unanswered > 0; e->unanswered--)
+            rc = answered(e);
+        if (rc == 0)
+            rc = answer(e, &length);
+        if (rc == 0 && length > LIST_MAX)
+            poll(NULL, 0, 1);
+    }
+    e->unanswered_bytes = 0;
+    return rc;
+}
+
+static int stream_send(struct peer_end *e, const void *data, size_t size)
+{
+    const char *argv[] = { "XADD", e->list, "*", "e", data };
+    size_t lengths[] = { 4, strlen(e->list), 1, 1, size };
+
+    if (redisAppendCommandArgv(e->context, 5, argv, lengths) != REDIS_OK)
+        return -1;
+    e->unanswered++;
+    e->unanswered_bytes += size;
+    if (e->unanswered == PIPELINE || e->unanswered_bytes >= PIPELINE_LEN)
+        return stream_flush(e);
+    return 0;
+}
+
+/* [[stream, [[id, [field, element]], ...]]] */
+static const redisReply *stream_elements(const struct peer_end *e)
+{
+    return e->got->element[0]->element[1];
+}
+
+static int stream_settle(struct peer_end *e, const char *command, const char *group)
+{
+    const char *argv[3 + PIPELINE] = { command, e->list, group };
+    const redisReply *elements = stream_elements(e);
+    int n = group != NULL ? 3 : 2;
+
+    for (size_t i = 0; i < elements->elements; i++)
+        argv[n++] = elements->element[i]->element[0]->str;
+    return redisAppendCommandArgv(e->context, n, argv, NULL) == REDIS_OK ? 0 : -1;
+}
+
+/* What was read is settled with the same trip that reads more. */
+static int stream_read(struct peer_end *e, size_t size)
+{
+    bool settles = e->got != NULL;
+
+    if (settles && (stream_settle(e, "XACK", "all") < 0 || stream_settle(e, "XDEL", NULL) < 0))
+        return -1;
+    freeReplyObject(e->got);
+    e->got = NULL;
+    e->at = 0;
+    if (redisAppendCommand(e->context, "XREADGROUP GROUP all one COUNT %d BLOCK %d STREAMS %s >",
+                           size * PIPELINE > PIPELINE_LEN ? 1 : PIPELINE, RECEIVE_MS,
+                           e->list) != REDIS_OK ||
+        (settles && (answered(e) < 0 || answered(e) < 0)) ||
+        redisGetReply(e->context, (void **)&e->got) != REDIS_OK || e->got == NULL ||
+        e->got->type == REDIS_REPLY_ERROR)
+        return -1;
+    if (e->got->type == REDIS_REPLY_ARRAY)
+        return PEER_ELEMENT;
+    freeReplyObject(e->got);
+    e->got = NULL;
+    return PEER_SILENCE;
+}
+
+static int stream_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+{
+    if (e->got == NULL || e->at == stream_elements(e)->elements) {
+        int rc = stream_read(e, size);
+
+        if (rc != PEER_ELEMENT)
+            return rc;
+    }
+    const redisReply *element = stream_elements(e)->element[e->at++]->element[1]->element[1];
+    if (element->len != size)
+        return -1;
+    memcpy(head, element->str, head_size);
+    return PEER_ELEMENT;
+}
+
+const struct peer peer_redis_stream = {
+    .name = "redis-stream",
+    .serve = redis_serve,
+    .sender = stream_sender,
+    .receiver = stream_receiver,
+    .send = stream_send,
+    .flush = stream_flush,
+    .receive = stream_receive,
 };

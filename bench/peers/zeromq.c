@@ -1,6 +1,8 @@
 /* zeromq.c - raw ZeroMQ: PUSH to PULL, without anything in between and through zmq_proxy().   SPDX-License-Identifier: MIT
  *
- * One message per element, one copy in, as its own performance programs do; high-water marks as they come. */
+ * One message per element, one copy in, as its own performance programs do; high-water marks as they come.  Many subjects are
+ * XPUB to SUB: each message has its subject before the element, and the publisher waits, for the subscriptions before it begins
+ * and instead of dropping. */
 #include "bench/peers/peer.h"
 
 #include <poll.h>
@@ -28,7 +30,7 @@ static void *open_socket(void *context, int type)
     int linger = 10000, timeout = RECEIVE_MS;
 
     zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
-    if (type == ZMQ_PULL)
+    if (type != ZMQ_PUSH)
         zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout, sizeof timeout);
     return socket;
 }
@@ -121,6 +123,92 @@ static int direct_receive(struct peer_end *e, void *head, size_t head_size, size
     return PEER_ELEMENT;
 }
 
+/* ---- many subjects ---- */
+
+#define SUBJECT 12 /* bytes, none of which is a prefix of another */
+
+static void subject_put(char *to, int subject)
+{
+    char text[SUBJECT + 1];
+
+    snprintf(text, sizeof text, "bench.%06u", (unsigned)subject % 1000000);
+    memcpy(to, text, SUBJECT);
+}
+
+static struct peer_end *many_sender(const struct peer_url *url, int n)
+{
+    struct peer_end *e = open_end(ZMQ_XPUB);
+    int on = 1;
+
+    (void)n;
+    if (e == NULL)
+        return NULL;
+    zmq_setsockopt(e->socket, ZMQ_XPUB_NODROP, &on, sizeof on);
+    return attach(e->socket, url->port[0], true) ? e : NULL;
+}
+
+static struct peer_end *many_receiver(const struct peer_url *url)
+{
+    struct peer_end *e = open_end(ZMQ_SUB);
+    int unlimited = 0;
+
+    /* A subscription is a message; beyond the high-water mark it would be dropped. */
+    if (e != NULL)
+        zmq_setsockopt(e->socket, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
+    return e != NULL && attach(e->socket, url->port[0], false) ? e : NULL;
+}
+
+static bool many_subscribe(struct peer_end *e, int n)
+{
+    char subject[SUBJECT];
+
+    for (int k = 0; k < n; k++) {
+        subject_put(subject, k);
+        if (zmq_setsockopt(e->socket, ZMQ_SUBSCRIBE, subject, SUBJECT) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool many_await(struct peer_end *e, int n)
+{
+    char subscription[1 + SUBJECT];
+    int tries = 0;
+
+    while (n > 0 && tries < 50) {
+        if (zmq_recv(e->socket, subscription, sizeof subscription, 0) >= 0)
+            n--;
+        else
+            tries++;
+    }
+    return n == 0;
+}
+
+static int many_send(struct peer_end *e, int subject, const void *data, size_t size)
+{
+    zmq_msg_t message;
+
+    if (zmq_msg_init_size(&message, SUBJECT + size) < 0)
+        return -1;
+    subject_put(zmq_msg_data(&message), subject);
+    memcpy((char *)zmq_msg_data(&message) + SUBJECT, data, size);
+    return zmq_msg_send(&message, e->socket, 0) >= 0 ? 0 : -1;
+}
+
+static int many_receive(struct peer_end *e, void *head, size_t head_size, size_t size)
+{
+    zmq_msg_t message;
+
+    zmq_msg_init(&message);
+    if (zmq_msg_recv(&message, e->socket, 0) < 0)
+        return zmq_errno() == EAGAIN ? PEER_SILENCE : -1;
+    if (zmq_msg_size(&message) != SUBJECT + size)
+        return -1;
+    memcpy(head, (char *)zmq_msg_data(&message) + SUBJECT, head_size);
+    zmq_msg_close(&message);
+    return PEER_ELEMENT;
+}
+
 const struct peer peer_zmq = {
     .name = "zeromq",
     .encrypts = true,
@@ -130,6 +218,12 @@ const struct peer peer_zmq = {
     .send = direct_send,
     .flush = direct_flush,
     .receive = direct_receive,
+    .many_sender = many_sender,
+    .many_receiver = many_receiver,
+    .many_subscribe = many_subscribe,
+    .many_await = many_await,
+    .many_send = many_send,
+    .many_receive = many_receive,
 };
 
 /* ---- through a proxy: a thread for each place, ports 2p (producers) and 2p + 1 (consumers) ---- */
