@@ -19,6 +19,11 @@
 #define CHUNK_SMALL 1024u /* bytes of body that a handle starts with */
 /* A section of a full chunk and an envelope still make a frame of about the target. */
 #define CHUNK_FULL (WIRE_FRAME_TARGET - WIRE_SECTION_HEADER - 256u)
+/* Behind another one.  Among thousands of handles that have an element now and then, full ones would be gigabytes of which
+ * hardly anything is used; so who fills one gets a larger one next, until who leaves one nearly empty. */
+#define CHUNK_BEHIND 4096u
+#define CHUNK_GROWS  4u
+#define CHUNK_UNUSED 16u
 
 static struct chunk *chunk_new(size_t cap)
 {
@@ -84,7 +89,9 @@ void chunk_pool_fini(struct chunk_pool *pool)
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool)
 {
-    *o = (struct outbox){ .pool = pool, .large = WIRE_WHOLE_MAX, .piece = WIRE_PIECE_BYTES };
+    *o = (struct outbox){
+        .pool = pool, .large = WIRE_WHOLE_MAX, .piece = WIRE_PIECE_BYTES, .behind = CHUNK_BEHIND
+    };
     if (pool->piece > 0) {
         o->piece = pool->piece;
         o->large = 4 * pool->piece;
@@ -113,13 +120,19 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
 }
 
 /* A chunk for an element that takes `need` bytes: an own one for a large element; a small one when nothing is
- * queued, because then the stream may be a trickle; else a full one. */
+ * queued, because then the stream may be a trickle; else one of the size that the last ones had use for. */
 static struct chunk *outbox_chunk(struct outbox *o, size_t need)
 {
     if (need > CHUNK_FULL)
         return chunk_new(need);
-    if (o->tail != NULL || need > CHUNK_SMALL)
-        return chunk_get(o->pool);
+    if (o->tail != NULL || need > CHUNK_SMALL) {
+        size_t cap = o->behind;
+        if (o->tail != NULL && o->tail->cap >= cap && o->tail->len + need > o->tail->cap)
+            cap = o->behind = cap * CHUNK_GROWS < CHUNK_FULL ? cap * CHUNK_GROWS : CHUNK_FULL;
+        if (cap < need)
+            cap = need;
+        return cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(o->pool) : chunk_new(cap);
+    }
     struct chunk *c = o->spare;
     o->spare = NULL;
     return c != NULL ? c : chunk_new(CHUNK_SMALL);
@@ -350,6 +363,8 @@ struct chunk *outbox_take(struct outbox *o)
     if (o->head == NULL)
         o->tail = NULL;
     c->next = NULL;
+    if (c->cap >= o->behind && c->len < c->cap / CHUNK_UNUSED)
+        o->behind = o->behind / CHUNK_GROWS > CHUNK_BEHIND ? o->behind / CHUNK_GROWS : CHUNK_BEHIND;
     rn_assert(c->first == o->departed + 1);
     o->departed += c->count;
     rn_assert(o->departed <= o->numbered);

@@ -40,6 +40,7 @@ struct outbox {
     uint64_t accepted;                      /* the newest number that the home has accepted */
     struct chunk *head, *tail;              /* numbers departed + 1 ... numbered */
     struct chunk *spare;                    /* a small one, or NULL */
+    size_t behind;                          /* bytes that a chunk behind another one is made for */
     size_t large;                           /* an element of more bytes leaves in pieces, ... */
     size_t piece;                           /* ... of so many bytes */
     size_t sent;                            /* bytes of head that have left, if it is large */
