@@ -25,7 +25,6 @@ struct hand {
     struct handle *handle;
     bool closed; /* guarded by lock, as all below */
     bool left;
-    struct rn__glance glance; /* at the lease */
     uint64_t out;
     struct delivery *spare;
     struct delivery *settled, **settled_end;
@@ -148,7 +147,7 @@ int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms
     if (why != NULL) /* without memory nobody learns it */
         d->why = strndup(why, WIRE_WHY_MAX);
     rn__lock(&hand->lock);
-    if (hand->closed || node_lease_over_glance(hand->handle->node, &hand->glance)) {
+    if (hand->closed || node_lease_over_glance(hand->handle->node)) {
         give_back(hand, d);
         return RN_ESTALE;
     }

@@ -106,7 +106,6 @@ struct handle {
     struct parcel_list
         verdicts; /* sends and flushes that wait until their number is accepted; ascending */
     struct store in;
-    struct rn__glance glance; /* at the lease */
     struct hand
         *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
     uint64_t popped;         /* elements handed to takers so far */

@@ -103,10 +103,9 @@ bool node_lease_over(struct rn_node *n)
     return lease_over(n, rn__boottime());
 }
 
-bool node_lease_over_glance(struct rn_node *n, struct rn__glance *glance)
+bool node_lease_over_glance(struct rn_node *n)
 {
-    return rn__boottime_glance(glance) + RN__GLANCE_NS >= atomic_load(&n->end_ns) &&
-           node_lease_over(n);
+    return rn__boottime_glance() + RN__GLANCE_NS >= atomic_load(&n->end_ns) && node_lease_over(n);
 }
 
 int node_fence(struct rn_node *n)
@@ -122,9 +121,9 @@ int node_fence(struct rn_node *n)
     return now_ns < atomic_load(&n->fence_ns) ? 0 : RN__NOT_READY;
 }
 
-int node_fence_glance(struct rn_node *n, struct rn__glance *glance)
+int node_fence_glance(struct rn_node *n)
 {
-    if (rn__boottime_glance(glance) + RN__GLANCE_NS < atomic_load(&n->fence_ns))
+    if (rn__boottime_glance() + RN__GLANCE_NS < atomic_load(&n->fence_ns))
         return 0;
     return node_fence(n);
 }

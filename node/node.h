@@ -68,7 +68,6 @@ void rn__node_pieces(rn_node *node, size_t bytes);
 /* ---- for the other files of node/ ---- */
 struct handle;
 struct chunk_pool;
-struct rn__glance;
 
 struct rn_node *node_ref(struct rn_node *n);
 void node_unref(struct rn_node *n);
@@ -90,12 +89,12 @@ const uint8_t *node_instance(const struct rn_node *n);
  * lease (the link goroutine will serve all handles when it has been renewed); RN_ESESSION after its end. */
 int node_fence(struct rn_node *n);
 /* The same by a clock that is cheap to read, as long as the fence is not near. */
-int node_fence_glance(struct rn_node *n, struct rn__glance *glance);
+int node_fence_glance(struct rn_node *n);
 
 /* Is the lease of the session that handles are bound under at its end?  Then it is final: as RN_ESESSION of node_fence(). */
 bool node_lease_over(struct rn_node *n);
 /* The same by a clock that is cheap to read, as long as the end is not near. */
-bool node_lease_over_glance(struct rn_node *n, struct rn__glance *glance);
+bool node_lease_over_glance(struct rn_node *n);
 
 #define NODE_UP_NS RN_SEC
 /* The link counts as up until then (rn__boottime()): NODE_UP_NS after the oldest frame was sent that is not acknowledged, or

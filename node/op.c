@@ -143,7 +143,7 @@ int send_ready(struct handle *h, const struct rn__op *op)
         return -EMSGSIZE; /* before it could wait: the home must never be asked for it */
     if (op_parcel(op)->manner.flags & WIRE_TIMED && handle_meets(h))
         return -EINVAL; /* it holds nothing */
-    int rc = node_fence_glance(h->node, &h->glance);
+    int rc = node_fence_glance(h->node);
     if (rc != 0)
         return rc;
     if (h->draining || handle_meets(h) || !outbox_fits(&h->out, len))
@@ -185,7 +185,7 @@ int receive_ready(struct handle *h)
         handle_expire_locked(h);
     if (h->in.len == 0)
         return side->closed < 0 ? side->closed : RN__NOT_READY;
-    return node_fence_glance(h->node, &h->glance);
+    return node_fence_glance(h->node);
 }
 
 void receive_perform(struct handle *h, struct rn__op *op)

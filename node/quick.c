@@ -49,7 +49,7 @@ static int send_at_once(struct handle *h, const struct side *side, const struct 
     bool was_empty = h->out.head == NULL;
     uint64_t number;
 
-    if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node, &h->glance) != 0 ||
+    if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node) != 0 ||
         outbox_push(&h->out, &plain, buf->data, buf->len, &number) < 0)
         return RN__NOT_READY;
     if (was_empty) /* else the link goroutine has us on its list until all is sent */
@@ -93,7 +93,7 @@ static bool receive_is_quick(struct handle *h)
 {
     return h->fatal == 0 && h->in.len > 0 && h->in.first_ns == STORE_NEVER &&
            !(store_flags(&h->in) & (WIRE_HEADED | WIRE_DEAD)) && h->popped == h->finished &&
-           rn__chan_first(h->chan, RN_RECV) == NULL && node_fence_glance(h->node, &h->glance) == 0;
+           rn__chan_first(h->chan, RN_RECV) == NULL && node_fence_glance(h->node) == 0;
 }
 
 /* Takes the oldest element if that is quick, and gives its place in the order of taking; else 0. */

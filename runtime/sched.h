@@ -158,24 +158,10 @@ rn_time rn__now_coarse(void);
 /* ns, CLOCK_BOOTTIME; virtual in rn_sim. */
 int64_t rn__boottime(void);
 
-/* What rn__boottime() said at the last look, and the coarse clock with it; at first all zero.  The owner guards it. */
-struct rn__glance {
-    int64_t boot_ns;
-    struct timespec coarse;
-};
-/* rn__boottime(), or less than RN__GLANCE_NS before it: it is read only when the coarse clock shows another time than at the
- * last look, by a tick or because it was set, as when the machine was suspended.  To read that takes a fourth of the time. */
+/* rn__boottime(), or less than RN__GLANCE_NS before it: it is read only when the coarse clock shows another time than at this
+ * thread's last look, by a tick or because it was set, as when the machine was suspended.  To read that takes a fourth of the
+ * time. */
 #define RN__GLANCE_NS (20 * RN_MS) /* two ticks of the slowest kernel */
-int64_t rn__boottime_look(struct rn__glance *g, const struct timespec *coarse);
-static inline int64_t rn__boottime_glance(struct rn__glance *g)
-{
-    struct timespec coarse;
-
-    /* The real one: it goes on while the machine is suspended, as CLOCK_BOOTTIME does, which has no coarse one. */
-    clock_gettime(CLOCK_REALTIME_COARSE, &coarse);
-    if (coarse.tv_nsec == g->coarse.tv_nsec && coarse.tv_sec == g->coarse.tv_sec)
-        return g->boot_ns;
-    return rn__boottime_look(g, &coarse);
-}
+int64_t rn__boottime_glance(void);
 
 #endif
