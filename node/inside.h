@@ -8,6 +8,7 @@
 
 #include "node/call.h"
 #include "node/clock.h"
+#include "node/crowd.h"
 #include "node/route.h"
 #include "node/handle.h"
 #include "node/inspection.h"
@@ -95,6 +96,7 @@ struct rn_node {
     atomic_bool down;    /* the link goroutine collects nothing any more */
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
+    struct crowd crowd;
     struct routes routes; /* these two have locks of their own */
     struct calls calls;
 

@@ -145,6 +145,7 @@ static void node_end(struct rn_node *n)
     node_session_over(n, shut ? -ESHUTDOWN : RN_ESESSION);
     node_answer_the_rest(n);
     atomic_store(&n->down, true);
+    crowd_ease(n);
     traffic_gather(n);
     while (n->held != NULL) { /* marked before they were over; nothing marks them again */
         struct handle *h = n->held;
@@ -170,6 +171,7 @@ void node_run(void *arg)
             break;
         rc = node_input(n);
         node_publish(n);
+        crowd_ease(n);
     }
     node_opened(n, rc < 0 ? rc : -ESHUTDOWN);
     node_end(n);

@@ -160,6 +160,16 @@ void rn__node_pieces(rn_node *node, size_t bytes)
     node->chunks.piece = bytes;
 }
 
+void rn__node_crowd(rn_node *node, size_t bytes)
+{
+    node->chunks.crowd = bytes;
+}
+
+size_t rn__node_queued(const rn_node *node)
+{
+    return atomic_load(&node->chunks.queued);
+}
+
 bool rn__node_up(const rn_node *node)
 {
     return atomic_load(&node->up);

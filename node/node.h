@@ -65,6 +65,10 @@ bool rn__node_up(const rn_node *node);
 /* Handles that are bound from now on send elements of more than four times so many bytes in pieces.  For tests. */
 void rn__node_pieces(rn_node *node, size_t bytes);
 
+/* Senders linger while more than so many bytes wait to leave (see crowd.h); and how many do.  For tests. */
+void rn__node_crowd(rn_node *node, size_t bytes);
+size_t rn__node_queued(const rn_node *node);
+
 /* ---- for the other files of node/ ---- */
 struct handle;
 struct chunk_pool;

@@ -12,6 +12,7 @@
 #include "node/op.h"
 
 #include "node/codec.h"
+#include "node/crowd.h"
 #include "node/msg.h"
 #include "node/node.h"
 #include "node/trace.h"
@@ -405,6 +406,8 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
         memset(op->elem, 0, codec->elemsize); /* as if it were dropped */
     else if (gone && codec->drop != NULL)
         codec->drop(codec->ctx, op->elem);
+    if (performed && rc == 0 && chunk_pool_crowded(h->out.pool))
+        crowd_linger(h->node, op->deadline);
     return rc;
 }
 

@@ -69,6 +69,9 @@ static struct chunk *chunk_get(struct chunk_pool *pool)
 
 static void chunk_give(struct chunk_pool *pool, struct chunk *c)
 {
+    if (c->counted)
+        atomic_fetch_sub(&pool->queued, c->cap);
+    c->counted = false;
     for (int i = 0; pool != NULL && c->cap == CHUNK_FULL && i < CHUNK_SLOTS; i++) {
         struct chunk *empty = NULL;
         if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed) == NULL &&
@@ -119,6 +122,16 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
     o->credit_bytes = 0;
 }
 
+static struct chunk *chunk_behind(struct chunk_pool *pool, size_t cap)
+{
+    struct chunk *c = cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(pool) : chunk_new(cap);
+    if (c == NULL)
+        return NULL;
+    c->counted = true;
+    atomic_fetch_add(&pool->queued, c->cap);
+    return c;
+}
+
 /* A chunk for an element that takes `need` bytes: an own one for a large element; a small one when nothing is
  * queued, because then the stream may be a trickle; else one of the size that the last ones had use for. */
 static struct chunk *outbox_chunk(struct outbox *o, size_t need)
@@ -131,7 +144,7 @@ static struct chunk *outbox_chunk(struct outbox *o, size_t need)
             cap = o->behind = cap * CHUNK_GROWS < CHUNK_FULL ? cap * CHUNK_GROWS : CHUNK_FULL;
         if (cap < need)
             cap = need;
-        return cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(o->pool) : chunk_new(cap);
+        return chunk_behind(o->pool, cap);
     }
     struct chunk *c = o->spare;
     o->spare = NULL;

@@ -15,6 +15,7 @@ struct chunk {
     uint64_t first; /* number of the first element */
     uint32_t count;
     bool large;     /* data is the element alone, without its prefix */
+    bool counted;   /* in its pool's `queued` */
     uint64_t bytes; /* payload, without the length prefixes */
     struct manner manner;
     size_t len, cap;
@@ -27,10 +28,27 @@ struct chunk {
 #define CHUNK_SLOTS 8
 struct chunk_pool {
     _Atomic(struct chunk *) slot[CHUNK_SLOTS];
+    _Atomic size_t queued; /* bytes of the chunks that lie behind others in outboxes */
+    size_t crowd;          /* for tests: so many are too many; 0: CROWD_BYTES */
     size_t
         piece; /* for tests: an element larger than four pieces leaves in pieces of so many bytes; 0: as limits.h has it */
 };
 void chunk_pool_fini(struct chunk_pool *pool);
+
+/* Does more lie in outboxes than should?  No more, and a good deal less?  Any thread; true a moment ago. */
+#define CROWD_BYTES (UINT64_C(128) << 20)
+static inline size_t chunk_pool_crowd(const struct chunk_pool *pool)
+{
+    return pool->crowd > 0 ? pool->crowd : CROWD_BYTES;
+}
+static inline bool chunk_pool_crowded(const struct chunk_pool *pool)
+{
+    return atomic_load(&pool->queued) > chunk_pool_crowd(pool);
+}
+static inline bool chunk_pool_eased(const struct chunk_pool *pool)
+{
+    return atomic_load(&pool->queued) <= chunk_pool_crowd(pool) / 4 * 3;
+}
 
 struct outbox {
     struct chunk_pool *pool;                /* borrowed */

@@ -8,6 +8,7 @@
  * A quick receive is the only taker under way when it takes; so its turn to finish has come when it has decoded, and it
  * needs no memory to wait for that. */
 #include "node/codec.h"
+#include "node/crowd.h"
 #include "node/msg.h"
 #include "node/node.h"
 #include "node/op.h"
@@ -43,26 +44,29 @@ static bool send_is_quick(const struct handle *h, const struct side *side, size_
 }
 
 /* Locked. */
-static int send_at_once(struct handle *h, const struct side *side, const struct rn_buf *buf)
+static int send_at_once(struct handle *h, const struct side *side, const struct rn_buf *buf,
+                        bool *crowded)
 {
     static const struct manner plain;
-    bool was_empty = h->out.head == NULL;
+    const struct chunk *tail = h->out.tail;
     uint64_t number;
 
     if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node) != 0 ||
         outbox_push(&h->out, &plain, buf->data, buf->len, &number) < 0)
         return RN__NOT_READY;
-    if (was_empty) /* else the link goroutine has us on its list until all is sent */
+    *crowded = h->out.tail != tail && chunk_pool_crowded(h->out.pool);
+    if (tail == NULL) /* else the link goroutine has us on its list until all is sent */
         handle_changed(h);
     return 0;
 }
 
-static int send_quickly(rn_chan *c, struct handle *h, void *elem)
+static int send_quickly(rn_chan *c, struct handle *h, void *elem, rn_time deadline)
 {
     struct side *side = &h->side[RN_OUT];
     const struct rn_codec *codec = &side->codec;
     uint8_t room[QUICK_ROOM];
     struct rn_buf buf = { .data = room, .cap = sizeof room, .lent = true };
+    bool crowded = false;
     int rc;
 
     /* Relaxed: a hint. */
@@ -78,11 +82,13 @@ static int send_quickly(rn_chan *c, struct handle *h, void *elem)
         return RN__NOT_READY;
     }
     rn__lock(&c->lock);
-    rc = send_at_once(h, side, &buf);
+    rc = send_at_once(h, side, &buf, &crowded);
     handle_check_slowly(h);
     rn__unlock(&c->lock);
     if (rc == 0 && codec->drop != NULL)
         codec->drop(codec->ctx, elem);
+    if (crowded)
+        crowd_linger(h->node, deadline);
     return rc;
 }
 
@@ -193,9 +199,9 @@ static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
     return rc;
 }
 
-int op_quick(rn_chan *c, void *elem, enum rn_op kind)
+int op_quick(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
 {
     struct handle *h = rn__chan_bound(c);
 
-    return kind == RN_SEND ? send_quickly(c, h, elem) : receive_quickly(c, h, elem);
+    return kind == RN_SEND ? send_quickly(c, h, elem, deadline) : receive_quickly(c, h, elem);
 }

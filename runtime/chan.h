@@ -42,10 +42,10 @@ struct rn__op {
 
 /* What a bound channel does.  Those marked (locked) are called with the channel's lock held, and must not park. */
 struct rn__chan_ops {
-    /* All at once, by a goroutine, if nothing is in its way.  No lock, on the operator's stack; may run user code.  0: it was
-     * performed and is over; < 0: the same, with that result; RN__NOT_READY: nothing has happened, the others below find out.
-     * NULL: always that. */
-    int (*quick)(rn_chan *c, void *elem, enum rn_op kind);
+    /* All at once, by a goroutine, if nothing is in its way.  No lock, on the operator's stack; may run user code, and park.  0:
+     * it was performed and is over; < 0: the same, with that result; RN__NOT_READY: nothing has happened, the others below find
+     * out.  NULL: always that. */
+    int (*quick)(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
     /* Before any lock, on the operator's stack; may run user code.  0, or an error that is the operation's result. */
     int (*prepare)(rn_chan *c, struct rn__op *op);
     /* (locked) RN__NOT_READY; or it has been performed: 0, or the error that is its result. */

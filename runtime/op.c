@@ -266,7 +266,7 @@ int rn__chan_operate_bound(rn_chan *c, void *elem, enum rn_op kind, rn_time dead
     if (ops->quick != NULL) {
         rn__race_release(&race_wire);
         rn__race_hide();
-        rc = ops->quick(c, elem, kind);
+        rc = ops->quick(c, elem, kind, deadline);
         rn__race_show();
         rn__race_acquire(&race_wire);
     }
