@@ -89,7 +89,8 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec = st->codec;
     side->codec.type = side->type;
     side->opts = st->opts;
-    side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
+    side->confirms = st->opts.confirm;
+    side->by_hand = side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
     side->maker = st->maker != NULL;
     side->leaves = st->leaves;
     side->state = SIDE_PENDING;

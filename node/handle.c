@@ -26,9 +26,10 @@ static void side_init(struct side *side, struct handle *h, enum rn_dir dir)
 
 struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
 {
-    struct handle *h = calloc(1, sizeof *h);
+    struct handle *h = aligned_alloc(_Alignof(struct handle), sizeof *h);
     if (h == NULL)
         return NULL;
+    memset(h, 0, sizeof *h);
     h->name = strdup(name);
     if (h->name == NULL) {
         free(h);

@@ -30,13 +30,18 @@ enum side_state {
     SIDE_OVER,      /* unbound, refused, or its session is over */
 };
 
-/* One direction of a handle: a binding of the protocol. */
+/* One direction of a handle: a binding of the protocol.  With thousands of handles each operation finds them cold: what each looks
+ * at is in one cache line. */
 struct side {
+    /* codec, confirms and by_hand are fixed from rn_bind on. */
+    _Alignas(64) struct rn_codec codec;
+    bool confirms, by_hand; /* as opts has it */
+    atomic_bool usable;     /* set once bound, for prepare, which holds no lock; never cleared */
+    atomic_bool bulky;      /* OUT, a hint: the last element did not fit into a quick send's room */
+    int closed; /* < 0: what operations get (IN: once nothing is left); 0: open; guarded by the channel's lock */
     struct handle *handle;
-    enum rn_dir dir;
 
-    /* Fixed from rn_bind on. */
-    struct rn_codec codec;
+    enum rn_dir dir;
     struct rn_bind_opts opts;
     char *type;  /* copy of codec.type */
     bool maker;  /* its bind makes a reply channel */
@@ -52,7 +57,6 @@ struct side {
     enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */
     uint64_t incarnation;
     uint32_t epoch;
-    int closed; /* < 0: what operations get (IN: once nothing is left); 0: open */
     bool close_due,
         unbind_due; /* to be said to the home as soon as everything before it has been said */
     bool closing;   /* this end has closed it: the first close or failure decides */
@@ -70,23 +74,40 @@ struct side {
     size_t missed_bytes;
     int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
 
-    atomic_bool usable; /* set once bound, for prepare, which holds no lock; never cleared */
-    atomic_bool bulky;  /* OUT, a hint: the last element did not fit into a quick send's room */
     struct users users;
 };
 
+/* What each operation looks at comes first, in a line, and one each for sending and receiving. */
 struct handle {
-    atomic_uint refs;
+    _Alignas(64) atomic_uint refs;
+    atomic_bool dirty; /* on the node's list of handles with something to say; see node_mark() */
+
+    /* Guarded by the channel's lock. */
+    bool over;        /* the home has no part in it any more: no answer will come */
+    bool draining;    /* rn_unbind waits: sends queue */
+    bool fans;        /* it is a fanout */
+    int fatal;        /* < 0: every operation gets it */
+    int reason;       /* what rn_chan_err gives; 0 */
+    int64_t capacity; /* the named channel's; 0: not known */
+    uint64_t capacity_bytes;
+
     rn_chan *chan;        /* the channel's lock guards the handle; a reference while `listed` */
     struct rn_node *node; /* a reference */
-    char *name;
-    struct parcel_pool pool;
+    struct handle *dirty_next; /* owned by who set dirty, then by the link goroutine */
+
+    _Alignas(64) struct outbox out; /* guarded by the channel's lock, as the next ones */
+    uint64_t excluded;              /* numbers not accepted whose send did not give 0, or not yet */
+    _Alignas(64) struct store in;
+    uint64_t popped;         /* elements handed to takers so far */
+    uint64_t finished;       /* the first so many were decoded, each in its turn */
+    uint64_t taken;          /* delivery number of the newest of those */
+    uint64_t taken_reported; /* as the home was last told; written by the link goroutine */
+    struct parcel_list
+        turns; /* takers that wait until those before them have finished; by number */
 
     struct side side[2]; /* by enum rn_dir; side[RN_OUT].handle != NULL etc. always */
-
-    /* On the node's list of handles with something to say; see node_mark(). */
-    atomic_bool dirty;
-    struct handle *dirty_next; /* owned by who set dirty, then by the link goroutine */
+    char *name;
+    struct parcel_pool pool;
 
     /* Owned by the link goroutine. */
     TAILQ_ENTRY(handle) all;   /* among the node's handles while listed */
@@ -97,30 +118,14 @@ struct handle {
     bool parked; /* in_turn, but among those that wait with a piece */
 
     /* Guarded by the channel's lock. */
-    int fatal;     /* < 0: every operation gets it */
-    int reason;    /* what rn_chan_err gives; 0 */
-    bool over;     /* the home has no part in it any more: no answer will come */
-    bool draining; /* rn_unbind waits: sends queue */
-    struct outbox out;
-    uint64_t excluded; /* numbers not accepted whose send did not give 0, or not yet */
     struct parcel_list
         verdicts; /* sends and flushes that wait until their number is accepted; ascending */
-    struct store in;
     struct hand
         *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
-    uint64_t popped;         /* elements handed to takers so far */
-    uint64_t finished;       /* the first so many were decoded, each in its turn */
-    uint64_t taken;          /* delivery number of the newest of those */
-    uint64_t taken_reported; /* as the home was last told; written by the link goroutine */
     uint64_t broken; /* place in the order of taking of the element that did not decode; 0: none */
-    struct parcel_list
-        turns; /* takers that wait until those before them have finished; by number */
     struct parcel_list leavers; /* who waits until the handle is over */
     struct slow slow;
     struct pairing pairing;
-    int64_t capacity; /* the named channel's; 0: not known */
-    uint64_t capacity_bytes;
-    bool fans; /* it is a fanout */
 };
 TAILQ_HEAD(handle_list, handle);
 

@@ -51,17 +51,18 @@ static inline bool chunk_pool_eased(const struct chunk_pool *pool)
 }
 
 struct outbox {
-    struct chunk_pool *pool;                /* borrowed */
     uint64_t credit_elements, credit_bytes; /* slots in hand */
     uint64_t numbered;                      /* the newest number given; numbers begin at 1 */
     uint64_t departed;                      /* the newest number that was handed to the session */
     uint64_t accepted;                      /* the newest number that the home has accepted */
     struct chunk *head, *tail;              /* numbers departed + 1 ... numbered */
     struct chunk *spare;                    /* a small one, or NULL */
-    size_t behind;                          /* bytes that a chunk behind another one is made for */
-    size_t large;                           /* an element of more bytes leaves in pieces, ... */
-    size_t piece;                           /* ... of so many bytes */
-    size_t sent;                            /* bytes of head that have left, if it is large */
+
+    struct chunk_pool *pool; /* borrowed */
+    size_t behind;           /* bytes that a chunk behind another one is made for */
+    size_t large;            /* an element of more bytes leaves in pieces, ... */
+    size_t piece;            /* ... of so many bytes */
+    size_t sent;             /* bytes of head that have left, if it is large */
 };
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool);

@@ -33,6 +33,20 @@ static void handle_changed(struct handle *h)
         node_mark(h->node, h);
 }
 
+/* Among thousands of handles what is looked at behind the lock is not in the processor's cache, and nothing behind the lock is
+ * fetched before that is taken.  So it is asked for before; the pointers are hints, for others change them. */
+static __attribute__((no_sanitize("thread"))) void send_expect(const struct handle *h)
+{
+    __builtin_prefetch(h);
+    __builtin_prefetch(*(struct chunk *const volatile *)&h->out.tail);
+}
+
+static void receive_expect(const struct handle *h)
+{
+    __builtin_prefetch(h);
+    __builtin_prefetch(&h->in);
+}
+
 /* ---- sending ---- */
 
 /* Locked. */
@@ -70,7 +84,7 @@ static int send_quickly(rn_chan *c, struct handle *h, void *elem, rn_time deadli
     int rc;
 
     /* Relaxed: a hint. */
-    if (!side_usable(side) || side->opts.confirm || rn__heirlooms_used() ||
+    if (!side_usable(side) || side->confirms || rn__heirlooms_used() ||
         atomic_load_explicit(&side->bulky, memory_order_relaxed))
         return RN__NOT_READY;
     users_note(&side->users);
@@ -190,7 +204,7 @@ static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
     if (elem == NULL || !side_usable(side) || side->codec.elemsize > ELEM_ON_STACK)
         return RN__NOT_READY;
     users_note(&side->users);
-    if (!side->opts.manual_ack)
+    if (!side->by_hand)
         return receive_with(c, h, NULL, elem);
     place = hand_reserve(h->hand);
     rc = place != NULL ? receive_with(c, h, place, elem) : RN__NOT_READY;
@@ -203,5 +217,9 @@ int op_quick(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
 {
     struct handle *h = rn__chan_bound(c);
 
+    if (kind == RN_SEND)
+        send_expect(h);
+    else
+        receive_expect(h);
     return kind == RN_SEND ? send_quickly(c, h, elem, deadline) : receive_quickly(c, h, elem);
 }

@@ -551,6 +551,10 @@ int traffic_output(struct rn_node *n)
     while (held != NULL) {
         struct handle *h = held;
         held = h->dirty_next;
+        if (held != NULL) {
+            __builtin_prefetch(held);
+            __builtin_prefetch(&held->out);
+        }
         handle_collect(n, h);
         handle_unref(h);
     }
