@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# lib.sh - what the scripts that measure whole systems share.   SPDX-License-Identifier: MIT
+# lib.sh - what the scripts that measure share.   SPDX-License-Identifier: MIT
 # Sourced, in the root of the tree; $work is a directory for files of the moment.
 
 wrong_use() {
@@ -8,7 +8,7 @@ wrong_use() {
   exit 2
 }
 
-# An option that all have, and its value: --rounds, --seconds, or --only NAME, which is one of NAMES.  Status 1: it is another.
+# An option that several have, and its value: --rounds, --seconds, or --only NAME, which is one of NAMES.  Status 1: it is another.
 shared_option() { # OPTION VALUE NAMES...
   local option=$1 value=$2
   shift 2
@@ -39,10 +39,10 @@ json_number() { # NAME FILE: of the object in the file; nothing if it is null
   grep -oE "\"$1\":-?[0-9.]+" "$2" | cut -d: -f2
 }
 
-# For release, without tests, in $build.
-build_runnel() {
-  cmake --preset release -B "$build" -DRUNNEL_TESTS=OFF &&
-    cmake --build "$build" -j "$(nproc)" --target runnel runnel-broker
+# For release, without tests, in $build: the broker and its tool, or these.
+build_runnel() { # [TARGET...]
+  (($# > 0)) || set -- runnel runnel-broker
+  cmake --preset release -B "$build" -DRUNNEL_TESTS=OFF && cmake --build "$build" -j "$(nproc)" --target "$@"
 }
 
 # Runs these functions, in turn; says what the first that fails has said.

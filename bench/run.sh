@@ -25,15 +25,10 @@ sides=(ours)
 build=build/bench
 connections=100
 requests=100000
+. bench/lib.sh
 
 usage() {
   sed -n '4,9s/^# \{0,1\}//p' "$0"
-}
-
-wrong_use() {
-  echo "bench/run.sh: $*" >&2
-  usage >&2
-  exit 2
 }
 
 while (($#)); do
@@ -45,14 +40,8 @@ while (($#)); do
     IFS=, read -ra workers <<<"$2"
     shift
     ;;
-  --rounds)
-    [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || wrong_use "--rounds needs a number"
-    rounds=$2
-    shift
-    ;;
-  --only)
-    [[ " ${names[*]} " == *" ${2:-none} "* ]] || wrong_use "--only needs one of: ${names[*]}"
-    chosen+=("$2")
+  --rounds | --only)
+    shared_option "$1" "${2:-}" "${names[@]}"
     shift
     ;;
   *) wrong_use "unknown argument '$1'" ;;
@@ -66,10 +55,6 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
 # ---- building ----
-build_ours() {
-  cmake --preset release -B "$build" -DRUNNEL_TESTS=OFF && cmake --build "$build" -j "$(nproc)"
-}
-
 install_go() {
   local as_root=()
   command -v go >/dev/null && return
@@ -83,7 +68,7 @@ build_go() {
   (cd bench/go && CGO_ENABLED=0 GOPROXY=off GOFLAGS=-buildvcs=false GOCACHE=$out/go-cache go build -o "$out/bench/in-go" .)
 }
 
-if ! build_ours >"$work/log" 2>&1; then
+if ! build_runnel all >"$work/log" 2>&1; then
   tail -n 20 "$work/log" >&2
   exit 1
 fi
@@ -153,13 +138,7 @@ done
 
 # ---- medians ----
 touch "$work/results"
-awk -v compare=$((${#sides[@]} > 1)) '
-  function median(list,   v, n, i, j, t) {
-    n = split(list, v, " ")
-    for (i = 2; i <= n; i++)
-      for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-    return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-  }
+awk -v compare=$((${#sides[@]} > 1)) "$awk_numbers"'
   {
     row = $4 "/" $2
     if (!(row in unit)) rows[++count] = row
