@@ -63,9 +63,16 @@ static int text_read(struct text *t, int fd, size_t max)
     }
 }
 
-/* `what` begins the sentences: "key file". */
-static int file_read(const char *what, const char *path, mode_t forbidden, size_t max,
-                     struct text *t, char *why, size_t size)
+/* A kind of files. */
+struct kind {
+    const char *what; /* begins the sentences */
+    mode_t forbidden; /* who must have no rights to it */
+    size_t max;
+    /* What the text says, to *out; or what is wrong with it, without the file's name. */
+    int (*parse)(const struct text *t, void *out, char *why, size_t size);
+};
+
+static int file_read(const struct kind *k, const char *path, struct text *t, char *why, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int rc = fd < 0 ? -errno : 0;
@@ -73,58 +80,57 @@ static int file_read(const char *what, const char *path, mode_t forbidden, size_
 
     if (rc == 0 && fstat(fd, &st) < 0)
         rc = -errno;
-    if (rc == 0 && (st.st_mode & forbidden) != 0) {
-        snprintf(why, size,
-                 "%s \"%s\": others than its owner may use it (its mode is %04o): chmod 600", what,
-                 path, (unsigned)(st.st_mode & 07777));
+    if (rc == 0 && (st.st_mode & k->forbidden) != 0) {
+        snprintf(why, size, "others than its owner may use it (its mode is %04o): chmod 600",
+                 (unsigned)(st.st_mode & 07777));
         close(fd);
         return -EINVAL;
     }
     if (rc == 0)
-        rc = text_read(t, fd, max);
+        rc = text_read(t, fd, k->max);
     if (fd >= 0)
         close(fd);
     if (rc < 0)
-        snprintf(why, size, "%s \"%s\": %s", what, path, rn_strerror(rc));
+        snprintf(why, size, "%s", rn_strerror(rc));
     return rc;
 }
 
-/* Puts the file before what was said about one of its lines. */
-static void say_where(const char *what, const char *path, const char *fault, char *why, size_t size)
+static int file_parse(const struct kind *k, const char *path, void *out, char *why, size_t size)
 {
-    snprintf(why, size, "%s \"%s\": %s", what, path, fault);
+    char fault[KEYFILE_WHY] = "";
+    struct text t = { 0 };
+    int rc = file_read(k, path, &t, fault, sizeof fault);
+
+    if (rc == 0)
+        rc = k->parse(&t, out, fault, sizeof fault);
+    if (rc < 0)
+        snprintf(why, size, "%s \"%s\": %s", k->what, path, fault);
+    text_free(&t);
+    return rc;
+}
+
+static int secret_parse(const struct text *t, void *out, char *why, size_t size)
+{
+    return key_of_file(t->data, t->len, out, why, size);
+}
+
+static int list_parse(const struct text *t, void *out, char *why, size_t size)
+{
+    return key_list_new(t->data, t->len, out, why, size);
 }
 
 int keyfile_read(const char *path, struct key *secret, char *why, size_t size)
 {
-    static const char what[] = "key file";
-    char fault[KEYFILE_WHY] = "";
-    struct text t = { 0 };
-    int rc = file_read(what, path, OTHERS, KEY_FILE_MAX, &t, why, size);
+    static const struct kind kind = { "key file", OTHERS, KEY_FILE_MAX, secret_parse };
 
-    if (rc == 0) {
-        rc = key_of_file(t.data, t.len, secret, fault, sizeof fault);
-        if (rc < 0)
-            say_where(what, path, fault, why, size);
-    }
-    text_free(&t);
-    return rc;
+    return file_parse(&kind, path, secret, why, size);
 }
 
 int keyfile_read_list(const char *path, struct key_list **out, char *why, size_t size)
 {
-    static const char what[] = "list of clients";
-    char fault[KEYFILE_WHY] = "";
-    struct text t = { 0 };
-    int rc = file_read(what, path, 0, LIST_FILE_MAX, &t, why, size);
+    static const struct kind kind = { "list of clients", 0, LIST_FILE_MAX, list_parse };
 
-    if (rc == 0) {
-        rc = key_list_new(t.data, t.len, out, fault, sizeof fault);
-        if (rc < 0)
-            say_where(what, path, fault, why, size);
-    }
-    text_free(&t);
-    return rc;
+    return file_parse(&kind, path, out, why, size);
 }
 
 /* ---- writing ---- */
