@@ -275,20 +275,19 @@ static void guard_free(struct zlink_guard *g, void *socket)
     free(g);
 }
 
-int zlink_guard_start(void *context, void *socket, const struct zlink_listening *how,
+int zlink_guard_start(void *context, void *socket, struct zlink_listening *how,
                       struct zlink_guard **out)
 {
     struct zlink_guard *g = calloc(1, sizeof *g);
     int rc = -ENOMEM;
 
-    if (g == NULL) {
-        key_list_free(how->clients);
+    if (g == NULL)
         return rc;
-    }
     g->encrypts = how->secret != NULL;
     g->tell = how->tell;
     g->tell_arg = how->tell_arg;
     g->clients = how->clients;
+    how->clients = NULL;
     g->fd = -1;
     rn__note_init(&g->note);
     atomic_init(&g->ending, false);

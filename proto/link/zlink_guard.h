@@ -9,8 +9,9 @@
 
 struct zlink_guard;
 
-/* Guards the socket, which is not bound yet.  Takes how->clients, also on error.  0, -ENOMEM, -EMFILE ... */
-int zlink_guard_start(void *context, void *socket, const struct zlink_listening *how,
+/* Guards the socket, which is not bound yet.  how->clients is taken if NULL is there afterwards, whatever the result: 0,
+ * -ENOMEM, -EMFILE ... */
+int zlink_guard_start(void *context, void *socket, struct zlink_listening *how,
                       struct zlink_guard **out);
 
 /* Takes the list.  Any goroutine. */

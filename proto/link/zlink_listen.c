@@ -104,19 +104,14 @@ static void listener_close(struct link *l)
     zlink_free(z);
 }
 
-/* Takes how->clients. */
-static int listener_guard(struct zlink *z, const struct zlink_listening *how, const char *url)
+static int listener_guard(struct zlink *z, struct zlink_listening *how, const char *url)
 {
     int rc = zlink_socket_set(z->socket, url);
 
     if (rc == 0 && how->secret != NULL)
         rc = zlink_curve_listens(z->socket, how->secret);
-    if (rc < 0) {
-        key_list_free(how->clients);
+    if (rc < 0 || (how->clients == NULL && how->tell == NULL))
         return rc;
-    }
-    if (how->clients == NULL && how->tell == NULL)
-        return 0;
     return zlink_guard_start(z->context, z->socket, how, &z->guard);
 }
 
@@ -152,8 +147,8 @@ void zlink_listener_admit(struct link *l, struct key_list *clients)
     zlink_guard_admit(((struct zlink *)l)->guard, clients);
 }
 
-/* Gives an endpoint with a socket that is not bound; takes how->clients. */
-static int listener_new(const struct zlink_listening *how, const char *url, struct zlink **out)
+/* Gives an endpoint with a socket that is not bound. */
+static int listener_new(struct zlink_listening *how, const char *url, struct zlink **out)
 {
     static const struct link_ops ops = {
         .dial = no_dial,
@@ -166,15 +161,11 @@ static int listener_new(const struct zlink_listening *how, const char *url, stru
     struct zlink *z = zlink_new(&ops, listener_take);
     int rc;
 
-    if (z == NULL) {
-        key_list_free(how->clients);
+    if (z == NULL)
         return -ENOMEM;
-    }
     z->socket = zmq_socket(z->context, ZMQ_ROUTER);
     rc = z->socket != NULL ? listener_guard(z, how, url) : zlink_result(-1);
     if (rc < 0) {
-        if (z->socket == NULL)
-            key_list_free(how->clients);
         listener_close(&z->link);
         return rc;
     }
@@ -182,18 +173,15 @@ static int listener_new(const struct zlink_listening *how, const char *url, stru
     return 0;
 }
 
-int zlink_listener(const char *url, const struct zlink_listening *how, char bound[LINK_URL_MAX],
-                   struct link **out)
+static int listener_open(const char *url, struct zlink_listening *how, char bound[LINK_URL_MAX],
+                         struct link **out)
 {
-    static const struct zlink_listening plain;
     struct zlink *z;
     int rc;
 
-    if (!link_url_valid(url, LINK_URL_LISTEN)) {
-        key_list_free(how != NULL ? how->clients : NULL);
+    if (!link_url_valid(url, LINK_URL_LISTEN))
         return -EINVAL;
-    }
-    rc = listener_new(how != NULL ? how : &plain, url, &z);
+    rc = listener_new(how, url, &z);
     if (rc < 0)
         return rc;
     rc = listener_bind(z, url, bound);
@@ -205,4 +193,18 @@ int zlink_listener(const char *url, const struct zlink_listening *how, char boun
     }
     *out = &z->link;
     return 0;
+}
+
+/* The list of clients is the guard's once there is one, and ours until then. */
+int zlink_listener(const char *url, const struct zlink_listening *how, char bound[LINK_URL_MAX],
+                   struct link **out)
+{
+    struct zlink_listening ours = { 0 };
+    int rc;
+
+    if (how != NULL)
+        ours = *how;
+    rc = listener_open(url, &ours, bound, out);
+    key_list_free(ours.clients);
+    return rc;
 }

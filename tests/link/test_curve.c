@@ -263,6 +263,30 @@ static int struck_off(void *arg)
     return 0;
 }
 
+/* Which a build with AddressSanitizer notices. */
+static int taken(void *arg)
+{
+    static const struct {
+        const char *url;
+        int rc;
+    } bad[] = {
+        { "nowhere", -EINVAL },
+        { "tcp://192.0.2.1:7400", -EADDRNOTAVAIL },
+        { "ipc:///no/such/folder/socket", -ENOENT },
+    };
+    struct pair_of_keys broker = keys_new(), node = keys_new();
+    char bound[LINK_URL_MAX];
+    struct link *l;
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct zlink_listening how = { &broker.secret, list_of(&node.public), NULL, NULL };
+
+        check(zlink_listener(bad[i].url, &how, bound, &l) == bad[i].rc);
+    }
+    return 0;
+}
+
 static int other_key(void *arg)
 {
     struct pair_of_keys broker = keys_new(), node = keys_new(), other = keys_new();
@@ -421,6 +445,7 @@ int main(void)
         FACT("frame_above_the_limit_breaks_an_encrypted_connection", too_large),
         FACT("only_clients_of_the_list_pass_and_it_can_be_changed", listed),
         FACT("connection_stays_when_its_key_is_struck_off", struck_off),
+        FACT("list_of_a_listener_that_cannot_be_is_freed", taken),
         FACT("node_with_another_key_for_the_broker_is_told_so", other_key),
         FACT("plain_node_is_told_that_the_broker_encrypts", plain_dialer),
         FACT("sender_to_whom_a_handshake_has_failed_is_told_that_nobody_is_there", late_to_hear),
