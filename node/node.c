@@ -152,7 +152,9 @@ void node_await(struct rn_node *n, int change)
 
 bool node_hurries(struct rn_node *n)
 {
-    return atomic_load(&n->waiters) > 0 || n->stage == NODE_CLOSING;
+    /* The end waits until all that left has come, and for nothing if it has: then nobody is to be asked for a sign of life. */
+    return atomic_load(&n->waiters) > 0 ||
+           (n->stage == NODE_CLOSING && n->session != NULL && !session_idle(n->session));
 }
 
 void rn__node_pieces(rn_node *node, size_t bytes)

@@ -59,6 +59,24 @@ static int a_flush_of_what_left_at_leisure_takes_a_round_trip(void *arg)
     return 0;
 }
 
+/* Nothing is waited for, so nobody is asked: what the broker would say to a sign of life of one at rest comes late. */
+static int a_node_that_waits_for_nothing_closes_at_once(void *arg)
+{
+    (void)arg;
+    cluster_open(DELAY, DELAY);
+    rn_node *node = idler("a");
+    rn_chan *out = bound(node, "gone", RN_OUT, NULL);
+    check_rc(send_thing(out, SOON), 0);
+    check_rc(rn_unbind(out, SOON), 0);
+    rn_chan_unref(out);
+    rn_sleep(rn_after(LONG_LEASE / WIRE_REST_PART + 2 * WIRE_LEISURE_MS * RN_MS));
+    rn_time began = rn_now();
+    node_close(node);
+    check(rn_now() - began < DELAY);
+    cluster_close();
+    return 0;
+}
+
 static int what_nobody_waits_for_is_confirmed_all_the_same(void *arg)
 {
     (void)arg;
@@ -126,6 +144,8 @@ int main(int argc, char **argv)
         { "a_link_that_has_rested_is_not_down", a_link_that_has_rested_is_not_down, 1, 1 },
         { "a_flush_of_what_left_at_leisure_takes_a_round_trip",
           a_flush_of_what_left_at_leisure_takes_a_round_trip, 1, 4 },
+        { "a_node_that_waits_for_nothing_closes_at_once",
+          a_node_that_waits_for_nothing_closes_at_once, 1, 8 },
         { "what_nobody_waits_for_is_confirmed_all_the_same",
           what_nobody_waits_for_is_confirmed_all_the_same, 1, 4 },
         { "a_ping_and_its_answer_take_few_frames", a_ping_and_its_answer_take_few_frames, 1, 4 },
