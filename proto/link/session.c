@@ -544,6 +544,9 @@ int session_input(struct session *s, const struct frame_view *view, int64_t now_
         s->owed_ns = now_ns;
     s->ack_owed = true;
     s->ack_hurried |= !view->leisure || view->seq <= s->received;
+    /* Whoever waits there waits for that, even if input does not cease here. */
+    if (!view->leisure && controls_queued(s))
+        s->controls_due = true;
     if (view->seq <= s->received) {
         rn_reached("session: a frame came twice");
         return SESSION_NOTHING;

@@ -30,7 +30,8 @@ uint64_t session_received(
  * that was queued before it, and what is queued later stays behind it. */
 int session_control(struct session *s, const struct wire_control *c);
 
-/* The same for what nobody waits for: it leaves with the next frame that there is, or when what is owed is acknowledged. */
+/* The same for what nobody waits for: it leaves with the next frame that there is, or when what is owed is acknowledged, or when
+ * a frame comes that has no `leisure`. */
 int session_control_later(struct session *s, const struct wire_control *c);
 
 /* From now on, does somebody here wait for what becomes of what was sent?  While nobody does, frames say so (`leisure`), unless

@@ -462,6 +462,27 @@ static void what_is_said_later_goes_with_other_frames(void **state)
     close_ends(&left, &right);
 }
 
+static void what_was_to_be_said_later_is_said_to_who_comes_to_wait(void **state)
+{
+    (void)state;
+    open_ends(&left, &right);
+    say_data(&left, 10);
+    assert_int_equal(flush_says(&left), 1);
+    deliver_one(&left, &right, 1);
+    say_later(&right);
+    assert_int_equal(flush_says(&right), -1);
+    session_hurry(left.session, true);
+    assert_int_equal(flush_says(&left), 0);
+    deliver_one(&left, &right, 2);
+    assert_int_equal(flush_says(&right), 1); /* though its owner may have more input */
+    deliver_one(&right, &left, 3);
+    assert_int_equal(left.controls_heard, 1);
+    say_later(&right); /* the next keeps its time, once that has left */
+    assert_int_equal(flush_says(&right), -1);
+    settle(&left, &right, 4);
+    close_ends(&left, &right);
+}
+
 static void a_frame_that_the_window_cannot_hold_beside_others_waits(void **state)
 {
     (void)state;
@@ -929,6 +950,7 @@ int main(void)
         cmocka_unit_test(who_comes_to_wait_says_so),
         cmocka_unit_test(what_came_at_leisure_may_be_acknowledged_later),
         cmocka_unit_test(what_is_said_later_goes_with_other_frames),
+        cmocka_unit_test(what_was_to_be_said_later_is_said_to_who_comes_to_wait),
         cmocka_unit_test(times_tell_when_frames_were_first_sent_and_last_heard),
         cmocka_unit_test(a_probe_is_a_numbered_frame_only_when_nothing_else_will_be_answered),
         cmocka_unit_test(acknowledgements_are_not_acknowledged),
