@@ -82,6 +82,15 @@ void pieces_begin(struct binding *b, struct run *r)
     side_place(b); /* it cannot be recalled half way */
 }
 
+/* How much to take of `together` bytes, at most `max`.  What would leave very little is cut in the middle: a receiver copies
+ * what is far smaller than the rest, and all of the element with it. */
+static uint64_t cut_evenly(uint64_t together, uint64_t max)
+{
+    if (together <= max)
+        return together;
+    return together - max < max ? together / 2 : max;
+}
+
 void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *section)
 {
     const struct wire_section *s = &b->leaving->s;
@@ -93,9 +102,11 @@ void pieces_pull(struct binding *b, uint64_t max_bytes, struct wire_section *sec
 
     if (max > b->session->core->opts.piece_bytes)
         max = b->session->core->opts.piece_bytes;
-    if (b->leaving->batch == NULL && frame_is_scattered(b->leaving->frame))
+    if (b->leaving->batch == NULL && frame_is_scattered(b->leaving->frame)) {
         bytes = scatter_at(b->leaving->frame, b->leaving_at, &together);
-    piece_cut(section, s, element, b->leaving_at, max < together ? max : together);
+        max = cut_evenly(together, max);
+    }
+    piece_cut(section, s, element, b->leaving_at, max);
     if (bytes != NULL)
         section->body = bytes;
     if (b->leaving->expiry != NULL)

@@ -222,6 +222,30 @@ static void an_element_leaves_in_pieces_and_others_of_the_session_between_them(v
     world_free(w);
 }
 
+/* The frame that a piece is to go into is not empty.  What is far smaller than others its receiver would have to copy, and the
+ * rest of the element with it. */
+static void a_piece_that_does_not_fit_into_a_frame_is_cut_in_the_middle(void **state)
+{
+    const uint64_t header = WIRE_SECTION_HEADER + WIRE_SECTION_TIMES + WIRE_PIECE_HEADER;
+    struct world *w;
+    struct handle *in, *out = prepared(&w, &in, 10);
+    struct wire_section s;
+    uint64_t came = 0;
+
+    (void)state;
+    in->node->frozen = true;
+    sends(out, 1, LARGE);
+    world_pump(w);
+    core_flush(w->core);
+    while (core_pull(w->core, in->node->session, header + PIECE - 10, &s)) {
+        assert_int_equal(s.offset, came);
+        assert_int_equal(s.size, PIECE / 2);
+        came += s.size;
+    }
+    assert_int_equal(came, LARGE);
+    world_free(w);
+}
+
 /* The receiver was given the first pieces of the only element. */
 static struct handle *half_way(struct world **w, int64_t capacity, struct handle **out)
 {
@@ -347,6 +371,7 @@ int main(void)
         cmocka_unit_test(who_gives_credit_back_gives_up_what_it_was_for),
         cmocka_unit_test(what_was_begun_goes_with_its_session),
         cmocka_unit_test(an_element_leaves_in_pieces_and_others_of_the_session_between_them),
+        cmocka_unit_test(a_piece_that_does_not_fit_into_a_frame_is_cut_in_the_middle),
         cmocka_unit_test(a_receiver_that_dies_half_way_leaves_it_whole_to_another),
         cmocka_unit_test(what_has_left_half_cannot_be_taken_settled_or_given_back),
         cmocka_unit_test(a_cancellation_half_way_drops_it),
