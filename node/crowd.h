@@ -19,8 +19,8 @@ struct crowd {
     atomic_int waiting; /* changed under lock */
 };
 
-/* Something was sent.  Waits while the node's outboxes are crowded and it is connected, but not long, and not beyond the
- * deadline; the result is the send's in any case.  Any goroutine or thread, no channel locked. */
+/* Something was sent that crowds, see outbox_crowds().  Waits while the node's outboxes are crowded and it is connected, but not
+ * long, and not beyond the deadline; the result is the send's in any case.  Any goroutine or thread, no channel locked. */
 void crowd_linger(struct rn_node *n, rn_time deadline);
 
 /* The link goroutine's: lets them go if there is no reason any more. */

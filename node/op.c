@@ -166,6 +166,7 @@ int send_perform(struct handle *h, struct rn__op *op)
         p->kept = p->buf.lent;
         p->buf = (struct rn_buf){ 0 };
     }
+    p->crowds = !p->confirm && outbox_crowds(&h->out); /* who waits for a verdict is not ahead */
     if (p->confirm) {
         rc = handle_verdict_join(h, p, number);
         rn_assert(rc == 0);
@@ -399,14 +400,14 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
     struct parcel *p = op_parcel(op);
     if (performed && rc == 0 && p->counted)
         rc = send_verdict(h, op, p);
-    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = p->kept;
+    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = p->kept, crowds = p->crowds;
     if (!p->orphan)
         parcel_give(&h->pool, p);
     if (kept)
         memset(op->elem, 0, codec->elemsize); /* as if it were dropped */
     else if (gone && codec->drop != NULL)
         codec->drop(codec->ctx, op->elem);
-    if (performed && rc == 0 && chunk_pool_crowded(h->out.pool))
+    if (crowds)
         crowd_linger(h->node, op->deadline);
     return rc;
 }

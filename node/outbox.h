@@ -65,6 +65,12 @@ struct outbox {
     size_t sent;             /* bytes of head that have left, if it is large */
 };
 
+/* Is what was pushed last part of a crowd?  What lies in a small chunk at the front is not. */
+static inline bool outbox_crowds(const struct outbox *o)
+{
+    return (o->tail->counted || o->tail->large) && chunk_pool_crowded(o->pool);
+}
+
 void outbox_init(struct outbox *o, struct chunk_pool *pool);
 void outbox_fini(struct outbox *o);
 

@@ -37,6 +37,7 @@ struct parcel {
     bool waiting; /* is on a list, and somebody waits for `done` */
     bool orphan;  /* is on a list, but its send has given up: RN_EUNKNOWN */
     bool kept;    /* a send whose element's own memory was taken, see codec_lends() */
+    bool crowds;  /* a send that has added to what waits to leave, of which there is too much */
     bool confirm; /* a send that returns with the home's verdict */
     bool counted; /* a send, counted in its handle's `excluded` until accepted */
     int rc;       /* what the waiting one is told */

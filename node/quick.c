@@ -68,7 +68,7 @@ static int send_at_once(struct handle *h, const struct side *side, const struct 
     if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node) != 0 ||
         outbox_push(&h->out, &plain, buf->data, buf->len, &number) < 0)
         return RN__NOT_READY;
-    *crowded = h->out.tail != tail && chunk_pool_crowded(h->out.pool);
+    *crowded = h->out.tail != tail && outbox_crowds(&h->out);
     if (tail == NULL) /* else the link goroutine has us on its list until all is sent */
         handle_changed(h);
     return 0;

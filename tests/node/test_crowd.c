@@ -94,10 +94,41 @@ static int nobody_lingers_beyond_the_deadline(void *arg)
     return 0;
 }
 
+/* Another channel's elements are no reason to hold up who sends one now and then. */
+static int who_is_not_ahead_does_not_linger(void *arg)
+{
+    struct thing t;
+    rn_chan *ping;
+    rn_time before;
+    (void)arg;
+    open_all();
+    ping = bound(node, "ping", RN_OUT, NULL);
+    t = thing_new(4);
+    check_rc(rn_chan_send(ping, &t, SOON), 0);
+    check_rc(rn_flush(ping, SOON), 0);
+    cable("a", true);
+    for (int i = 0; i < MANY; i++)
+        check(send_one(LARGE, RN_NOWAIT) < LINGER / 10);
+    check(rn__node_queued(node) > CROWD + CHUNK);
+    t = thing_new(round_now == 0 ? 10 : 800); /* quick, and not */
+    before = rn_now();
+    check_rc(rn_chan_send(ping, &t, SOON), 0);
+    check(rn_now() - before < LINGER / 10);
+    cable("a", false);
+    check_rc(rn_flush(ping, SOON), 0);
+    rn_chan_unref(ping);
+    check_rc(rn_flush(out, SOON), 0);
+    rn_chan_unref(out);
+    node_close(node);
+    cluster_close();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct fact facts[] = {
         { "a_sender_is_not_far_ahead_of_its_link", a_sender_is_not_far_ahead_of_its_link, 1, 10 },
+        { "who_is_not_ahead_does_not_linger", who_is_not_ahead_does_not_linger, 2, 10 },
         { "nobody_lingers_beyond_the_deadline", nobody_lingers_beyond_the_deadline, 2, 10 },
     };
     return facts_main(argc, argv, facts, RN_LEN(facts));
