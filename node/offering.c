@@ -268,6 +268,7 @@ static void offer_yields(struct handle *h, struct parcel *p)
 {
     rn_reached("offering: a send gives up in doubt");
     p->orphan = true;
+    p->op->token = NULL; /* its fate may be known before the send goes on */
     p->withdraw_due |= !p->withdrawn;
     p->withdrawn = true;
     h->pairing.unknown++;

@@ -336,13 +336,14 @@ static void op_missed(rn_chan *c, struct rn__op *op)
 /* ---- finish: no lock ---- */
 
 /* The link cannot tell any more: the send gives up, and its parcel stays behind until its fate is known. */
-static int verdict_give_up(struct handle *h, struct parcel *p)
+static int verdict_give_up(struct handle *h, struct rn__op *op, struct parcel *p)
 {
     rn__chan_lock(h->chan);
     if (p->waiting) {
         rn_reached("op: a send gives up in doubt");
         p->waiting = false;
         p->orphan = true;
+        op->token = NULL;
         handle_check_slowly(h);
         rn__chan_unlock(h->chan);
         return RN_EUNKNOWN;
@@ -354,8 +355,8 @@ static int verdict_give_up(struct handle *h, struct parcel *p)
 }
 
 /* The element has left this process, the deadline has passed: only the home knows.  It is asked for as long as the
- * link is seen to be up.  *orphan: the parcel stays with the handle. */
-static int verdict_in_doubt(struct handle *h, struct parcel *p)
+ * link is seen to be up. */
+static int verdict_in_doubt(struct handle *h, struct rn__op *op, struct parcel *p)
 {
     int rc = RN_ETIMEDOUT;
     node_doubt(h->node, +1);
@@ -369,10 +370,10 @@ static int verdict_in_doubt(struct handle *h, struct parcel *p)
     rn_shield(0);
     node_doubt(h->node, -1);
     rn_reached_if(rc == 0, "op: a send in doubt gets its verdict");
-    return rc == 0 ? p->rc : verdict_give_up(h, p);
+    return rc == 0 ? p->rc : verdict_give_up(h, op, p);
 }
 
-static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel *p)
+static int send_verdict(struct handle *h, struct rn__op *op, struct parcel *p)
 {
     int rc = parcel_wait(p, op->deadline);
     if (rc == 0)
@@ -391,7 +392,7 @@ static int send_verdict(struct handle *h, const struct rn__op *op, struct parcel
     }
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);
-    return verdict_in_doubt(h, p);
+    return verdict_in_doubt(h, op, p);
 }
 
 static int send_finish(struct handle *h, struct rn__op *op, bool performed, int rc)
@@ -400,9 +401,12 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
     struct parcel *p = op_parcel(op);
     if (performed && rc == 0 && p->counted)
         rc = send_verdict(h, op, p);
-    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = p->kept, crowds = p->crowds;
-    if (!p->orphan)
+    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = false, crowds = false;
+    if ((p = op_parcel(op)) != NULL) {
+        kept = p->kept;
+        crowds = p->crowds;
         parcel_give(&h->pool, p);
+    }
     if (kept)
         memset(op->elem, 0, codec->elemsize); /* as if it were dropped */
     else if (gone && codec->drop != NULL)

@@ -22,6 +22,7 @@ static inline enum rn_op op_of_dir(enum rn_dir dir)
     return dir == RN_OUT ? RN_SEND : RN_RECV;
 }
 
+/* NULL: it stays with the handle, which may have given it to another by now. */
 static inline struct parcel *op_parcel(const struct rn__op *op)
 {
     return op->token;
