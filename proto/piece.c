@@ -86,8 +86,7 @@ static int put(struct assembly *a, const struct wire_section *piece, struct fram
     bool small = piece->size < scattered_from / SCATTERED_PART &&
                  a->came + piece->size < a->section.bytes;
 
-    if (frame_is_scattered(a->frame) && small) {
-        rn_reached("piece: what is scattered is gathered for a small piece");
+    if (frame_is_scattered(a->frame) && small) { /* not by a node or a broker of ours */
         int rc = scatter_gather(&a->frame, &a->section);
         if (rc < 0)
             return rc;
