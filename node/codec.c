@@ -88,6 +88,8 @@ static int bytes_encode(const void *ctx, const void *elem, rn_buf *out)
 {
     (void)ctx;
     const rn_bytes *b = elem;
+    if (out->lent && b->len > out->cap - out->len)
+        return -ENOBUFS; /* a quick send's room: it would be for nothing */
     return rn_buf_append(out, b->data, b->len);
 }
 

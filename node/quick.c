@@ -90,7 +90,7 @@ static int send_quickly(rn_chan *c, struct handle *h, void *elem, rn_time deadli
     users_note(&side->users);
     rc = codec->encode(codec->ctx, elem, &buf);
     if (rc < 0 || !buf.lent) {
-        if (rc >= 0)
+        if (rc >= 0 || rc == -ENOBUFS)
             atomic_store_explicit(&side->bulky, true, memory_order_relaxed);
         buf_fini(&buf);
         return RN__NOT_READY;

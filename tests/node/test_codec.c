@@ -141,6 +141,20 @@ static void lent_memory_is_left_behind_when_it_is_too_small(void **state)
     buf_fini(&b);
 }
 
+static void bytes_are_not_copied_for_a_quick_send_that_they_are_too_large_for(void **state)
+{
+    (void)state;
+    uint8_t room[8] = { 0 };
+    const rn_bytes fits = { .data = (uint8_t *)"12345678", .len = 8 },
+                   does_not = { .data = (uint8_t *)"123456789", .len = 9 };
+    struct rn_buf b = { .data = room, .cap = sizeof room, .lent = true };
+    assert_int_equal(rn_codec_bytes.encode(NULL, &does_not, &b), -ENOBUFS);
+    assert_true(b.lent && b.data == room && b.len == 0 && room[0] == 0);
+    assert_int_equal(rn_codec_bytes.encode(NULL, &fits, &b), 0);
+    assert_true(b.lent && b.len == 8);
+    assert_memory_equal(room, "12345678", 8);
+}
+
 static void protobuf_messages_come_back_whole(void **state)
 {
     (void)state;
@@ -190,6 +204,7 @@ int main(void)
         cmocka_unit_test(empty_bytes_stay_empty),
         cmocka_unit_test(buffer_grows_and_stops_at_the_largest_element),
         cmocka_unit_test(lent_memory_is_left_behind_when_it_is_too_small),
+        cmocka_unit_test(bytes_are_not_copied_for_a_quick_send_that_they_are_too_large_for),
         cmocka_unit_test(protobuf_messages_come_back_whole),
         cmocka_unit_test(protobuf_refuses_what_is_not_such_a_message),
     };
