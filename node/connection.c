@@ -96,12 +96,19 @@ static void query_end(struct rn_node *n, struct query *q, int rc)
     query_unref(q);
 }
 
-/* A bind that was asked for and not yet answered when its session ended begins anew under the next one. */
+/* A bind that was asked for and not yet answered when its session ended begins anew under the next one.  Not one that makes
+ * a reply channel: the home may have made that, and its name is no new one any more; who binds draws another. */
 static bool side_begins_anew(struct rn_node *n, struct handle *h)
 {
-    for (int dir = 0; dir < 2; dir++)
-        if (h->side[dir].state == SIDE_BOUND || h->side[dir].state == SIDE_UNBINDING || h->over)
+    for (int dir = 0; dir < 2; dir++) {
+        const struct side *side = &h->side[dir];
+        if (side->state == SIDE_BOUND || side->state == SIDE_UNBINDING || h->over)
             return false;
+        if (side->state == SIDE_BINDING && side->maker) {
+            rn_reached("connection: a reply channel is made anew under the next session");
+            return false;
+        }
+    }
     if (n->stage == NODE_CLOSING || n->stage == NODE_ENDED)
         return false;
     rn__chan_lock(h->chan);
