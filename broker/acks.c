@@ -6,15 +6,14 @@
 
 #include <utlist.h>
 
-void acks_wait(struct acks *a, struct broker_session *s, int64_t part_ns, int64_t now_ns)
+void acks_wait(struct acks *a, struct broker_session *s, int64_t now_ns)
 {
-    int64_t due_ns = (now_ns / part_ns + 1) * part_ns;
+    int64_t part_ns = s->lease_ns / WIRE_ACK_PART;
 
-    if (s->ack_due_ns != 0 && s->ack_due_ns <= due_ns)
+    if (s->ack_due_ns != 0)
         return;
-    if (s->ack_due_ns == 0)
-        DL_APPEND2(a->waiting, s, ack_prev, ack_next);
-    s->ack_due_ns = due_ns;
+    s->ack_due_ns = (now_ns / part_ns + 1) * part_ns;
+    DL_APPEND2(a->waiting, s, ack_prev, ack_next);
     if (s->ack_due_ns < a->due_ns)
         a->due_ns = s->ack_due_ns;
 }

@@ -17,8 +17,8 @@ struct acks {
     int64_t due_ns; /* the first has waited enough; INT64_MAX: none waits */
 };
 
-/* The session owes one, and waits for the next multiple of part_ns, if not for an earlier time already. */
-void acks_wait(struct acks *a, struct broker_session *s, int64_t part_ns, int64_t now_ns);
+/* The session owes one.  Does nothing if it waits already. */
+void acks_wait(struct acks *a, struct broker_session *s, int64_t now_ns);
 /* It does not wait any more. */
 void acks_leave(struct broker_session *s);
 /* Those that have waited enough have something to say, see broker_session_touch(). */

@@ -40,8 +40,7 @@ static void untouch(struct broker_session *s)
 static int out_control(void *owner, const struct wire_control *c)
 {
     struct broker_session *s = owner;
-    bool later = c->what == WIRE_ACCEPTED && session_at_leisure(s->stream);
-    int rc = later ? session_control_later(s->stream, c) : session_control(s->stream, c);
+    int rc = session_control(s->stream, c);
 
     if (rc < 0)
         s->failed = true;
@@ -176,7 +175,7 @@ int broker_session_input(struct broker_session *s, const struct frame_view *view
     rc = session_input(s->stream, view, now_ns, why);
     if (at_rest && rc == SESSION_HAND_ON) {
         rn_reached("session: a sign of life is acknowledged with others");
-        acks_wait(s->acks, s, s->lease_ns / WIRE_ACK_PART, now_ns);
+        acks_wait(s->acks, s, now_ns);
         return BROKER_SESSION_ON;
     }
     broker_session_touch(s);
@@ -240,13 +239,12 @@ static int pull(struct broker_session *s)
     return rc < 0 ? rc : size > 0;
 }
 
-/* All has been said.  What came is acknowledged now, or when there is time, or with what is said next. */
+/* All has been said.  What came is acknowledged now, or when there is time. */
 static int acknowledge(struct broker_session *s, struct link *link, bool drained, int64_t now_ns)
 {
-    bool owed = session_ack_owed(s->stream);
-
-    if (owed && !s->ack_due && !(drained && session_ack_hurried(s->stream))) {
-        acks_wait(s->acks, s, session_leisure_ns(s->lease_ns), now_ns);
+    if (!drained && !s->ack_due) {
+        if (session_ack_owed(s->stream))
+            acks_wait(s->acks, s, now_ns);
         return 0;
     }
     acks_leave(s);

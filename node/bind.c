@@ -293,15 +293,6 @@ static struct parcel *waiter_new(struct handle *h)
     return p;
 }
 
-/* Channel locked. */
-static void waiter_leave(struct handle *h, struct parcel *p, struct parcel_list *list)
-{
-    if (list == &h->verdicts)
-        handle_verdict_leave(h, p);
-    else
-        TAILQ_REMOVE(list, p, link);
-}
-
 /* Waits for a parcel that is on one of the handle's lists. */
 static int waiter_wait(struct handle *h, struct parcel *p, struct parcel_list *list,
                        rn_time deadline)
@@ -312,7 +303,7 @@ static int waiter_wait(struct handle *h, struct parcel *p, struct parcel_list *l
     rn__chan_lock(h->chan);
     bool listed = p->waiting;
     if (listed)
-        waiter_leave(h, p, list);
+        TAILQ_REMOVE(list, p, link);
     p->waiting = false;
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);

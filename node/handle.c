@@ -68,7 +68,7 @@ void handle_unref(struct handle *h)
     struct parcel *p;
     while ((p = TAILQ_FIRST(&h->verdicts)) != NULL) {
         rn_assert(!p->waiting);
-        handle_verdict_leave(h, p);
+        TAILQ_REMOVE(&h->verdicts, p, link);
         parcel_give(&h->pool, p);
     }
     parcel_pool_fini(&h->pool);
@@ -264,7 +264,7 @@ static void verdicts_covered(struct handle *h, struct parcel_list *told)
 {
     struct parcel *p;
     while ((p = TAILQ_FIRST(&h->verdicts)) != NULL && p->number <= h->out.accepted) {
-        handle_verdict_leave(h, p);
+        TAILQ_REMOVE(&h->verdicts, p, link);
         if (p->counted)
             h->excluded--;
         p->rc = 0;
@@ -486,7 +486,7 @@ void handle_over(struct handle *h, int rc)
         p->rc = p->counted && p->number <= h->out.departed ? RN_EUNKNOWN : rc;
         rn_reached_if(p->rc == RN_EUNKNOWN,
                       "handle: a session ends over a send that waits for its verdict");
-        handle_verdict_leave(h, p);
+        TAILQ_REMOVE(&h->verdicts, p, link);
         TAILQ_INSERT_TAIL(&told, p, link);
         p->waiting = false;
     }
@@ -530,20 +530,13 @@ int handle_verdict_join(struct handle *h, struct parcel *p, uint64_t number)
     p->number = number;
     p->waiting = true;
     TAILQ_INSERT_TAIL(&h->verdicts, p, link);
-    node_await(h->node, +1);
     return 0;
-}
-
-void handle_verdict_leave(struct handle *h, struct parcel *p)
-{
-    TAILQ_REMOVE(&h->verdicts, p, link);
-    node_await(h->node, -1);
 }
 
 void handle_withdrawn(struct handle *h, struct parcel *gone, uint64_t number)
 {
     struct parcel_list told = TAILQ_HEAD_INITIALIZER(told);
-    handle_verdict_leave(h, gone);
+    TAILQ_REMOVE(&h->verdicts, gone, link);
     gone->waiting = false;
     h->excluded--;
     struct parcel *p;

@@ -194,8 +194,6 @@ void handle_counts(const struct handle *h, struct wire_counts *out);
 uint64_t handle_unsent(const struct handle *h);
 /* Puts p among the verdicts and gives 0, or gives what it would be told at once (> 0: covered already). */
 int handle_verdict_join(struct handle *h, struct parcel *p, uint64_t number);
-/* Takes it from among them. */
-void handle_verdict_leave(struct handle *h, struct parcel *p);
 /* Asserts its invariants, the ledger among them: sends that gave 0 = confirmed + queued + unknown. */
 void handle_check(const struct handle *h);
 #ifdef RN_SLOW_CHECKS

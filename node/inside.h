@@ -91,7 +91,6 @@ struct rn_node {
     _Atomic int64_t confirmed_ns, unacked_ns; /* as uplink_facts has them */
     atomic_bool fenced; /* an operation met the fence since the handles were last served */
     atomic_int doubts;
-    atomic_int waiters; /* sends and flushes that wait until their elements are accepted */
     atomic_bool up;
     atomic_bool down;    /* the link goroutine collects nothing any more */
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
@@ -130,7 +129,6 @@ struct rn_node {
     uint64_t unsent;            /* of handles that are over, while closing */
     unsigned hangups;           /* in the middle of what is encrypted, since the last Welcome */
     int64_t hangups_ns;         /* the first of them */
-    bool hurried;               /* the session was told that somebody waits */
     bool starved;               /* something found no memory: try again soon */
     bool aborted;
 };
@@ -138,8 +136,6 @@ struct rn_node {
 /* ---- node.c ---- */
 /* Wakes the link goroutine if it sleeps.  Any thread. */
 void node_poke(struct rn_node *n);
-/* Does somebody wait until what was sent is accepted, or the node until it has ended? */
-bool node_hurries(struct rn_node *n);
 
 /* ---- request.c ---- */
 /* Hands r over (takes it).  0, or -ESHUTDOWN: the node has ended, and r is still the caller's. */

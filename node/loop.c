@@ -24,12 +24,6 @@ static void node_event(struct rn_node *n, struct link_event *event)
     }
 }
 
-/* When what has come is acknowledged, if nothing is said before that. */
-static int64_t node_ack_until(const struct rn_node *n)
-{
-    return session_ack_until(n->session, n->uplink.lease_ns);
-}
-
 /* When the loop must go on by itself, on the rn_now() clock. */
 static rn_time node_deadline(struct rn_node *n)
 {
@@ -43,8 +37,6 @@ static rn_time node_deadline(struct rn_node *n)
         at_ns = n->yield_ns;
     if (n->expire_ns < at_ns)
         at_ns = n->expire_ns;
-    if (n->uplink.state == UPLINK_UP && node_ack_until(n) < at_ns)
-        at_ns = node_ack_until(n);
     int64_t left_ns = at_ns - rn__boottime();
     return left_ns > 0 ? rn_after(left_ns) : RN_NOWAIT;
 }
@@ -53,10 +45,8 @@ static rn_time node_deadline(struct rn_node *n)
 static int node_input(struct rn_node *n)
 {
     atomic_store(&n->asleep, true);
-    bool up = atomic_load(&n->up);
     bool busy = atomic_load(&n->dirty) != NULL || node_has_requests(n) ||
-                atomic_load(&n->knocked) || (n->held != NULL && up) ||
-                (up && !n->hurried && node_hurries(n));
+                atomic_load(&n->knocked) || (n->held != NULL && atomic_load(&n->up));
     rn_time deadline = busy ? RN_NOWAIT : node_deadline(n);
     struct link_event event;
     int rc = link_recv(n->link, &event, deadline);
@@ -67,8 +57,7 @@ static int node_input(struct rn_node *n)
     }
     if (rc == 0)
         node_event(n, &event);
-    if (rc == RN_ETIMEDOUT && n->session != NULL &&
-        (session_ack_hurried(n->session) || rn__boottime() >= node_ack_until(n)))
+    if (rc == RN_ETIMEDOUT && n->session != NULL)
         session_ack_now(n->session);
     return rc == RN_ETIMEDOUT ? 0 : rc;
 }

@@ -144,19 +144,6 @@ void node_doubt(struct rn_node *n, int change)
     node_poke(n);
 }
 
-void node_await(struct rn_node *n, int change)
-{
-    if (atomic_fetch_add(&n->waiters, change) == 0) /* he is the first */
-        node_poke(n);
-}
-
-bool node_hurries(struct rn_node *n)
-{
-    /* The end waits until all that left has come, and for nothing if it has: then nobody is to be asked for a sign of life. */
-    return atomic_load(&n->waiters) > 0 ||
-           (n->stage == NODE_CLOSING && n->session != NULL && !session_idle(n->session));
-}
-
 void rn__node_pieces(rn_node *node, size_t bytes)
 {
     node->chunks.piece = bytes;

@@ -106,8 +106,6 @@ bool node_lease_over_glance(struct rn_node *n);
 int64_t node_up_until(const struct rn_node *n);
 /* Operations in doubt: while there are any, signs of life are given more often. */
 void node_doubt(struct rn_node *n, int change);
-/* Who waits until what was sent is accepted: while there is nobody, the home may tell it with what it says anyway. */
-void node_await(struct rn_node *n, int change);
 
 /* Are we in a child of fork?  Then nothing of the node works. */
 extern atomic_bool node_is_forked;

@@ -526,8 +526,6 @@ int traffic_pump(struct rn_node *n)
 {
     struct frame *f;
     int starved = 0;
-    n->hurried = node_hurries(n);
-    session_hurry(n->session, n->hurried);
     while ((f = session_next(n->session, rn__boottime(), &starved)) != NULL) {
         int rc = link_send(n->link, n->peer, f);
         if (rc < 0)

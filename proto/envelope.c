@@ -144,7 +144,6 @@ static int envelope_read(struct frame_view *v, const Runnel__Envelope *e, struct
     v->session = e->session;
     v->seq = e->seq;
     v->ack = e->ack;
-    v->leisure = e->leisure;
     if (e->hello != NULL)
         rc = hello_read(v, e->hello, a, why);
     else if (e->welcome != NULL)

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define LENGTH_BYTES  4
-#define ENVELOPE_ROOM 48 /* session 9, seq 11, ack 11, sections 6, leisure 2 bytes at most */
+#define ENVELOPE_ROOM 48 /* session 9, seq 11, ack 11, sections 6 bytes at most */
 #define FRAME_ROOM    (LENGTH_BYTES + ENVELOPE_ROOM + FRAME_CONTROLS_ROOM)
 #define FRAME_FIRST   1024 /* bytes of a writer's first memory, at least */
 
@@ -164,8 +164,7 @@ static void put_length(uint8_t *to, size_t len)
 }
 
 struct frame *frame_writer_seal_with(struct frame_writer *w, uint64_t session, uint64_t seq,
-                                     uint64_t ack, const uint8_t *controls, size_t len,
-                                     bool leisure)
+                                     uint64_t ack, const uint8_t *controls, size_t len)
 {
     Runnel__Envelope e = RUNNEL__ENVELOPE__INIT;
     struct frame *f;
@@ -179,7 +178,6 @@ struct frame *frame_writer_seal_with(struct frame_writer *w, uint64_t session, u
     e.seq = seq;
     e.ack = ack;
     e.sections = w->n_sections;
-    e.leisure = leisure;
     n = runnel__envelope__pack(&e, packed);
     rn_assert(n <= sizeof packed);
 
@@ -198,7 +196,7 @@ struct frame *frame_writer_seal_with(struct frame_writer *w, uint64_t session, u
 struct frame *frame_writer_seal(struct frame_writer *w, uint64_t session, uint64_t seq,
                                 uint64_t ack)
 {
-    return frame_writer_seal_with(w, session, seq, ack, NULL, 0, false);
+    return frame_writer_seal_with(w, session, seq, ack, NULL, 0);
 }
 
 /* A frame of e and `len` bytes of packed controls. */
@@ -220,14 +218,13 @@ static struct frame *frame_of_envelope(const Runnel__Envelope *e, const uint8_t 
 }
 
 struct frame *frame_of_controls(uint64_t session, uint64_t seq, uint64_t ack,
-                                const uint8_t *controls, size_t len, bool leisure)
+                                const uint8_t *controls, size_t len)
 {
     Runnel__Envelope e = RUNNEL__ENVELOPE__INIT;
 
     e.session = session;
     e.seq = seq;
     e.ack = ack;
-    e.leisure = leisure;
     return frame_of_envelope(&e, controls, len);
 }
 

@@ -30,7 +30,6 @@ void frame_unref(struct frame *f);
 struct frame_view {
     size_t len; /* of the whole frame, in bytes */
     uint64_t session, seq, ack;
-    bool leisure; /* nobody waits for what becomes of it */
     uint32_t n_controls, n_sections;
     struct wire_control *controls;
     struct wire_section *sections;  /* checked: all lengths add up */
@@ -117,11 +116,10 @@ void frame_writer_fini(struct frame_writer *w);
 struct frame *frame_writer_seal(struct frame_writer *w, uint64_t session, uint64_t seq,
                                 uint64_t ack);
 
-/* The same with `len` bytes of packed controls in the envelope, at most FRAME_CONTROLS_ROOM; `leisure`: nobody waits for
- * what becomes of it.  A writer with a section in it is sealed without memory: never NULL. */
+/* The same with `len` bytes of packed controls in the envelope, at most FRAME_CONTROLS_ROOM.  A writer with a
+ * section in it is sealed without memory: never NULL. */
 struct frame *frame_writer_seal_with(struct frame_writer *w, uint64_t session, uint64_t seq,
-                                     uint64_t ack, const uint8_t *controls, size_t len,
-                                     bool leisure);
+                                     uint64_t ack, const uint8_t *controls, size_t len);
 
 /* Controls are packed one by one into a growing buffer of bytes, as they will stand in the envelope. */
 struct control_buffer {
@@ -141,7 +139,7 @@ size_t goroutine_size(const struct wire_goroutine *g);
 
 /* A frame of an envelope alone, with `len` bytes of packed controls (may be 0).  NULL: no memory. */
 struct frame *frame_of_controls(uint64_t session, uint64_t seq, uint64_t ack,
-                                const uint8_t *controls, size_t len, bool leisure);
+                                const uint8_t *controls, size_t len);
 struct frame *frame_of_hello(uint64_t session, const struct wire_hello *hello);
 struct frame *frame_of_welcome(uint64_t session, const struct wire_welcome *welcome);
 struct frame *frame_of_refusal(uint64_t session, const struct wire_refusal *refusal);

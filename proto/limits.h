@@ -53,10 +53,4 @@
 #define WIRE_REST_PART 8
 #define WIRE_ACK_PART  32
 
-/* What came at leisure is acknowledged as late as that, but not later than after ... */
-#define WIRE_LEISURE_MS 100
-/* We say so of frames while no more than these are unacknowledged. */
-#define WIRE_LEISURE_FRAMES 4
-#define WIRE_LEISURE_BYTES  (UINT32_C(16) << 10)
-
 #endif

@@ -16,7 +16,6 @@
 #include "proto/spare.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
-#include "runtime/rn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +49,6 @@ struct session {
     struct parcel *resend;
     struct control_buffer controls;
     size_t controls_at; /* bytes of controls that have left */
-    bool controls_due;  /* one of those that are queued does not wait for other frames */
     struct list data;
     struct parcel *last_after;
     uint32_t data_frames; /* in data */
@@ -60,15 +58,10 @@ struct session {
     size_t piece_bytes;  /* in data and in unacked */
     size_t queued_bytes; /* everywhere */
     bool probe;          /* an empty numbered frame is wanted */
-    bool hurried;        /* somebody here waits for what becomes of what is sent */
-    bool said_leisure;   /* the newest frame that left says that nobody does */
 
     uint64_t received; /* the newest seq that was handed on */
-    bool leisure;      /* that one's sender waits for nothing */
     bool ack_owed;     /* something came since the last frame that left with an ack */
-    bool ack_hurried;  /* not all of it at leisure */
     bool ack_wanted;
-    int64_t owed_ns;      /* when the first of it came */
     uint32_t owed_frames; /* data frames since then */
     size_t owed_bytes;    /* of all numbered frames since then */
     struct frame *bare;   /* the last bare acknowledgement; the caller has borrowed it */
@@ -185,7 +178,7 @@ static bool follows_data(enum wire_what what)
     }
 }
 
-static int control_queue(struct session *s, const struct wire_control *c, bool due)
+int session_control(struct session *s, const struct wire_control *c)
 {
     struct parcel *p = follows_data(c->what) ? s->data.tail : s->last_after;
     struct control_buffer *b = p == NULL ? &s->controls : &p->after;
@@ -196,20 +189,8 @@ static int control_queue(struct session *s, const struct wire_control *c, bool d
         return rc;
     if (p != NULL)
         s->last_after = p;
-    else
-        s->controls_due |= due;
     s->queued_bytes += b->len - before;
     return 0;
-}
-
-int session_control(struct session *s, const struct wire_control *c)
-{
-    return control_queue(s, c, true);
-}
-
-int session_control_later(struct session *s, const struct wire_control *c)
-{
-    return control_queue(s, c, false);
 }
 
 bool session_window_open(const struct session *s)
@@ -260,21 +241,8 @@ static bool controls_queued(const struct session *s)
 
 int session_probe(struct session *s)
 {
-    s->probe |= s->unacked.head == NULL && s->data.head == NULL && !controls_queued(s);
+    s->probe = s->unacked.head == NULL && s->data.head == NULL && !controls_queued(s);
     return 0;
-}
-
-void session_hurry(struct session *s, bool on)
-{
-    s->probe |= on && !s->hurried && s->said_leisure;
-    s->hurried = on;
-}
-
-/* Does nobody wait for what becomes of the next frame, neither those who said what is in it nor what is to follow it? */
-static bool at_leisure(const struct session *s, size_t bytes)
-{
-    return !s->hurried && bytes > 0 && s->window_bytes + bytes <= WIRE_LEISURE_BYTES &&
-           s->piece_bytes == 0 && s->sent - s->acked < WIRE_LEISURE_FRAMES;
 }
 
 /* How many bytes at the front of the queue are whole controls of together at most `room` bytes?  A control is a tag
@@ -308,7 +276,6 @@ static void controls_left(struct session *s, size_t len)
         return;
     s->controls.len = 0;
     s->controls_at = 0;
-    s->controls_due = false;
     if (s->controls.cap > BUFFER_KEEP)
         control_buffer_fini(&s->controls);
 }
@@ -316,18 +283,15 @@ static void controls_left(struct session *s, size_t len)
 static void ack_left(struct session *s)
 {
     s->ack_owed = false;
-    s->ack_hurried = false;
     s->ack_wanted = false;
     s->owed_frames = 0;
     s->owed_bytes = 0;
 }
 
 /* The parcel has its frame and goes on the link for the first time. */
-static struct frame *parcel_leaves(struct session *s, struct parcel *p, bool leisure,
-                                   int64_t now_ns)
+static struct frame *parcel_leaves(struct session *s, struct parcel *p, int64_t now_ns)
 {
     p->seq = ++s->sent;
-    s->said_leisure = leisure;
     p->sent_ns = now_ns;
     list_push(&s->unacked, p);
     ack_left(s);
@@ -339,20 +303,19 @@ static struct frame *parcel_leaves(struct session *s, struct parcel *p, bool lei
 static struct frame *next_controls(struct session *s, int64_t now_ns)
 {
     size_t len = controls_fit(s, WIRE_ENVELOPE_MAX - ENVELOPE_HEAD);
-    bool leisure = at_leisure(s, len);
     struct parcel *p = parcel_new();
 
     if (p == NULL)
         return NULL;
     p->frame = frame_of_controls(s->id, s->sent + 1, s->received,
-                                 len == 0 ? NULL : s->controls.data + s->controls_at, len, leisure);
+                                 len == 0 ? NULL : s->controls.data + s->controls_at, len);
     if (p->frame == NULL) {
         parcel_free(p);
         return NULL;
     }
     controls_left(s, len);
     s->queued_bytes += p->frame->len;
-    return parcel_leaves(s, p, leisure, now_ns);
+    return parcel_leaves(s, p, now_ns);
 }
 
 _Static_assert(WIRE_FRAME_MAX <= WIRE_WINDOW_BYTES, "every frame can go some time");
@@ -377,11 +340,9 @@ static struct frame *next_data(struct session *s, int64_t now_ns)
 {
     struct parcel *p = list_pop(&s->data);
     size_t len = s->controls.len - s->controls_at;
-    bool leisure = at_leisure(s, p->window_bytes);
 
     p->frame = frame_writer_seal_with(&p->writer, s->id, s->sent + 1, s->received,
-                                      len == 0 ? NULL : s->controls.data + s->controls_at, len,
-                                      leisure);
+                                      len == 0 ? NULL : s->controls.data + s->controls_at, len);
     rn_assert(p->frame != NULL);
     if (len > 0)
         controls_left(s, len);
@@ -396,18 +357,17 @@ static struct frame *next_data(struct session *s, int64_t now_ns)
         rn_reached("session: a control has waited behind data");
         struct control_buffer empty = s->controls;
         s->controls = p->after;
-        s->controls_due = true;
         p->after = empty;
         control_buffer_fini(&p->after);
     }
     if (s->last_after == p)
         s->last_after = NULL;
-    return parcel_leaves(s, p, leisure, now_ns);
+    return parcel_leaves(s, p, now_ns);
 }
 
 static bool ack_due(const struct session *s)
 {
-    if (!session_ack_owed(s))
+    if (!s->ack_owed)
         return false;
     return s->ack_wanted || s->owed_frames >= WIRE_WINDOW_FRAMES / 2 ||
            s->owed_bytes >= WIRE_WINDOW_BYTES / 2;
@@ -415,7 +375,7 @@ static bool ack_due(const struct session *s)
 
 static struct frame *next_bare(struct session *s)
 {
-    struct frame *f = frame_of_controls(s->id, 0, s->received, NULL, 0, false);
+    struct frame *f = frame_of_controls(s->id, 0, s->received, NULL, 0);
 
     if (f == NULL)
         return NULL;
@@ -428,7 +388,6 @@ static struct frame *next_bare(struct session *s)
 struct frame *session_next(struct session *s, int64_t now_ns, int *rc)
 {
     size_t controls = s->controls.len - s->controls_at;
-    bool data = data_fits(s), due = ack_due(s);
     struct frame *f;
 
     *rc = 0;
@@ -439,11 +398,11 @@ struct frame *session_next(struct session *s, int64_t now_ns, int *rc)
         s->resend = s->resend->next;
         return f;
     }
-    if (controls <= FRAME_CONTROLS_ROOM && data)
+    if (controls <= FRAME_CONTROLS_ROOM && data_fits(s))
         return next_data(s, now_ns);
-    if (s->probe || (controls > 0 && (s->controls_due || data || due)))
+    if (controls > 0 || s->probe)
         f = next_controls(s, now_ns);
-    else if (due)
+    else if (ack_due(s))
         f = next_bare(s);
     else
         return NULL;
@@ -454,34 +413,12 @@ struct frame *session_next(struct session *s, int64_t now_ns, int *rc)
 
 void session_ack_now(struct session *s)
 {
-    s->ack_wanted = session_ack_owed(s);
+    s->ack_wanted = s->ack_owed;
 }
 
 bool session_ack_owed(const struct session *s)
 {
-    return s->ack_owed || controls_queued(s);
-}
-
-bool session_ack_hurried(const struct session *s)
-{
-    return s->ack_hurried;
-}
-
-int64_t session_ack_until(const struct session *s, int64_t lease_ns)
-{
-    return s->ack_owed ? s->owed_ns + session_leisure_ns(lease_ns) : INT64_MAX;
-}
-
-int64_t session_leisure_ns(int64_t lease_ns)
-{
-    int64_t part_ns = lease_ns / WIRE_ACK_PART;
-
-    return part_ns < WIRE_LEISURE_MS * RN_MS ? part_ns : WIRE_LEISURE_MS * RN_MS;
-}
-
-bool session_at_leisure(const struct session *s)
-{
-    return s->leisure;
+    return s->ack_owed;
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */
@@ -540,19 +477,12 @@ int session_input(struct session *s, const struct frame_view *view, int64_t now_
         rn_reached("session: a frame is missing");
         return SESSION_GAP;
     }
-    if (!s->ack_owed)
-        s->owed_ns = now_ns;
     s->ack_owed = true;
-    s->ack_hurried |= !view->leisure || view->seq <= s->received;
-    /* Whoever waits there waits for that, even if input does not cease here. */
-    if (!view->leisure && controls_queued(s))
-        s->controls_due = true;
     if (view->seq <= s->received) {
         rn_reached("session: a frame came twice");
         return SESSION_NOTHING;
     }
     s->received = view->seq;
-    s->leisure = view->leisure;
     s->owed_bytes += view->len;
     s->owed_frames += view->n_sections > 0;
     return SESSION_HAND_ON;

@@ -30,14 +30,6 @@ uint64_t session_received(
  * that was queued before it, and what is queued later stays behind it. */
 int session_control(struct session *s, const struct wire_control *c);
 
-/* The same for what nobody waits for: it leaves with the next frame that there is, or when what is owed is acknowledged, or when
- * a frame comes that has no `leisure`. */
-int session_control_later(struct session *s, const struct wire_control *c);
-
-/* From now on, does somebody here wait for what becomes of what was sent?  While nobody does, frames say so (`leisure`), unless
- * the window gets full.  If he begins to wait when all has left, an empty frame tells of him. */
-void session_hurry(struct session *s, bool on);
-
 /* Is there room in the link window for one more data frame? */
 bool session_window_open(const struct session *s);
 
@@ -62,16 +54,8 @@ struct frame *session_next(struct session *s, int64_t now_ns, int *rc);
 /* What was received is acknowledged by the next session_next(), even a single frame; the owner says so when its input
  * is drained.  Otherwise a bare acknowledgement is due when half a window has come. */
 void session_ack_now(struct session *s);
-/* Has something come since the last frame that left, or is something to be said later? */
-bool session_ack_owed(const struct session *s);
-/* Does somebody there wait for that acknowledgement? */
-bool session_ack_hurried(const struct session *s);
-/* When it is to be given at the latest, even so; INT64_MAX: none is owed. */
-int64_t session_ack_until(const struct session *s, int64_t lease_ns);
-/* How long one may wait for frames that leave anyway. */
-int64_t session_leisure_ns(int64_t lease_ns);
-/* Did the newest frame say that nobody there waits for what becomes of what he sent? */
-bool session_at_leisure(const struct session *s);
+bool session_ack_owed(
+    const struct session *s); /* has something come since the last frame that left? */
 
 /* ---- receiving ---- */
 

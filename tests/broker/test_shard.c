@@ -179,8 +179,7 @@ static int strangers(void *arg)
     talker = node("b", 2);
     check(link_dial(silent->link, URL, &silent->peer) == 0);
     check(link_dial(talker->link, URL, &talker->peer) == 0);
-    script_send(talker,
-                frame_of_controls(4711, 1, 0, NULL, 0, false)); /* of no session that is known */
+    script_send(talker, frame_of_controls(4711, 1, 0, NULL, 0)); /* of no session that is known */
     script_run(talker, rn_after(RN_SEC));
     check(shard_peers(shard) == 1 && shard_sessions(shard) == 0);
     check(talker->refusal.code == WIRE_OK);
@@ -322,7 +321,7 @@ static int superseded(void *arg)
     script_resume(new);
     check(new->welcome.resumed);
     /* What comes over the old connection now does not count: here the next number, with a bad control in it. */
-    script_send(old, frame_of_controls(new->id, 1000, 0, NULL, 0, false));
+    script_send(old, frame_of_controls(new->id, 1000, 0, NULL, 0));
     script_run(new, rn_after(RN_SEC));
     check(new->refusal.code == WIRE_OK && !new->down);
     script_ask(new, OUT_BIND, 1, 10);
@@ -411,7 +410,7 @@ static int gap(void *arg)
     world_open();
     n = node("a", 1);
     script_open(n);
-    script_send(n, frame_of_controls(n->id, 5, 0, NULL, 0, false));
+    script_send(n, frame_of_controls(n->id, 5, 0, NULL, 0));
     script_run(n, rn_after(RN_SEC));
     check(n->refusal.code == WIRE_OK && shard_sessions(shard) == 1);
     script_resume(n);
@@ -535,7 +534,7 @@ static int forgotten(void *arg)
     memnet_freeze(net, "broker", true);
     check(!acknowledged_within(a, RN_MS));
     for (int i = 0; i < 150; i++)
-        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0, false));
+        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0));
     script_run(b, rn_after(RN_MS));
     memnet_freeze(net, "broker", false);
     script_run(a, rn_after(101 * RN_MS));
@@ -560,7 +559,7 @@ static int asleep(void *arg)
     script_open(b);
     memnet_freeze(net, "broker", true);
     for (int i = 0; i < 150; i++) /* of no session of its connection: they are ignored */
-        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0, false));
+        script_send(b, frame_of_controls(b->id + 1, 1, 0, NULL, 0));
     script_run(b, rn_after(1500 * RN_MS));
     check(session_probe(a->session) == 0);
     script_run(a, rn_after(RN_MS));

@@ -348,10 +348,9 @@ static void say_numbered(struct vandal *v, struct bytes *b)
     v->seq += !one_in(v, 40);
     if (writer.n_sections > 0)
         add_frame(b, frame_writer_seal_with(&writer, v->session, v->seq, v->ack, controls.data,
-                                            controls.len, false));
+                                            controls.len));
     else
-        add_frame(
-            b, frame_of_controls(v->session, v->seq, v->ack, controls.data, controls.len, false));
+        add_frame(b, frame_of_controls(v->session, v->seq, v->ack, controls.data, controls.len));
     control_buffer_fini(&controls);
 }
 

@@ -58,7 +58,7 @@ static void write_control(const struct wire_control *c)
     if (rc == -EMSGSIZE && may_be_too_long(c))
         return;
     must(rc == 0);
-    struct frame *f = frame_of_controls(UINT64_MAX, UINT64_MAX, UINT64_MAX, b.data, b.len, false);
+    struct frame *f = frame_of_controls(UINT64_MAX, UINT64_MAX, UINT64_MAX, b.data, b.len);
     must(frame_read(&v, f->data, f->len, &why) == 0);
     must(v.n_controls == 1);
     must(control_same(c, &v.controls[0]));

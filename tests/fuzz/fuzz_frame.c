@@ -50,7 +50,7 @@ static void write_again(const struct frame_view *v)
         must(rc == 0 || (rc == -EMSGSIZE && v->controls[i].what == WIRE_ANSWER));
     }
     if (b.count == v->n_controls && b.len <= WIRE_ENVELOPE_MAX - 64 && v->seq != 0) {
-        struct frame *f = frame_of_controls(v->session, v->seq, v->ack, b.data, b.len, false);
+        struct frame *f = frame_of_controls(v->session, v->seq, v->ack, b.data, b.len);
         must(frame_read(&w, f->data, f->len, &why) == 0);
         must(w.n_controls == v->n_controls);
         for (uint32_t i = 0; i < w.n_controls; i++)
@@ -143,7 +143,7 @@ static size_t honest(uint8_t *data, size_t max, unsigned seed)
         offer.flags = WIRE_OFFER | (seed >> 10 & WIRE_PATIENT);
         must(frame_writer_section(&w, seed >> 12 & 1 ? &offer : &s) == 0);
     }
-    struct frame *f = frame_writer_seal_with(&w, 1, 1, 0, b.data, b.len, false);
+    struct frame *f = frame_writer_seal_with(&w, 1, 1, 0, b.data, b.len);
     if (f->len <= max) {
         len = f->len;
         memcpy(data, f->data, len);

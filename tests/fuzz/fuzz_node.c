@@ -314,8 +314,7 @@ static void speak(void)
     else if (how >= 250)
         memnet_break(net, "node", "broker");
     else if (how >= 248)
-        say_frame(
-            frame_of_controls(session_id(home.session), nearly(1), nearly(0), NULL, 0, false));
+        say_frame(frame_of_controls(session_id(home.session), nearly(1), nearly(0), NULL, 0));
     pump();
 }
 

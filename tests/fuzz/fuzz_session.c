@@ -119,7 +119,7 @@ static void forge(struct end *to, struct input *in, int64_t now)
 
     for (unsigned i = 0; i < (how >> 4 & 3u) && seq != 0; i++)
         must(control_append(&b, &c) == 0);
-    struct frame *f = frame_of_controls(how >> 7 ? 2 : 1, seq, take(in) % 8, b.data, b.len, false);
+    struct frame *f = frame_of_controls(how >> 7 ? 2 : 1, seq, take(in) % 8, b.data, b.len);
     arrive(to, f->data, f->len, now);
     frame_unref(f);
     control_buffer_fini(&b);

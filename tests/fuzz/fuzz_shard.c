@@ -191,16 +191,16 @@ static struct link_event numbered(struct node *n)
     collect_controls(n, &b, how & 3);
     collect_sections(n, &w, b.len > FRAME_CONTROLS_ROOM ? 0 : how >> 2 & 3);
     if (w.n_sections > 0)
-        f = frame_writer_seal_with(&w, n->session, seq, ack, b.data, b.len, false);
+        f = frame_writer_seal_with(&w, n->session, seq, ack, b.data, b.len);
     else
-        f = frame_of_controls(n->session, seq, ack, b.data, b.len, false);
+        f = frame_of_controls(n->session, seq, ack, b.data, b.len);
     control_buffer_fini(&b);
     return event_of(n, f);
 }
 
 static struct link_event bare(struct node *n)
 {
-    return event_of(n, frame_of_controls(n->session, 0, n->received, NULL, 0, false));
+    return event_of(n, frame_of_controls(n->session, 0, n->received, NULL, 0));
 }
 
 static struct link_event goodbye(struct node *n)
@@ -209,7 +209,7 @@ static struct link_event goodbye(struct node *n)
     struct control_buffer b = { 0 };
 
     must(control_append(&b, &c) == 0);
-    struct frame *f = frame_of_controls(n->session, ++n->sent, n->received, b.data, b.len, false);
+    struct frame *f = frame_of_controls(n->session, ++n->sent, n->received, b.data, b.len);
     control_buffer_fini(&b);
     return event_of(n, f);
 }
@@ -286,7 +286,7 @@ static struct link_event honest_say(const struct wire_control *c, unsigned count
     for (unsigned i = 0; i < count; i++)
         must(control_append(&b, &c[i]) == 0);
     struct frame *f = frame_of_controls(HONEST->session, ++HONEST->sent, HONEST->received, b.data,
-                                        b.len, false);
+                                        b.len);
     control_buffer_fini(&b);
     return event_of(HONEST, f);
 }

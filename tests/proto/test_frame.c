@@ -31,7 +31,7 @@ static void every_control_is_read_as_it_was_written(void **state)
         }
         assert_int_equal(b.count, n);
         uint64_t session = random_next() | 1, seq = random_number() | 1, ack = random_number();
-        struct frame *f = frame_of_controls(session, seq, ack, b.data, b.len, false);
+        struct frame *f = frame_of_controls(session, seq, ack, b.data, b.len);
         read_good(&v, f);
         assert_int_equal(v.session, session);
         assert_int_equal(v.seq, seq);
@@ -57,7 +57,7 @@ static void every_kind_of_control_is_read_as_it_was_written(void **state)
 
         sample_make(&s, sample_whats[i], random_next());
         assert_int_equal(control_append(&b, &s.control), 0);
-        struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+        struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
         read_good(&v, f);
         assert_int_equal(v.n_controls, 1);
         sample_same(&s.control, &v.controls[0]);
@@ -213,7 +213,7 @@ static void controls_and_sections_share_a_frame(void **state)
     (void)state;
     assert_int_equal(control_append(&b, &taken), 0);
     assert_int_equal(frame_writer_section(&w, &s), 0);
-    struct frame *f = frame_writer_seal_with(&w, 42, 2, 1, b.data, b.len, false);
+    struct frame *f = frame_writer_seal_with(&w, 42, 2, 1, b.data, b.len);
     read_good(&v, f);
     assert_int_equal(v.n_controls, 1);
     assert_int_equal(v.n_sections, 1);
@@ -279,7 +279,7 @@ static void strings_that_are_too_long_are_not_written_nor_read(void **state)
     memcpy(text + WIRE_TEXT_MAX - 1, "\xc3\xbc", 2);
     c = (struct wire_control){ .what = WIRE_REFUSED, .refused = { WIRE_DENIED, text } };
     assert_int_equal(control_append(&b, &c), 0);
-    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
     read_good(&v, f);
     assert_int_equal(strlen(v.controls[0].refused.sentence), WIRE_TEXT_MAX - 1);
     frame_view_fini(&v);
@@ -402,7 +402,7 @@ static void reading_and_writing_survive_a_lack_of_memory(void **state)
             alloc_fail_in = -1;
             assert_true(rc == 0 || (rc == -ENOMEM && b.len == 0));
         }
-        struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+        struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
         rc = -ENOMEM;
         for (long at = 0; rc != 0; at++) {
             alloc_fail_in = at;

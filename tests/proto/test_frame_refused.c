@@ -30,7 +30,7 @@ static void a_frame_cut_anywhere_is_refused(void **state)
     assert_int_equal(control_append(&b, &c), 0);
     assert_int_equal(frame_writer_section(&w, &s), 0);
     assert_int_equal(frame_writer_section(&w, &s), 0);
-    struct frame *f = frame_writer_seal_with(&w, 42, 2, 1, b.data, b.len, false);
+    struct frame *f = frame_writer_seal_with(&w, 42, 2, 1, b.data, b.len);
     for (size_t len = 0; len < f->len; len++)
         read_bad(f->data, len);
     uint8_t *longer = malloc(f->len + 1);
@@ -343,10 +343,10 @@ static void seq_decides_what_may_stand_in_an_envelope(void **state)
 
     (void)state;
     assert_int_equal(control_append(&b, &c), 0);
-    f = frame_of_controls(1, 0, 0, b.data, b.len, false); /* a control outside the stream */
+    f = frame_of_controls(1, 0, 0, b.data, b.len); /* a control outside the stream */
     read_bad(f->data, f->len);
     frame_unref(f);
-    f = frame_of_controls(0, 1, 0, b.data, b.len, false); /* no session */
+    f = frame_of_controls(0, 1, 0, b.data, b.len); /* no session */
     read_bad(f->data, f->len);
     frame_unref(f);
     control_buffer_fini(&b);
@@ -368,7 +368,7 @@ static void stranger_is_refused(const struct wire_control *c)
     struct control_buffer b = { 0 };
 
     assert_int_equal(control_append(&b, c), 0);
-    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
     read_bad(f->data, f->len);
     frame_unref(f);
     control_buffer_fini(&b);
@@ -471,7 +471,7 @@ static void ranges_ascend_and_lie_apart(void **state)
     assert_int_equal(control_append(&b, &c), 0);
     assert_int_equal(b.data[b.len - 1], 7);
     b.data[b.len - 1] = 0;
-    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+    struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
     read_bad(f->data, f->len);
     frame_unref(f);
     control_buffer_fini(&b);
@@ -494,7 +494,7 @@ static void a_string_with_a_nul_inside_is_refused(void **state)
         assert_non_null(abc);
         for (int k = 0; k < 3; k++) {
             abc[k] = 0;
-            struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len, false);
+            struct frame *f = frame_of_controls(1, 1, 0, b.data, b.len);
             read_bad(f->data, f->len);
             frame_unref(f);
             abc[k] = 'x';
@@ -519,7 +519,7 @@ static struct frame *frame_of_report(uint32_t n)
                "\x22\x1e\x12\x1c"
                "0123456789012345678901234567",
                32);
-    struct frame *f = frame_of_controls(1, 1, 0, data, at, false);
+    struct frame *f = frame_of_controls(1, 1, 0, data, at);
     free(data);
     return f;
 }

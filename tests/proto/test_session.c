@@ -6,7 +6,6 @@
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/link/session.h"
-#include "runtime/rn.h"
 #include "tests/proto/alloc.h"
 #include "tests/proto/random.h"
 
@@ -54,14 +53,6 @@ static void say_control(struct end *e)
     struct wire_control c = accepted(e->controls_said + 1);
 
     assert_int_equal(session_control(e->session, &c), 0);
-    e->controls_said++;
-}
-
-static void say_later(struct end *e)
-{
-    struct wire_control c = accepted(e->controls_said + 1);
-
-    assert_int_equal(session_control_later(e->session, &c), 0);
     e->controls_said++;
 }
 
@@ -208,11 +199,8 @@ static void step(struct end *a, struct end *b, int64_t now)
 {
     switch (random_below(10)) {
     case 0:
-        say_control(a);
-        break;
     case 1:
-        say_later(a);
-        session_hurry(a->session, random_chance(50));
+        say_control(a);
         break;
     case 2:
     case 3:
@@ -340,146 +328,6 @@ static void half_a_window_of_bytes_is_acknowledged_too(void **state)
     }
     flush(&right, 1);
     assert_int_equal(right.wire_end, 1);
-    close_ends(&left, &right);
-}
-
-/* What left says: does nobody wait for what becomes of it?  -1: nothing left. */
-static int flush_says(struct end *e)
-{
-    size_t before = e->wire_end;
-    struct frame_view v;
-    const char *why = "";
-
-    flush(e, 1);
-    if (e->wire_end == before)
-        return -1;
-    assert_int_equal(e->wire_end, before + 1);
-    assert_int_equal(frame_read(&v, e->wire[before]->data, e->wire[before]->len, &why), 0);
-    int leisure = v.leisure;
-    frame_view_fini(&v);
-    return leisure;
-}
-
-static void few_small_frames_are_at_leisure(void **state)
-{
-    (void)state;
-    open_ends(&left, &right);
-    for (int i = 0; i < WIRE_LEISURE_FRAMES; i++) {
-        if (i % 2 == 0)
-            say_control(&left);
-        else
-            say_data(&left, 10);
-        assert_int_equal(flush_says(&left), 1);
-    }
-    say_data(&left, 10);
-    assert_int_equal(flush_says(&left), 0); /* one too many */
-    settle(&left, &right, 2);
-    say_data(&left, WIRE_LEISURE_BYTES);
-    assert_int_equal(flush_says(&left), 0);
-    settle(&left, &right, 3);
-    assert_int_equal(session_probe(left.session), 0);
-    assert_int_equal(flush_says(&left), 0); /* a sign of life wants an answer */
-    close_ends(&left, &right);
-}
-
-static void who_comes_to_wait_says_so(void **state)
-{
-    (void)state;
-    open_ends(&left, &right);
-    session_hurry(left.session, true);
-    assert_int_equal(flush_says(&left), -1); /* nothing has been said */
-    session_hurry(left.session, false);
-    say_data(&left, 10);
-    assert_int_equal(flush_says(&left), 1);
-    session_hurry(left.session, true);
-    assert_int_equal(session_probe(left.session), 0); /* takes nothing back */
-    assert_int_equal(flush_says(&left), 0);
-    say_data(&left, 10);
-    assert_int_equal(flush_says(&left), 0);
-    session_hurry(left.session, false);
-    session_hurry(left.session, true);
-    assert_int_equal(flush_says(&left), -1); /* the newest frame has said it */
-    while (deliver_one(&left, &right, 1))
-        continue;
-    assert_false(session_at_leisure(right.session));
-    close_ends(&left, &right);
-}
-
-static void what_came_at_leisure_may_be_acknowledged_later(void **state)
-{
-    const int64_t lease = 10 * RN_SEC;
-
-    (void)state;
-    open_ends(&left, &right);
-    assert_true(session_ack_until(right.session, lease) == INT64_MAX);
-    say_data(&left, 10);
-    flush(&left, 1);
-    deliver_one(&left, &right, 5);
-    assert_true(session_at_leisure(right.session));
-    assert_true(session_ack_owed(right.session));
-    assert_false(session_ack_hurried(right.session));
-    say_data(&left, 10);
-    flush(&left, 6);
-    deliver_one(&left, &right, 7);
-    assert_int_equal(session_ack_until(right.session, lease), 5 + WIRE_LEISURE_MS * RN_MS);
-    assert_int_equal(session_ack_until(right.session, 320), 5 + 10);
-    session_hurry(left.session, true);
-    flush(&left, 8);
-    deliver_one(&left, &right, 9);
-    assert_true(session_ack_hurried(right.session));
-    settle(&left, &right, 10);
-    assert_false(session_ack_owed(right.session));
-    assert_false(session_ack_hurried(right.session));
-    close_ends(&left, &right);
-}
-
-static void what_is_said_later_goes_with_other_frames(void **state)
-{
-    (void)state;
-    open_ends(&left, &right);
-    say_later(&left);
-    assert_int_equal(flush_says(&left), -1);
-    assert_false(session_idle(left.session));
-    assert_true(session_ack_owed(left.session));
-    say_data(&left, 10);
-    assert_int_equal(flush_says(&left), 1);
-    say_later(&left);
-    say_control(&left);
-    assert_int_equal(flush_says(&left), 1);
-    settle(&left, &right, 1);
-    assert_int_equal(right.controls_heard, 3);
-    say_later(&left);
-    session_ack_now(left.session); /* or when its time has come */
-    assert_int_equal(flush_says(&left), 1);
-    for (int i = 0; i < FRAME_CONTROLS_ROOM; i++)
-        say_later(&left); /* more than fits beside data */
-    assert_int_equal(flush_says(&left), -1);
-    say_data(&left, 10);
-    flush(&left, 1);
-    settle(&left, &right, 2);
-    assert_int_equal(right.controls_heard, left.controls_said);
-    assert_int_equal(right.data_heard, 2);
-    close_ends(&left, &right);
-}
-
-static void what_was_to_be_said_later_is_said_to_who_comes_to_wait(void **state)
-{
-    (void)state;
-    open_ends(&left, &right);
-    say_data(&left, 10);
-    assert_int_equal(flush_says(&left), 1);
-    deliver_one(&left, &right, 1);
-    say_later(&right);
-    assert_int_equal(flush_says(&right), -1);
-    session_hurry(left.session, true);
-    assert_int_equal(flush_says(&left), 0);
-    deliver_one(&left, &right, 2);
-    assert_int_equal(flush_says(&right), 1); /* though its owner may have more input */
-    deliver_one(&right, &left, 3);
-    assert_int_equal(left.controls_heard, 1);
-    say_later(&right); /* the next keeps its time, once that has left */
-    assert_int_equal(flush_says(&right), -1);
-    settle(&left, &right, 4);
     close_ends(&left, &right);
 }
 
@@ -946,11 +794,6 @@ int main(void)
         cmocka_unit_test(a_resume_with_numbers_that_cannot_be_is_refused),
         cmocka_unit_test(an_acknowledgement_of_what_is_about_to_be_sent_again_spares_it),
         cmocka_unit_test(frames_of_another_session_and_false_acknowledgements_are_refused),
-        cmocka_unit_test(few_small_frames_are_at_leisure),
-        cmocka_unit_test(who_comes_to_wait_says_so),
-        cmocka_unit_test(what_came_at_leisure_may_be_acknowledged_later),
-        cmocka_unit_test(what_is_said_later_goes_with_other_frames),
-        cmocka_unit_test(what_was_to_be_said_later_is_said_to_who_comes_to_wait),
         cmocka_unit_test(times_tell_when_frames_were_first_sent_and_last_heard),
         cmocka_unit_test(a_probe_is_a_numbered_frame_only_when_nothing_else_will_be_answered),
         cmocka_unit_test(acknowledgements_are_not_acknowledged),
