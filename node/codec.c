@@ -5,7 +5,6 @@
 #include "node/codec.h"
 #include "proto/large.h"
 #include "proto/limits.h"
-#include "proto/scatter.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>

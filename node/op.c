@@ -18,7 +18,6 @@
 #include "node/trace.h"
 #include "proto/dead.h"
 #include "proto/header.h"
-#include "proto/scatter.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 #include "runtime/sched.h"
@@ -553,9 +552,7 @@ static int receive_unwrap(struct parcel *p, struct wire_header *header)
 static int receive_decode(const rn_codec *codec, struct parcel *p, const struct wire_header *header,
                           void *elem)
 {
-    int rc = p->frame != NULL && frame_is_scattered(p->frame)
-                 ? codec_gather(codec, p->frame, p->len, elem)
-                 : codec->decode(codec->ctx, p->data, p->len, elem);
+    int rc = codec_decode(codec, p->frame, p->data, p->len, elem);
     if (rc < 0 || !p->headed || !msg_is_codec(codec))
         return rc;
     rc = msg_carry(elem, p->place, header);

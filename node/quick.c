@@ -13,7 +13,6 @@
 #include "node/node.h"
 #include "node/op.h"
 #include "node/trace.h"
-#include "proto/scatter.h"
 #include "runtime/assert.h"
 #include "runtime/heirloom.h"
 #include "runtime/reach.h"
@@ -176,10 +175,7 @@ static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, vo
     if (number == 0)
         return RN__NOT_READY;
     /* Beside the caller's element, which stays untouched on error. */
-    if (item.frame != NULL && frame_is_scattered(item.frame))
-        rc = codec_gather(codec, item.frame, item.len, decoded);
-    else
-        rc = codec->decode(codec->ctx, item.data, item.len, decoded);
+    rc = codec_decode(codec, item.frame, item.data, item.len, decoded);
     if (item.frame != NULL)
         frame_unref(item.frame);
     rc = receive_finished(c, h, number, item.delivery, rc);
@@ -217,9 +213,10 @@ int op_quick(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
 {
     struct handle *h = rn__chan_bound(c);
 
-    if (kind == RN_SEND)
+    if (kind == RN_SEND) {
         send_expect(h);
-    else
-        receive_expect(h);
-    return kind == RN_SEND ? send_quickly(c, h, elem, deadline) : receive_quickly(c, h, elem);
+        return send_quickly(c, h, elem, deadline);
+    }
+    receive_expect(h);
+    return receive_quickly(c, h, elem);
 }

@@ -36,20 +36,11 @@ static int store_grow(struct store *s)
     return 0;
 }
 
-#define FRAME_SMALL 512
-
-/* A section that is less than half of its frame gets a frame of its own, unless that is not worth it: else one element of
- * a slow channel would hold what a frame brought for a hundred busy ones.  Without memory it holds that. */
+/* One element of a slow channel need not hold what a frame brought for a hundred busy ones.  Without memory it does. */
 static struct frame *store_keep(struct frame *frame, struct wire_section *section)
 {
-    if (frame->len <= FRAME_SMALL || (size_t)section->size * 2 >= frame->len)
-        return frame_ref(frame);
-    struct frame *copy = frame_new(section->size);
-    if (copy == NULL)
-        return frame_ref(frame);
-    memcpy(copy->data, section->body, section->size);
-    section->body = copy->data;
-    return copy;
+    struct frame *kept = frame_keep(frame, &section->body, section->size);
+    return kept != NULL ? kept : frame_ref(frame);
 }
 
 /* Room for one gap more. */

@@ -63,6 +63,20 @@ void frame_unref(struct frame *f)
         f->release(f);
 }
 
+#define FRAME_SMALL 512 /* bytes: a part of it may be ever so small */
+
+struct frame *frame_keep(struct frame *f, const uint8_t **bytes, size_t size)
+{
+    if (f->len <= FRAME_SMALL || size * 2 >= f->len)
+        return frame_ref(f);
+    struct frame *copy = frame_new(size);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy->data, *bytes, size);
+    *bytes = copy->data;
+    return copy;
+}
+
 /* ---- full frames are kept for the next -------------------------------------------------------- */
 
 /* Most bytes travel in frames of WIRE_FRAME_TARGET; malloc would give their pages back to the system and fault them in

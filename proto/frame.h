@@ -23,6 +23,10 @@ struct frame {
 struct frame *frame_new(size_t len);
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
+/* For who keeps `size` bytes at *bytes, which lie in f: a reference to it.  Or, where they are less than half of it and that is
+ * worth it, to a frame of their own, and *bytes lie there then: else a few bytes would hold all that came with them.  NULL: no
+ * memory for that. */
+struct frame *frame_keep(struct frame *f, const uint8_t **bytes, size_t size);
 
 /* ---- reading ------------------------------------------------------------------------------- */
 

@@ -63,8 +63,9 @@ void large_copy_stepwise(void *to, const void *from, size_t size)
     for (bool fresh = size >= LARGE_MIN; size > LARGE_STEP;
          t += LARGE_STEP, f += LARGE_STEP, size -= LARGE_STEP) {
         if (fresh)
-            pages_get((uintptr_t)t, (uintptr_t)t + LARGE_STEP);
-        memcpy(t, f, LARGE_STEP);
+            large_fill(t, f, LARGE_STEP);
+        else
+            memcpy(t, f, LARGE_STEP);
         sched_yield();
     }
     if (size > 0)

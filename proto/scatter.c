@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PREFIX_ROOM 8
-#define FRAME_SMALL 512 /* bytes: a part of it may be ever so small */
 
 struct part {
     struct frame *frame;
@@ -63,19 +62,6 @@ struct frame *scatter_new(size_t len, uint32_t parts)
     return &s->frame;
 }
 
-/* Gives a reference. */
-static struct frame *part_keep(struct frame *from, const uint8_t **bytes, size_t size)
-{
-    if (from->len <= FRAME_SMALL || size >= from->len / 2)
-        return frame_ref(from);
-    struct frame *copy = frame_new(size);
-    if (copy == NULL)
-        return NULL;
-    memcpy(copy->data, *bytes, size);
-    *bytes = copy->data;
-    return copy;
-}
-
 static int scatter_grow(struct frame **f)
 {
     struct scatter *s = (struct scatter *)*f;
@@ -96,7 +82,7 @@ int scatter_add(struct frame **f, struct frame *from, const uint8_t *bytes, size
 
     if (before->n == before->cap && scatter_grow(f) < 0)
         return -ENOMEM;
-    struct frame *kept = part_keep(from, &bytes, size);
+    struct frame *kept = frame_keep(from, &bytes, size);
     if (kept == NULL)
         return -ENOMEM;
     struct scatter *s = (struct scatter *)*f;

@@ -29,8 +29,8 @@ void rn__note_fini(struct rn__note *n);
 void rn__note_set(struct rn__note *n);
 
 /* Waits until the note is set or fd (-1: none) is ready for one of poll_events (POLLIN | POLLOUT): RN__NOTE_SET, which
- * also clears it, or RN__NOTE_FD, or both.  (What was ready may have been read by somebody else since.)  RN_ETIMEDOUT; -EBADF and the like when fd cannot be waited for.
- * It may park and is not cancelled.  One caller at a time. */
+ * also clears it, or RN__NOTE_FD, or both.  (What was ready may have been read by somebody else since.)  RN_ETIMEDOUT; -EBADF
+ * and the like when fd cannot be waited for.  It may park and is not cancelled.  One caller at a time. */
 int rn__note_wait(struct rn__note *n, int fd, int poll_events, rn_time deadline);
 
 #endif

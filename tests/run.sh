@@ -105,7 +105,7 @@ loom_units=(
   "yield 20000"
 )
 mutants_seconds=25 mutants_floor=4
-runtime_mutants_seconds=18 runtime_mutants_floor=3
+runtime_mutants_seconds=18 runtime_mutants_floor=5
 fuzz_seconds=60 # all targets at once
 # What each does at least in that time, what it does in a long run (100 million in all), and its longest input.
 fuzz_targets=(

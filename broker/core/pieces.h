@@ -8,8 +8,8 @@
 
 #include "broker/core/binding.h"
 
-/* A piece comes, which lies in `in`.  1: its element is whole, and *whole lies in *frame, a reference for the caller; 0; -EPROTO with *why, or
- * -ENOMEM. */
+/* A piece comes, which lies in `in`.  1: its element is whole, and *whole lies in *frame, a reference for the caller; 0; -EPROTO
+ * with *why, or -ENOMEM. */
 int pieces_come(struct binding *b, const struct wire_section *piece, struct frame *in,
                 struct wire_section *whole, struct frame **frame, const char **why);
 /* b has fewer credit than before: if it is too little for what is coming, its node has thought better of that. */

@@ -524,26 +524,30 @@ static void await_ending(void *load)
     board_await(l->board, BOARD_ENDING);
 }
 
+static int wait_asleep(void (*until)(void *), struct bench_load *l)
+{
+    int rc = rn_block(until, l);
+
+    return rc < 0 ? ctl_say("cannot start a thread: %s", rn_strerror(rc)) : CTL_OK;
+}
+
 static int connect_run(void *arg)
 {
     struct bench_load *l = arg;
     struct board_line *line = board_other(l->board, l->first_line);
     rn_node **nodes = calloc((size_t)l->n, sizeof(rn_node *));
-    int rc;
 
     if (!nodes)
         return ctl_say("out of memory");
     line_set_state(line, LINE_OPEN);
-    rc = rn_block(await_connecting, l);
-    if (rc < 0)
-        return ctl_say("cannot start a thread: %s", rn_strerror(rc));
+    if (wait_asleep(await_connecting, l) != CTL_OK)
+        return CTL_FAILED;
     for (int i = 0; i < l->n; i++)
         if (load_open(l, &nodes[i], "idle") != CTL_OK)
             return CTL_FAILED;
     line_set_state(line, LINE_BOUND);
-    rc = rn_block(await_ending, l);
-    if (rc < 0)
-        return ctl_say("cannot start a thread: %s", rn_strerror(rc));
+    if (wait_asleep(await_ending, l) != CTL_OK)
+        return CTL_FAILED;
     return CTL_OK; /* without a word to the broker: a thousand orderly ends would only take time */
 }
 
