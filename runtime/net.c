@@ -1,7 +1,8 @@
 /* net.c - reading, writing and accepting.   SPDX-License-Identifier: MIT
  *
  * Every operation tries its system call first and waits only when that would block, so a descriptor that is
- * always ready (a regular file) never meets the poller.  A plain thread waits in the same way.
+ * always ready (a regular file) never meets the poller.  But for a read after one that got less than it asked for: who has
+ * answered a request would nearly always find that the next one has not come.  A plain thread waits in the same way.
  *
  * Between rn__fd_enter and rn__fd_leave the number cannot be given to another file; what an operation
  * does after a wait it does to the file it began with, or it gives -EBADF.
@@ -133,11 +134,14 @@ ssize_t rn_read(int fd, void *buf, size_t len, rn_time deadline)
 
     if (rc < 0)
         return rc;
-    while ((rc = sys_read(fd, buf, len)) == -EAGAIN) {
+    rc = len > 0 && rn__fd_drained(f) && !rn__deadline_passed(deadline) ? -EAGAIN
+                                                                        : sys_read(fd, buf, len);
+    while (rc == -EAGAIN) {
         rc = wait_ready(f, fd, POLLIN, deadline);
-        if (rc < 0)
-            break;
+        if (rc >= 0)
+            rc = sys_read(fd, buf, len);
     }
+    rn__fd_say_drained(f, rc > 0 && (size_t)rc < len);
     rn__fd_leave(f);
     return rc;
 }

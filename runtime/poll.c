@@ -48,6 +48,7 @@
 struct rn__fd {
     /* How many GOROUTINEs and PLAIN threads are between enter and leave; CLOSING: rn_fd_close was called. */
     _Atomic uint64_t users;
+    _Atomic bool drained; /* the last read has left nothing; a hint, so relaxed */
     int number;           /* set once, when the chunk is made */
     pthread_mutex_t lock; /* short: never held across a park */
     uint32_t generation;  /* of the registration; guarded by lock, as all below */
@@ -340,6 +341,18 @@ int rn__fd_close(int fd)
     rc = leave(f);
     rn__outside_leave();
     return rc;
+}
+
+bool rn__fd_drained(const struct rn__fd *f)
+{
+    return atomic_load_explicit(&f->drained, memory_order_relaxed);
+}
+
+void rn__fd_say_drained(struct rn__fd *f, bool drained)
+{
+    if (rn__fd_drained(f) !=
+        drained) /* written only where it changes: readers of one descriptor share the line */
+        atomic_store_explicit(&f->drained, drained, memory_order_relaxed);
 }
 
 unsigned rn__fd_waiting(int fd)

@@ -59,6 +59,11 @@ void rn__fd_unqueue(struct rn__fd_wait *q);
  * that is under way on it has left. */
 int rn__fd_close(int fd);
 
+/* A read that got less than it asked for has left nothing: the next one waits at once instead of finding that out from the
+ * kernel, which looks at the file anyway when it is armed.  So what is said here costs time when it is wrong, nothing else. */
+bool rn__fd_drained(const struct rn__fd *f);
+void rn__fd_say_drained(struct rn__fd *f, bool drained);
+
 /* How many operations wait for this number: a hint, true a moment ago. */
 unsigned rn__fd_waiting(int fd);
 

@@ -102,6 +102,35 @@ static void read_waits_for_bytes_and_for_the_end(void **state)
     run_inside(in_read_waits, NULL);
 }
 
+/* What a read has left nothing of, the next one waits for before it looks. */
+static int in_short_reads(void *arg)
+{
+    char bytes[8];
+    int fds[2];
+
+    (void)arg;
+    make_pair(fds);
+    check_equal(rn_write(fds[1], "abc", 3, NULL, RN_FOREVER), 0);
+    check_equal(rn_read(fds[0], bytes, sizeof bytes, RN_FOREVER), 3);
+    check_equal(rn_read(fds[0], bytes, sizeof bytes, RN_NOWAIT), RN_ETIMEDOUT);
+    check_equal(rn_read(fds[0], bytes, 0, RN_FOREVER), 0);
+    check_equal(rn_write(fds[1], "de", 2, NULL, RN_FOREVER), 0);
+    check_equal(rn_read(fds[0], bytes, sizeof bytes, RN_NOWAIT), 2);
+    check_equal(rn_write(fds[1], "f", 1, NULL, RN_FOREVER), 0);
+    check_equal(rn_read(fds[0], bytes, sizeof bytes, RN_FOREVER), 1);
+    check(bytes[0] == 'f');
+    check_equal(rn_fd_close(fds[1]), 0);
+    check_equal(rn_read(fds[0], bytes, sizeof bytes, RN_FOREVER), 0);
+    check_equal(rn_fd_close(fds[0]), 0);
+    return 0;
+}
+
+static void short_reads_miss_nothing_that_came_since(void **state)
+{
+    (void)state;
+    run_inside(in_short_reads, NULL);
+}
+
 static void simulation_waits_for_real_descriptors(void **state)
 {
     (void)state;
@@ -862,6 +891,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_waits_for_bytes_and_for_the_end),
+        cmocka_unit_test(short_reads_miss_nothing_that_came_since),
         cmocka_unit_test(simulation_waits_for_real_descriptors),
         cmocka_unit_test(write_that_times_out_says_how_much_it_wrote),
         cmocka_unit_test(passed_deadline_tries_once),
