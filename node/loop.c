@@ -118,8 +118,10 @@ static void node_goodbye(struct rn_node *n, bool unsent)
     if (n->session == NULL || n->uplink.state != UPLINK_UP)
         return;
     struct wire_control c = { .what = WIRE_GOODBYE, .goodbye = { .unsent = unsent } };
-    if (node_undo_binds(n) == 0 && session_control(n->session, &c) == 0)
-        traffic_pump(n);
+    if (node_undo_binds(n) < 0 || session_control(n->session, &c) < 0 || traffic_pump(n) < 0)
+        return;
+    n->peer =
+        0; /* it leaves as the link is closed: with a connection that is dropped it might not */
 }
 
 static void node_end(struct rn_node *n)

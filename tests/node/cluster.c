@@ -51,12 +51,12 @@ static void fact_round(const struct fact *fact)
 #define SEEDS_OF(fact) ((uint64_t)(fact)->seeds)
 #endif
 
-static void fact_test(void **state)
+/* All rounds of these seeds. */
+static void fact_seeds(const struct fact *fact, uint64_t from, uint64_t to)
 {
-    const struct fact *fact = *state;
     uint64_t runs = 0;
     fact_now = fact->name;
-    for (seed_now = 1; seed_now <= SEEDS_OF(fact); seed_now++) {
+    for (seed_now = from; seed_now <= to; seed_now++) {
         last_round = false;
         for (round_now = 0; !last_round; round_now++) {
             fact_round(fact);
@@ -67,17 +67,37 @@ static void fact_test(void **state)
     printf("%s: %llu runs\n", fact->name, (unsigned long long)runs);
 }
 
-static int fact_again(const struct fact *facts, int n, char **argv, int argc)
+static void fact_test(void **state)
 {
-    for (int i = 0; i < n; i++) {
-        if (strcmp(argv[1], facts[i].name) != 0)
-            continue;
-        fact_now = facts[i].name;
-        seed_now = strtoull(argv[2], NULL, 0);
-        round_now = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
-        fact_round(&facts[i]);
-        return 0;
+    const struct fact *fact = *state;
+    fact_seeds(fact, 1, SEEDS_OF(fact));
+}
+
+/* SEED [ROUND], or FROM..TO. */
+static void fact_again(const struct fact *fact, char **argv, int argc)
+{
+    char *end;
+    fact_now = fact->name;
+    seed_now = strtoull(argv[2], &end, 0);
+    if (strncmp(end, "..", 2) == 0) {
+        fact_seeds(fact, seed_now, strtoull(end + 2, NULL, 0));
+        return;
     }
+    round_now = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
+    fact_round(fact);
+}
+
+static int facts_again(const struct fact *facts, int n, char **argv, int argc)
+{
+    bool all = strcmp(argv[1], "all") == 0, found = all;
+    for (int i = 0; i < n; i++) {
+        if (!all && strcmp(argv[1], facts[i].name) != 0)
+            continue;
+        found = true;
+        fact_again(&facts[i], argv, argc);
+    }
+    if (found)
+        return 0;
     fprintf(stderr, "%s: there is no fact %s\n", argv[0], argv[1]);
     return 2;
 }
@@ -88,7 +108,7 @@ int facts_main(int argc, char **argv, const struct fact *facts, int n)
     program = argv[0];
     setvbuf(stdout, NULL, _IOLBF, 0); /* figures stand before what failed */
     if (argc > 2)
-        return fact_again(facts, n, argv, argc);
+        return facts_again(facts, n, argv, argc);
     check(n <= FACTS_MAX);
     for (int i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){ .name = facts[i].name,

@@ -46,7 +46,8 @@ struct fact {
 extern uint64_t seed_now, round_now; /* rounds begin at 0 */
 /* The rounds of this seed end with this one. */
 void cluster_last_round(void);
-/* Runs the facts: all of them, or with arguments NAME [SEED [ROUND]] one.  Gives the exit status. */
+/* Runs the facts: all of them, or with arguments NAME [SEED [ROUND]] one; with NAME FROM..TO all rounds of those seeds, of
+ * each fact if NAME is "all".  Gives the exit status. */
 int facts_main(int argc, char **argv, const struct fact *facts, int n);
 
 /* ---- the world ---- */

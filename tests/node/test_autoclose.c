@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define SEEDS 4
+#define SEEDS 40
 
 static const rn_bind_opts closing = { .capacity = 40, .autoclose = true };
 
