@@ -89,6 +89,7 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec = st->codec;
     side->codec.type = side->type;
     side->opts = st->opts;
+    side->messages = msg_is_codec(&st->codec);
     side->confirms = st->opts.confirm;
     side->by_hand = side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
     side->maker = st->maker != NULL;

@@ -56,16 +56,20 @@ void buf_reset(struct rn_buf *b)
     b->len = 0;
 }
 
-int rn_buf_append(rn_buf *out, const void *data, size_t len)
+static __attribute__((noinline)) int append_growing(rn_buf *out, const void *data, size_t len)
 {
     int rc = 0;
-    uint8_t *at;
-    if (out->data != NULL && len <= out->cap - out->len) {
-        at = out->data + out->len;
-        out->len += len;
-    } else if ((at = buf_extend(out, len, &rc)) == NULL) {
-        return rc;
-    }
-    large_copy(at, data, len);
+    uint8_t *at = buf_extend(out, len, &rc);
+    if (at != NULL)
+        large_copy(at, data, len);
+    return rc;
+}
+
+int rn_buf_append(rn_buf *out, const void *data, size_t len)
+{
+    if (out->data == NULL || len > out->cap - out->len)
+        return append_growing(out, data, len);
+    large_copy(out->data + out->len, data, len);
+    out->len += len;
     return 0;
 }

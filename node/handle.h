@@ -39,9 +39,10 @@ struct side {
     atomic_bool usable;     /* set once bound, for prepare, which holds no lock; never cleared */
     atomic_bool bulky;      /* OUT, a hint: the last element did not fit into a quick send's room */
     int closed; /* < 0: what operations get (IN: once nothing is left); 0: open; guarded by the channel's lock */
-    struct handle *handle;
+    bool messages; /* its codec is rn_codec_msg; fixed as the codec */
 
     enum rn_dir dir;
+    struct handle *handle;
     struct rn_bind_opts opts;
     char *type;  /* copy of codec.type */
     bool maker;  /* its bind makes a reply channel */

@@ -677,7 +677,8 @@ static void op_release(rn_chan *c)
 }
 
 const struct rn__chan_ops handle_ops = {
-    .quick = op_quick,
+    .send = op_send,
+    .recv = op_recv,
     .prepare = op_prepare,
     .attempt = op_attempt,
     .queued = op_queued,

@@ -38,7 +38,8 @@ int send_ready(struct handle *h, const struct rn__op *op);
 int receive_ready(struct handle *h);
 
 /* What nearly always happens, see quick.c; as the operations table says. */
-int op_quick(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
+int op_send(rn_chan *c, const void *elem, rn_time deadline);
+int op_recv(rn_chan *c, void *elem, rn_time deadline);
 
 /* The taker's part in the order: rc is how its decoding went.  Gives the receive's result, or RN__RETRY. */
 int receive_settle(struct handle *h, struct parcel *p, int rc);

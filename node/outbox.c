@@ -12,7 +12,6 @@
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,10 +160,7 @@ static void outbox_append(struct outbox *o, struct chunk *c)
     c->first = o->numbered + 1;
 }
 
-/* A chunk for the next element, which does not go to the last one. */
-static __attribute__((noinline)) struct chunk *outbox_extend(struct outbox *o,
-                                                             const struct manner *manner,
-                                                             size_t need)
+struct chunk *outbox_extend(struct outbox *o, const struct manner *manner, size_t need)
 {
     const struct chunk *tail = o->tail;
     rn_reached_if(tail != NULL && !manner_same(&tail->manner, manner),
@@ -181,50 +177,6 @@ static __attribute__((noinline)) struct chunk *outbox_extend(struct outbox *o,
     return c;
 }
 
-/* Gives the chunk that the next element goes to, with room for it. */
-static inline struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
-{
-    struct chunk *tail = o->tail;
-    if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
-        return tail;
-    return outbox_extend(o, manner, need);
-}
-
-/* An element of len bytes has joined c, the tail: it takes credit, and gets a number. */
-static uint64_t outbox_number(struct outbox *o, const struct chunk *c, size_t len)
-{
-    o->credit_elements--;
-    o->credit_bytes -= len;
-    o->numbered++;
-    rn_assert(c->first + c->count == o->numbered + 1);
-    return o->numbered;
-}
-
-/* The chunk has room for it. */
-static inline uint64_t outbox_put(struct outbox *o, struct chunk *c, const uint8_t *data,
-                                  size_t len)
-{
-    uint8_t *at = c->data + c->len;
-    size_t prefix = element_prefix(at, len);
-    if (len > 0)
-        memcpy(at + prefix, data, len);
-    c->len += prefix + len;
-    c->count++;
-    c->bytes += len;
-    return outbox_number(o, c, len);
-}
-
-int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
-                uint64_t *number)
-{
-    rn_assert(outbox_fits(o, len));
-    struct chunk *c = outbox_room(o, manner, element_size(len));
-    if (c == NULL)
-        return -ENOMEM;
-    *number = outbox_put(o, c, data, len);
-    return 0;
-}
-
 int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *data, size_t len,
                       uint64_t *number)
 {
@@ -234,7 +186,7 @@ int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *da
     if (c == NULL)
         return -ENOMEM;
     outbox_append(o, c);
-    *number = outbox_number(o, c, len);
+    *number = outbox_number(o, len);
     return 0;
 }
 
@@ -380,7 +332,7 @@ struct chunk *outbox_take(struct outbox *o)
         o->behind = o->behind / CHUNK_GROWS > CHUNK_BEHIND ? o->behind / CHUNK_GROWS : CHUNK_BEHIND;
     rn_assert(c->first == o->departed + 1);
     o->departed += c->count;
-    rn_assert(o->departed <= o->numbered);
+    rn_assert(o->head != NULL ? o->departed < o->numbered : o->departed == o->numbered);
     return c;
 }
 

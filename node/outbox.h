@@ -5,8 +5,11 @@
 #define NODE_OUTBOX_H
 
 #include "node/manner.h"
+#include "proto/copy.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
+
+#include <errno.h>
 
 /* Consecutive elements of one binding and one manner, packed as the body of a section; or one large one, which leaves in
  * pieces. */
@@ -82,9 +85,43 @@ static inline bool outbox_fits(const struct outbox *o, size_t len)
 /* Takes all the credit that is in hand. */
 void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
 
+/* Adds a chunk for the next element, which takes `need` bytes and does not go to the last one.  NULL: no memory. */
+struct chunk *outbox_extend(struct outbox *o, const struct manner *manner, size_t need);
+
+/* Gives the chunk that the next element goes to, with room for it. */
+static inline struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
+{
+    struct chunk *tail = o->tail;
+    if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
+        return tail;
+    return outbox_extend(o, manner, need);
+}
+
+/* An element of len bytes has joined the tail: it takes credit, and gets a number. */
+static inline uint64_t outbox_number(struct outbox *o, size_t len)
+{
+    o->credit_elements--;
+    o->credit_bytes -= len;
+    return ++o->numbered;
+}
+
 /* Uses credit for one element and queues a copy; outbox_fits() holds.  0 and its number, or -ENOMEM. */
-int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data, size_t len,
-                uint64_t *number);
+static inline int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data,
+                              size_t len, uint64_t *number)
+{
+    rn_assert(outbox_fits(o, len));
+    struct chunk *c = outbox_room(o, manner, element_size(len));
+    if (c == NULL)
+        return -ENOMEM;
+    uint8_t *at = c->data + c->len;
+    size_t prefix = element_prefix(at, len);
+    copy_bytes(at + prefix, data, len);
+    c->len += prefix + len;
+    c->count++;
+    c->bytes += len;
+    *number = outbox_number(o, len);
+    return 0;
+}
 
 /* The same for one of more than `large` bytes; on success data, from malloc, is the box's. */
 int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *data, size_t len,

@@ -9,7 +9,6 @@
  * needs no memory to wait for that. */
 #include "node/codec.h"
 #include "node/crowd.h"
-#include "node/msg.h"
 #include "node/node.h"
 #include "node/op.h"
 #include "node/trace.h"
@@ -57,15 +56,15 @@ static bool send_is_quick(const struct handle *h, const struct side *side, size_
 }
 
 /* Locked. */
-static int send_at_once(struct handle *h, const struct side *side, const struct rn_buf *buf,
-                        bool *crowded)
+static inline int send_at_once(struct handle *h, const struct side *side, const uint8_t *data,
+                               size_t len, bool *crowded)
 {
     static const struct manner plain;
     const struct chunk *tail = h->out.tail;
     uint64_t number;
 
-    if (!send_is_quick(h, side, buf->len) || node_fence_glance(h->node) != 0 ||
-        outbox_push(&h->out, &plain, buf->data, buf->len, &number) < 0)
+    if (!send_is_quick(h, side, len) || node_fence_glance(h->node) != 0 ||
+        outbox_push(&h->out, &plain, data, len, &number) < 0)
         return RN__NOT_READY;
     *crowded = h->out.tail != tail && outbox_crowds(&h->out);
     if (tail == NULL) /* else the link goroutine has us on its list until all is sent */
@@ -73,20 +72,34 @@ static int send_at_once(struct handle *h, const struct side *side, const struct 
     return 0;
 }
 
-static int send_quickly(rn_chan *c, struct handle *h, void *elem, rn_time deadline)
+/* The element is encoded. */
+static inline int send_bytes(rn_chan *c, struct handle *h, const uint8_t *data, size_t len,
+                             bool *crowded)
+{
+    int rc;
+
+    rn__lock(&c->lock);
+    rc = send_at_once(h, &h->side[RN_OUT], data, len, crowded);
+    handle_check_slowly(h);
+    rn__unlock(&c->lock);
+    if (rc == 0)
+        rn__bump(&rn__worker()->counters.sends);
+    return rc;
+}
+
+static int send_encoded(rn_chan *c, struct handle *h, const void *elem, rn_time deadline)
 {
     struct side *side = &h->side[RN_OUT];
     const struct rn_codec *codec = &side->codec;
     uint8_t room[QUICK_ROOM];
-    struct rn_buf buf = { .data = room, .cap = sizeof room, .lent = true };
+    struct rn_buf buf;
     bool crowded = false;
     int rc;
 
-    /* Relaxed: a hint. */
-    if (!side_usable(side) || side->confirms || rn__heirlooms_used() ||
-        atomic_load_explicit(&side->bulky, memory_order_relaxed))
-        return RN__NOT_READY;
-    users_note(&side->users);
+    buf.data = room;
+    buf.len = 0;
+    buf.cap = sizeof room;
+    buf.lent = true;
     rc = codec->encode(codec->ctx, elem, &buf);
     if (rc < 0 || !buf.lent) {
         if (rc >= 0 || rc == -ENOBUFS)
@@ -94,15 +107,28 @@ static int send_quickly(rn_chan *c, struct handle *h, void *elem, rn_time deadli
         buf_fini(&buf);
         return RN__NOT_READY;
     }
-    rn__lock(&c->lock);
-    rc = send_at_once(h, side, &buf, &crowded);
-    handle_check_slowly(h);
-    rn__unlock(&c->lock);
+    rc = send_bytes(c, h, buf.data, buf.len, &crowded);
     if (rc == 0 && codec->drop != NULL)
-        codec->drop(codec->ctx, elem);
+        codec->drop(codec->ctx, (void *)elem);
     if (crowded)
         crowd_linger(h->node, deadline);
     return rc;
+}
+
+int op_send(rn_chan *c, const void *elem, rn_time deadline)
+{
+    struct handle *h = rn__chan_bound(c);
+    struct side *side = &h->side[RN_OUT];
+    int rc = RN__NOT_READY;
+
+    send_expect(h);
+    /* Relaxed: a hint. */
+    if (side_usable(side) && !side->confirms && !rn__heirlooms_used() &&
+        !atomic_load_explicit(&side->bulky, memory_order_relaxed)) {
+        users_note_goroutine(&side->users, rn__worker()->current);
+        rc = send_encoded(c, h, elem, deadline);
+    }
+    return rc != RN__NOT_READY ? rc : rn__chan_operate(c, (void *)elem, RN_SEND, deadline);
 }
 
 /* ---- receiving ---- */
@@ -116,8 +142,8 @@ static bool receive_is_quick(struct handle *h)
 }
 
 /* Takes the oldest element if that is quick, and gives its place in the order of taking; else 0. */
-static uint64_t receive_take(rn_chan *c, struct handle *h, struct store_item *item, uint8_t *room,
-                             size_t size)
+static inline uint64_t receive_take(rn_chan *c, struct handle *h, struct store_item *item,
+                                    uint8_t *room, size_t size)
 {
     uint64_t number = 0;
 
@@ -142,8 +168,8 @@ static __attribute__((noinline)) int receive_settle_slowly(struct handle *h, uin
 }
 
 /* It was decoded, or not: rc.  As receive_settle(), whose turn has come. */
-static int receive_finished(rn_chan *c, struct handle *h, uint64_t number, uint64_t delivery,
-                            int rc)
+static inline int receive_finished(rn_chan *c, struct handle *h, uint64_t number, uint64_t delivery,
+                                   int rc)
 {
     if (rc < 0)
         return receive_settle_slowly(h, number, delivery, rc);
@@ -185,38 +211,36 @@ static int receive_with(rn_chan *c, struct handle *h, struct delivery *place, vo
         return rc;
     if (rn__heirlooms_used())
         trace_received("");
-    if (msg_is_codec(codec))
+    if (h->side[RN_IN].messages)
         message_hand_over((rn_msg *)decoded, item.position, item.deliveries, item.delivery, place);
-    memcpy(elem, decoded, codec->elemsize);
+    copy_bytes(elem, decoded, codec->elemsize);
     return 0;
 }
 
-static int receive_quickly(rn_chan *c, struct handle *h, void *elem)
+static int receive_by_hand(rn_chan *c, struct handle *h, void *elem)
 {
-    struct side *side = &h->side[RN_IN];
-    struct delivery *place;
-    int rc;
+    struct delivery *place = hand_reserve(h->hand);
+    int rc = place != NULL ? receive_with(c, h, place, elem) : RN__NOT_READY;
 
-    if (elem == NULL || !side_usable(side) || side->codec.elemsize > ELEM_ON_STACK)
-        return RN__NOT_READY;
-    users_note(&side->users);
-    if (!side->by_hand)
-        return receive_with(c, h, NULL, elem);
-    place = hand_reserve(h->hand);
-    rc = place != NULL ? receive_with(c, h, place, elem) : RN__NOT_READY;
     if (rc != 0 && place != NULL)
         hand_spare(place);
     return rc;
 }
 
-int op_quick(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
+int op_recv(rn_chan *c, void *elem, rn_time deadline)
 {
     struct handle *h = rn__chan_bound(c);
+    struct side *side = &h->side[RN_IN];
+    int rc = RN__NOT_READY;
 
-    if (kind == RN_SEND) {
-        send_expect(h);
-        return send_quickly(c, h, elem, deadline);
-    }
     receive_expect(h);
-    return receive_quickly(c, h, elem);
+    if (elem != NULL && side_usable(side) && side->codec.elemsize <= ELEM_ON_STACK) {
+        users_note_goroutine(&side->users, rn__worker()->current);
+        rc = side->by_hand ? receive_by_hand(c, h, elem) : receive_with(c, h, NULL, elem);
+    }
+    if (rc == RN__NOT_READY)
+        return rn__chan_operate(c, elem, RN_RECV, deadline);
+    if (rc == 0)
+        rn__bump(&rn__worker()->counters.recvs);
+    return rc;
 }

@@ -132,26 +132,14 @@ void store_told(struct store *s, uint32_t n)
     memmove(s->gaps, s->gaps + n, s->n_gaps * sizeof *s->gaps);
 }
 
-/* Moves on behind the oldest element, all of it but its frame.  Gives its part if more is left of that; else the part's own
- * reference goes along with its last element. */
-static struct store_part *store_step(struct store *s, struct store_item *item)
+struct frame *store_leave(struct store *s)
 {
     struct store_part *part = store_at(s, 0);
-    rn_assert(part->left > 0);
-    item->data = section_element(&part->section, &part->at, &item->len);
-    item->deliveries = part->section.deliveries;
-    item->flags = part->section.flags;
-    item->position = part->section.position + (part->next - part->section.number);
-    item->delivery = part->next++;
-    part->left--;
-    s->len--;
-    if (part->left > 0)
-        return part;
-    item->frame = part->frame;
+    struct frame *frame = part->frame;
     part_left(s, part);
     s->head = (s->head + 1) & (s->cap - 1);
     s->parts--;
-    return NULL;
+    return frame;
 }
 
 bool store_pop(struct store *s, struct store_item *item)
@@ -162,21 +150,6 @@ bool store_pop(struct store *s, struct store_item *item)
     if (part != NULL)
         item->frame = frame_ref(part->frame);
     return true;
-}
-
-void store_pop_copy(struct store *s, struct store_item *item, uint8_t *room, size_t size)
-{
-    struct store_part *part = store_step(s, item);
-    if (part == NULL)
-        return;
-    item->frame = NULL;
-    if (item->len > size) {
-        item->frame = frame_ref(part->frame);
-        return;
-    }
-    if (item->len > 0)
-        memcpy(room, item->data, item->len);
-    item->data = room;
 }
 
 uint64_t store_first(const struct store *s)

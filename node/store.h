@@ -4,6 +4,7 @@
 #ifndef NODE_STORE_H
 #define NODE_STORE_H
 
+#include "proto/copy.h"
 #include "proto/piece.h"
 
 /* What is left of a section: the first `left` elements of the body from offset `at`. */
@@ -74,9 +75,43 @@ static inline uint32_t store_flags(const struct store *s)
     return s->ring[s->head].section.flags;
 }
 
+/* The oldest part has nothing left: takes it out, and gives its reference. */
+struct frame *store_leave(struct store *s);
+
+/* Moves on behind the oldest element, all of it but its frame; there is one.  Gives its part if more is left of that; else the
+ * part's own reference goes along with its last element. */
+static inline struct store_part *store_step(struct store *s, struct store_item *item)
+{
+    struct store_part *part = &s->ring[s->head];
+    rn_assert(part->left > 0);
+    item->data = section_element(&part->section, &part->at, &item->len);
+    item->deliveries = part->section.deliveries;
+    item->flags = part->section.flags;
+    item->position = part->section.position + (part->next - part->section.number);
+    item->delivery = part->next++;
+    s->len--;
+    if (--part->left > 0)
+        return part;
+    item->frame = store_leave(s);
+    return NULL;
+}
+
 /* Takes the oldest element out; there is one.  If it has at most `size` bytes and there are more behind it in its section, it is
  * copied to room, and item->frame is NULL. */
-void store_pop_copy(struct store *s, struct store_item *item, uint8_t *room, size_t size);
+static inline void store_pop_copy(struct store *s, struct store_item *item, uint8_t *room,
+                                  size_t size)
+{
+    struct store_part *part = store_step(s, item);
+    if (part == NULL)
+        return;
+    item->frame = NULL;
+    if (item->len > size) {
+        item->frame = frame_ref(part->frame);
+        return;
+    }
+    copy_bytes(room, item->data, item->len);
+    item->data = room;
+}
 
 /* The delivery number of the oldest element, and how many follow it without a gap, it among them; 0: there is none.  Drops the
  * oldest n. */

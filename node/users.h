@@ -14,21 +14,25 @@ struct users {
     _Atomic bool thread;            /* a plain thread was among them */
 };
 
-/* The caller is about to operate on it.  Two loads when it has done so before. */
+/* A goroutine is about to operate on it.  Two loads when it has done so before. */
+static inline void users_note_goroutine(struct users *u, const struct rn__g *g)
+{
+    _Atomic uint64_t *slot = &u->id[g->id % USERS_MAX];
+
+    if (atomic_load_explicit(slot, memory_order_relaxed) != g->id)
+        atomic_store_explicit(slot, g->id, memory_order_relaxed);
+}
+
+/* The same of the caller, which may be a plain thread. */
 static inline void users_note(struct users *u)
 {
     const struct rn__worker *w = rn__worker();
     const struct rn__g *g = w != NULL ? w->current : NULL;
-    _Atomic uint64_t *slot;
 
-    if (g == NULL) {
-        if (!atomic_load_explicit(&u->thread, memory_order_relaxed))
-            atomic_store_explicit(&u->thread, true, memory_order_relaxed);
-        return;
-    }
-    slot = &u->id[g->id % USERS_MAX];
-    if (atomic_load_explicit(slot, memory_order_relaxed) != g->id)
-        atomic_store_explicit(slot, g->id, memory_order_relaxed);
+    if (g != NULL)
+        users_note_goroutine(u, g);
+    else if (!atomic_load_explicit(&u->thread, memory_order_relaxed))
+        atomic_store_explicit(&u->thread, true, memory_order_relaxed);
 }
 
 #endif

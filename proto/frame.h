@@ -64,6 +64,11 @@ static inline const uint8_t *section_element(const struct wire_section *s, size_
         *at += 1 + *len;
         return p;
     }
+    if (p[1] < 0x80) {
+        *len = (size_t)(p[0] & 0x7f) | (size_t)p[1] << 7;
+        *at += 2 + *len;
+        return p + 2;
+    }
     return section_element_long(s, at, len);
 }
 
@@ -89,6 +94,8 @@ static inline size_t element_size(size_t len)
 {
     size_t n = 1;
 
+    if (len < 0x4000)
+        return len + 1 + (len >= 0x80);
     for (size_t rest = len >> 7; rest != 0; rest >>= 7)
         n++;
     return n + len;
@@ -99,6 +106,10 @@ static inline size_t element_prefix(uint8_t *to, size_t len)
 {
     size_t n = 0;
 
+    if (len < 0x80) {
+        to[0] = (uint8_t)len;
+        return 1;
+    }
     rn_assert(len <= WIRE_LENGTH_MAX);
     for (; len >= 0x80; len >>= 7)
         to[n++] = (uint8_t)(len | 0x80);

@@ -5,9 +5,10 @@
 #ifndef PROTO_LARGE_H
 #define PROTO_LARGE_H
 
+#include "proto/copy.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
 /* Bytes; less is given back at once, in a millisecond, and may stay with the allocator for the next one: fresh pages for each
  * element cost more than anything else that is done with it. */
@@ -22,8 +23,8 @@ static inline void large_copy(void *to, const void *from, size_t size)
 {
     if (size > LARGE_STEP)
         large_copy_stepwise(to, from, size);
-    else if (size > 0)
-        memcpy(to, from, size);
+    else
+        copy_bytes(to, from, size);
 }
 /* The same as a step of its own: into large memory that is filled from front to end. */
 void large_fill(void *to, const void *from, size_t size);

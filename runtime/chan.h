@@ -42,10 +42,10 @@ struct rn__op {
 
 /* What a bound channel does.  Those marked (locked) are called with the channel's lock held, and must not park. */
 struct rn__chan_ops {
-    /* All at once, by a goroutine, if nothing is in its way.  No lock, on the operator's stack; may run user code, and park.  0:
-     * it was performed and is over; < 0: the same, with that result; RN__NOT_READY: nothing has happened, the others below find
-     * out.  NULL: always that. */
-    int (*quick)(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
+    /* A goroutine's whole operation, which nothing stops: at once, and counted, if nothing is in its way, else by
+     * rn__chan_operate().  No lock, on the operator's stack; may run user code, and park.  NULL: always by that. */
+    int (*send)(rn_chan *c, const void *elem, rn_time deadline);
+    int (*recv)(rn_chan *c, void *elem, rn_time deadline);
     /* Before any lock, on the operator's stack; may run user code.  0, or an error that is the operation's result. */
     int (*prepare)(rn_chan *c, struct rn__op *op);
     /* (locked) RN__NOT_READY; or it has been performed: 0, or the error that is its result. */
@@ -166,11 +166,9 @@ int rn__chan_offer(rn_chan *c, const void *elem);
 /* The goroutine that waits is abandoned: its operations leave their queues, and no table hears of it. */
 void rn__chan_abandon(struct rn__wait *w);
 
-/* ---- for chan.c ---- */
+/* ---- for chan.c, and tables ---- */
 /* Waits in the queue; the channel is locked and is unlocked.  *performed tells whether the result is the operation's. */
 int rn__op_wait(struct rn__op *op, rn_time deadline, int *performed);
-/* Of a goroutine that nothing stops, in a bound channel. */
-int rn__chan_operate_bound(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
 /* All that is not usual: any channel, NULL too; any caller. */
 int rn__chan_operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline);
 

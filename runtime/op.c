@@ -258,27 +258,6 @@ int rn__chan_operate(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
     return operate_with(c, elem, kind, NULL, deadline);
 }
 
-int rn__chan_operate_bound(rn_chan *c, void *elem, enum rn_op kind, rn_time deadline)
-{
-    const struct rn__chan_ops *ops = rn__chan_ops(c);
-    int rc = RN__NOT_READY;
-
-    if (ops->quick != NULL) {
-        rn__race_release(&race_wire);
-        rn__race_hide();
-        rc = ops->quick(c, elem, kind, deadline);
-        rn__race_show();
-        rn__race_acquire(&race_wire);
-    }
-    if (rc == RN__NOT_READY)
-        return rn__chan_operate(c, elem, kind, deadline);
-    if (rc == 0) {
-        struct rn__worker *w = rn__worker(); /* it may be another one now */
-        rn__bump(kind == RN_SEND ? &w->counters.sends : &w->counters.recvs);
-    }
-    return rc;
-}
-
 int rn__chan_send_with(rn_chan *c, const void *elem, const void *with, rn_time deadline)
 {
     int rc;

@@ -377,9 +377,9 @@ static void t_release(rn_chan *c)
     ((struct table_ops *)rn__chan_bound(c))->released++;
 }
 
-static const struct rn__chan_ops t_ops = { NULL,    t_prepare, t_attempt, t_queued, t_unqueued,
-                                           t_hurry, t_missed,  t_finish,  t_close,  t_err,
-                                           t_len,   t_cap,     t_release };
+static const struct rn__chan_ops t_ops = { NULL,       NULL,    t_prepare, t_attempt, t_queued,
+                                           t_unqueued, t_hurry, t_missed,  t_finish,  t_close,
+                                           t_err,      t_len,   t_cap,     t_release };
 
 static void t_give(rn_chan *c)
 {

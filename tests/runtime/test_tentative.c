@@ -83,9 +83,9 @@ static void t_release(rn_chan *c)
     (void)c;
 }
 
-static const struct rn__chan_ops t_ops = { NULL,    t_prepare, t_attempt, t_queued, t_unqueued,
-                                           t_hurry, t_missed,  t_finish,  t_close,  t_err,
-                                           t_zero,  t_zero,    t_release };
+static const struct rn__chan_ops t_ops = { NULL,       NULL,    t_prepare, t_attempt, t_queued,
+                                           t_unqueued, t_hurry, t_missed,  t_finish,  t_close,
+                                           t_err,      t_zero,  t_zero,    t_release };
 
 static void talks_begin(struct talks *t)
 {
