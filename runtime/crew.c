@@ -132,7 +132,7 @@ void rn__crew_rest(struct rn__worker *w)
 
     atomic_store(&w->wakeup, 0);
     rn__queue_give_away(&w->queue);
-    rn__newborns_give_away(&w->newborns);
+    rn__newborns_give_away(&w->newborns, UINT32_MAX);
     rn__stack_cache_drain(&w->stacks);
     (void)go_off_duty(w);
     /* Whoever was made runnable for our sake is somebody else's now. */

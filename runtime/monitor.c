@@ -27,6 +27,7 @@
 #define RUNS_PART   16          /* who has run for less than this part of the time may be blocked */
 #define DOUBLED_MAX 7
 #define STARTS_NS   (500 * RN_MS) /* who starts goroutines is left alone for so long */
+#define GIVEN_MAX   1024          /* newborns: who has nothing to do gets at the rest itself */
 #define TELL_MS     1000          /* unless RN_MONITOR says otherwise */
 
 enum { AWAKE, ASLEEP = RN__MONITOR_ASLEEP, STOPPED };
@@ -179,7 +180,7 @@ static void take_over_from(struct rn__worker *w, const struct look *l)
     atomic_store(&w->bears_tiny, false);
     rn__queue_take_over(&w->queue, &monitor.hand);
     if (l->blocked || l->ran_ns >= COMPUTES_NS)
-        rn__newborns_give_away(&w->newborns);
+        rn__newborns_give_away(&w->newborns, GIVEN_MAX);
 }
 
 static void take_over(const struct round *r)

@@ -17,7 +17,7 @@
 struct rn__g;
 
 #define RN__NEWBORNS_FIRST 256u /* room to begin with */
-#define RN__NEWBORNS_ROOMS 11u  /* each has twice as much as the one before */
+#define RN__NEWBORNS_ROOMS 13u  /* each has twice as much as the one before */
 #define RN__NEWBORNS_AHEAD 3    /* who is fetched while others run */
 
 typedef struct rn__g *_Atomic rn__newborn;

@@ -130,12 +130,15 @@ void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand)
     rn__queue_give_away(hand);
 }
 
-void rn__newborns_give_away(struct rn__newborns *n)
+void rn__newborns_give_away(struct rn__newborns *n, uint32_t enough)
 {
     struct rn__g *g;
 
     /* Not for ever: its owner may be making more. */
-    for (int64_t i = rn__newborns_count(n); i > 0 && (g = rn__newborns_steal(n)) != NULL; i--)
+    for (int64_t i = rn__newborns_count(n);
+         i > 0 && atomic_load(&rn__sched.common_count) < enough &&
+         (g = rn__newborns_steal(n)) != NULL;
+         i--)
         common_push(g);
 }
 

@@ -131,8 +131,8 @@ struct rn__g *rn__pick_far(struct rn__worker *w);
 void rn__queue_give_away(struct rn__runq *q);
 /* The same for another worker's queue; through `hand`, the caller's own, which is empty. */
 void rn__queue_take_over(struct rn__runq *from, struct rn__runq *hand);
-/* Any thread: the same for the newborns of a worker; through no queue. */
-void rn__newborns_give_away(struct rn__newborns *n);
+/* Any thread: the same for the newborns of a worker, through no queue; until so many are in the common queue. */
+void rn__newborns_give_away(struct rn__newborns *n, uint32_t enough);
 struct rn__g *rn__pick_sim(void);
 /* When the first of all timers is due. */
 rn_time rn__timers_first(void);
