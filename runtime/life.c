@@ -6,6 +6,7 @@
 #include "runtime/dump.h"
 #include "runtime/group.h"
 #include "runtime/heirloom.h"
+#include "runtime/line.h"
 #include "runtime/monitor.h"
 #include "runtime/owner.h"
 #include "runtime/poll.h"
@@ -336,6 +337,7 @@ static int run_locked(unsigned n, enum rn__mode mode, int (*fn)(void *arg), void
         return rc;
     (void)threads_make(1); /* there is ours already */
     rn__owners_begin(mode == RN__MODE_SIM);
+    rn__mutexes_init();
     outside_open();
     rc = rn__spawn(&(struct rn__spawn){ .fn = first_main, .arg = &first, .name = "main" });
     atomic_store(&rn__sched.stopping, rc < 0);
@@ -389,6 +391,7 @@ int rn_start(int workers)
         rc = threads_make(0);
         if (rc == 0) {
             rn__owners_begin(/* simulates= */ false);
+            rn__mutexes_init();
             outside_open();
             threads_go();
             rn__monitor_start();

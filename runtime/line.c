@@ -44,11 +44,14 @@ int rn__line_enter_checked(void)
 
 /* ---- the lock over the line ------------------------------------------------------------------------- */
 
-uint64_t rn__line_lock(struct rn__line *l, uint64_t of_line)
+uint64_t rn__line_lock_if(struct rn__line *l, uint64_t needs, uint64_t of_line)
 {
-    uint64_t seen = atomic_load_explicit(&l->word, memory_order_relaxed), era;
+    uint64_t seen = atomic_load_explicit(&l->word, memory_order_relaxed);
+    uint32_t era;
 
     for (int i = 0;; i++) {
+        if ((seen & needs) != needs)
+            return 0;
         /* Acquire: the line as the last holder left it is seen. */
         if (!(seen & RN__LINE_LOCKED) &&
             atomic_compare_exchange_weak_explicit(&l->word, &seen, seen | RN__LINE_LOCKED,
@@ -61,7 +64,7 @@ uint64_t rn__line_lock(struct rn__line *l, uint64_t of_line)
         seen = atomic_load_explicit(&l->word, memory_order_relaxed);
     }
     /* Relaxed: it does not change while somebody is here, see rn__line_enter(). */
-    era = atomic_load_explicit(&rn__sched.era, memory_order_relaxed);
+    era = (uint32_t)atomic_load_explicit(&rn__sched.era, memory_order_relaxed);
     if (l->era != era) {
         l->era = era;
         l->first = NULL;

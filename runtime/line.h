@@ -21,7 +21,8 @@
 struct rn__line {
     _Atomic uint64_t word;
     struct rn__waiter *first; /* a ring; guarded by RN__LINE_LOCKED, as the era */
-    uint64_t era;
+    uint32_t era;
+    _Atomic uint32_t leaving; /* of a mutex: 1, who has it is perhaps just unlocking it */
 } __attribute__((may_alias)); /* the user sees words */
 
 /* On the stack of who waits. */
@@ -41,8 +42,13 @@ void rn__line_leave(void);
 /* For calls with a deadline, instead of rn__line_enter: 0, or what they return at once. */
 int rn__line_enter_checked(void);
 
-/* Gives the word.  `of_line` are bits of it that speak of those in the line: they are cleared if its era has ended. */
-uint64_t rn__line_lock(struct rn__line *l, uint64_t of_line);
+/* Gives the word, or 0: it has not all of `needs`, and the line is not locked.  `of_line` are bits of it that speak of those in
+ * the line: they are cleared if its era has ended. */
+uint64_t rn__line_lock_if(struct rn__line *l, uint64_t needs, uint64_t of_line);
+static inline uint64_t rn__line_lock(struct rn__line *l, uint64_t of_line)
+{
+    return rn__line_lock_if(l, 0, of_line);
+}
 /* The last that is done to the lock: clears the bits, then adds `add`. */
 void rn__line_unlock(struct rn__line *l, uint64_t clear, uint64_t add);
 
@@ -68,6 +74,9 @@ void rn__line_quit(struct rn__line *l, struct rn__waiter *w);
 
 /* Is it likely that the owner runs, on another CPU, and nothing else to be done here?  Then lets some time pass. */
 bool rn__line_spin(void);
+
+/* A scheduler begins, and it is known whether owners are written down. */
+void rn__mutexes_init(void);
 
 /* rn_mutex_lock on behalf of another lock, which is what the dump shows. */
 void rn__mutex_lock_for(rn_mutex *m, enum rn__why why, const void *object);

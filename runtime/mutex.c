@@ -7,7 +7,14 @@
  * Nobody starves: who has waited for STARVED_NS is given the lock, LOCKED as it is, by the next unlock that looks at the line.
  * That is each while nobody is WOKEN, and else every BARGES_MAXth, for who was woken may not run before others give way.
  *
- * Spinning (SPINNING: somebody does, so nobody need be woken) is short, and only where the owner can run meanwhile. */
+ * Spinning (SPINNING: somebody does, so nobody need be woken) is short, and only where the owner can run meanwhile.
+ *
+ * Of a lock and an unlock that nobody is in the way of, half would be the atomic change that the unlock is.  So one who has it
+ * unlocks plainly: he says that he is `leaving`, looks whether the word is LOCKED and nothing else, and stores 0.  Who is going
+ * to wait has to change this first: he says so in the word (ASKED), makes all others pass a fence, and awaits him who is at it
+ * just then.  Whoever looks later sees that he was asked; and if one who looked before has wiped that away, it is said again.
+ * From then on the lock is CAREFUL, all change its word atomically, and only so may there be a line.  When it has been unlocked
+ * CALM_MAX times with nobody in the line, it is as before. */
 #include "runtime/line.h"
 
 #include "runtime/assert.h"
@@ -17,15 +24,20 @@
 #include "runtime/sched.h"
 #include "runtime/watch.h"
 
+#include <sched.h>
+
 #define LOCKED     UINT64_C(4)
 #define SPINNING   UINT64_C(8)
 #define WOKEN      UINT64_C(16)
-#define BARGE      UINT64_C(256) /* counts unlocks since the line was last looked at */
+#define ASKED      UINT64_C(32)
+#define CAREFUL    UINT64_C(64)
+#define BARGE      UINT64_C(256) /* counts, if CAREFUL, unlocks since the line was last looked at */
 #define BARGES_MAX UINT64_C(64)
 #define BARGES     (~(BARGE - 1))
 #define WAITERS    RN__LINE_WAITERS
 #define OF_LINE    (WOKEN | BARGES)
 
+#define CALM_MAX    UINT64_C(16384) /* in the time of so many, what it costs to ask is little */
 #define SPIN_ROUNDS 4
 #define STARVED_NS  RN_MS
 
@@ -38,10 +50,69 @@ static struct rn__line *line_of(rn_mutex *m)
     return (struct rn__line *)(void *)m;
 }
 
+/* Only who has it changes that.  Release, as for who awaits it the word is what it was when this was said. */
+static void stays(struct rn__line *m)
+{
+    atomic_store_explicit(&m->leaving, 0, memory_order_release);
+}
+
 static bool try_lock(struct rn__line *m)
 {
     /* Acquire: what was written before the last unlock is seen. */
-    return !(atomic_fetch_or_explicit(&m->word, LOCKED, memory_order_acquire) & LOCKED);
+    if (atomic_fetch_or_explicit(&m->word, LOCKED, memory_order_acquire) & LOCKED)
+        return false;
+    stays(m);
+    return true;
+}
+
+/* ---- asking to be careful ---------------------------------------------------------------------- */
+
+static struct rn__lock asking; /* held by who does: what is seen of ASKED afterwards is his */
+
+/* Nobody unlocks plainly: owners are written down, or rn__fence_others() cannot.  Changes while no goroutine runs. */
+static _Atomic bool always_careful = true;
+
+void rn__mutexes_init(void)
+{
+    atomic_store(&always_careful, rn__owners_watch() || !rn__fence_others());
+}
+
+/* That it is ASKED, which the word says, is seen by all who begin to unlock it; and none who began before is still at it, or
+ * he has wiped it away. */
+static void leaver_await(const struct rn__line *m)
+{
+    uint64_t seen;
+
+    if (!rn__fence_others() && !atomic_load(&always_careful))
+        rn_panic("rn_mutex: the system allows no membarrier any more");
+    /* Acquire pairs with stays(). */
+    while (atomic_load_explicit(&m->leaving, memory_order_acquire) != 0) {
+        seen = atomic_load_explicit(&m->word, memory_order_relaxed);
+        if (!(seen & ASKED) || !(seen & LOCKED)) /* who locked it after that has seen it */
+            break;
+        sched_yield();
+    }
+}
+
+static __attribute__((noinline)) void ask(struct rn__line *m)
+{
+    rn__lock(&asking);
+    while (!(atomic_fetch_or(&m->word, ASKED) & CAREFUL)) {
+        leaver_await(m);
+        /* Relaxed: the line's lock orders. */
+        if (atomic_load_explicit(&m->word, memory_order_relaxed) & ASKED)
+            atomic_fetch_or_explicit(&m->word, CAREFUL, memory_order_relaxed);
+    }
+    rn__unlock(&asking);
+}
+
+static uint64_t line_lock(struct rn__line *m)
+{
+    uint64_t word;
+
+    while ((word = rn__line_lock_if(m, CAREFUL, OF_LINE)) == 0)
+        ask(m);
+    return word;
 }
 
 /* ---- locking ------------------------------------------------------------------------------------ */
@@ -55,10 +126,12 @@ static bool spin(struct rn__line *m, bool *said)
 
         if (!(seen & LOCKED)) {
             /* Acquire as in try_lock(). */
-            if (atomic_compare_exchange_strong_explicit(&m->word, &seen,
-                                                        (seen | LOCKED) & ~(*said ? SPINNING : 0),
-                                                        memory_order_acquire, memory_order_relaxed))
+            if (atomic_compare_exchange_strong_explicit(
+                    &m->word, &seen, (seen | LOCKED) & ~(*said ? SPINNING : 0),
+                    memory_order_acquire, memory_order_relaxed)) {
+                stays(m);
                 return true;
+            }
             continue;
         }
         if (!rn__line_spin())
@@ -101,7 +174,7 @@ static bool take_or_stay(struct rn__line *m, struct rn__waiter *w, uint64_t mine
 /* We were told to try: true, the lock is ours; false, we wait on. */
 static bool try_again(struct rn__line *m, struct rn__waiter *w)
 {
-    rn__line_lock(m, OF_LINE);
+    line_lock(m);
     if (!w->queued) { /* it was given to us meanwhile */
         line_unlock(m, 0, 0);
         return true;
@@ -113,7 +186,7 @@ static bool try_again(struct rn__line *m, struct rn__waiter *w)
 
 static void give_up(struct rn__line *m, struct rn__waiter *w)
 {
-    rn__line_lock(m, OF_LINE);
+    line_lock(m);
     if (w->queued)
         rn__line_remove(m, w);
     line_unlock(m, 0, 0);
@@ -147,7 +220,7 @@ static int lock_waiting(struct rn__line *m, const struct manner *how)
         return 0;
     rn__waiter_init(&w);
     w.since = rn_now();
-    rn__line_lock(m, OF_LINE);
+    line_lock(m);
     locked = take_or_stay(m, &w, said ? SPINNING : 0);
     if (locked)
         return 0;
@@ -264,7 +337,7 @@ static void pass_on(struct rn__line *m)
     bool starved = false, wake;
 
     rn__line_enter();
-    word = rn__line_lock(m, OF_LINE);
+    word = line_lock(m);
     w = next_of(m, word, &starved);
     wake = w != NULL && !w->woken;
     if (w != NULL && starved) {
@@ -280,10 +353,23 @@ static void pass_on(struct rn__line *m)
     rn__line_leave();
 }
 
-static __attribute__((noinline)) void unlock_slow(struct rn__line *m, uint64_t seen)
+/* The word after an unlock that wakes nobody. */
+static uint64_t unlocked(uint64_t word)
 {
+    word &= ~LOCKED;
+    if (!(word & CAREFUL))
+        return word;
+    if (word / BARGE >= CALM_MAX && (word & ~BARGES) == (ASKED | CAREFUL))
+        return 0;
+    return word + BARGE;
+}
+
+static __attribute__((noinline)) void unlock_slow(struct rn__line *m)
+{
+    uint64_t seen = atomic_load_explicit(&m->word, memory_order_relaxed);
+
     while (!line_matters(seen)) {
-        uint64_t next = (seen & ~LOCKED) + (seen & WAITERS ? BARGE : 0);
+        uint64_t next = unlocked(seen);
 
         if (!(seen & LOCKED))
             rn_panic("rn_mutex_unlock: unlock of unlocked mutex");
@@ -297,35 +383,40 @@ static __attribute__((noinline)) void unlock_slow(struct rn__line *m, uint64_t s
     pass_on(m);
 }
 
-static inline void unlock(rn_mutex *m)
+/* false: it is to be done atomically. */
+static inline bool unlock_plainly(struct rn__line *m)
 {
-    uint64_t seen = atomic_load_explicit(&line_of(m)->word, memory_order_relaxed);
-
-    /* Release as in unlock_slow(). */
-    if (seen != LOCKED ||
-        !atomic_compare_exchange_strong_explicit(&line_of(m)->word, &seen, 0, memory_order_release,
-                                                 memory_order_relaxed))
-        unlock_slow(line_of(m), seen);
+    if (atomic_load_explicit(&always_careful, memory_order_relaxed))
+        return false;
+    /* Relaxed, and a fence for the compiler: who asks makes up for that by rn__fence_others(). */
+    atomic_store_explicit(&m->leaving, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&m->word, memory_order_relaxed) == LOCKED) {
+        /* Release as in unlock_slow().  From here on it may be gone. */
+        atomic_store_explicit(&m->word, 0, memory_order_release);
+        return true;
+    }
+    stays(m);
+    return false;
 }
 
-static __attribute__((noinline)) void unlock_owned(rn_mutex *m)
+static __attribute__((noinline)) void unlock_with_care(rn_mutex *m)
 {
-    rn__owner_give(m, RN__HOLDS_ALONE);
-    rn__race_release(m);
-    unlock(m);
+    if (rn__owners_watch())
+        rn__owner_give(m, RN__HOLDS_ALONE);
+    unlock_slow(line_of(m));
 }
 
+/* Where owners are written down, nobody unlocks plainly. */
 void rn_mutex_unlock(rn_mutex *m)
 {
-    if (rn__owners_watch()) {
-        unlock_owned(m);
-        return;
-    }
     rn__race_release(m);
-    unlock(m);
+    if (!unlock_plainly(line_of(m)))
+        unlock_with_care(m);
 }
 
 void rn__mutex_unlock(rn_mutex *m)
 {
-    unlock(m);
+    if (!unlock_plainly(line_of(m)))
+        unlock_slow(line_of(m));
 }

@@ -3,6 +3,7 @@ s/^(#define SPINS +)[0-9]+/\12/
 s/^(#define PAUSES +)[0-9]+/\12/
 s/^(#define HOT_NS +)[0-9]+/\10/
 s/^(#define SPIN_ROUNDS +)[0-9]+/\12/
+s/^(#define CALM_MAX +)UINT64_C\([0-9]+\)/\1UINT64_C(1)/
 s/^(#define SEARCH_ROUNDS +)[0-9]+/\11/
 s/^(#define RN__RUNQ_SIZE +)[0-9]+u/\14u/
 s/^(#define RN__NEWBORNS_FIRST +)[0-9]+u/\12u/

@@ -3,6 +3,7 @@
  * Two at once where one may be would be seen; and what one has done must be ordered before what the next does, see races.c. */
 #include "tests/loom/crew.h"
 
+#include "runtime/line.h"
 #include "runtime/lock.h"
 #include "runtime/sched.h"
 #include "runtime/sync.h"
@@ -29,6 +30,7 @@ static void set_up(void)
 {
     memset(&s, 0, sizeof s);
     s.begin = loom_now();
+    rn__mutexes_init(); /* also where there is no scheduler */
 }
 
 static void alone(void)
@@ -100,6 +102,69 @@ LOOM_UNIT(mutex, "a mutex between three goroutines")
     set_up();
     crew_run(WORKERS, crew);
     loom_check(s.count == 4);
+}
+
+static void mutex_thrice(void *arg)
+{
+    mutex_twice(arg);
+    mutex_once(arg);
+}
+
+LOOM_UNIT(
+    mutex_asked,
+    "a mutex of one worker's goroutine that a plain thread asks for while it is unlocked plainly")
+{
+    static rn_fn *const crew[] = { mutex_twice, NULL };
+
+    set_up();
+    loom_spawn(mutex_once, NULL);
+    crew_run(1, crew);
+    loom_check(s.count == 3);
+}
+
+LOOM_UNIT(
+    mutex_calm,
+    "a mutex for which nobody has waited for a while is unlocked plainly again, and asked for again")
+{
+    set_up();
+    s.mutex.opaque[0] = 32 | 64; /* ASKED and CAREFUL: somebody has waited for it before */
+    loom_spawn(mutex_once, NULL);
+    loom_begin();
+    mutex_thrice(NULL);
+    loom_join_all();
+    loom_end();
+    loom_check(s.count == 4);
+}
+
+LOOM_UNIT(mutex_wiped,
+          "a plain unlock wipes away that somebody asks, and the next is under way when he goes on")
+{
+    set_up();
+    loom_spawn(mutex_once, NULL);
+    loom_begin();
+    mutex_twice(NULL);
+    loom_join_all();
+    loom_end();
+    loom_check(s.count == 3);
+}
+
+static void mutex_keeps(void *arg)
+{
+    mutex_once(arg);
+    rn_mutex_lock(&s.mutex);
+    rn_yield();
+    rn_mutex_unlock(&s.mutex);
+    s.count++;
+}
+
+LOOM_UNIT(mutex_kept,
+          "who has a mutex gives way, and is not taken for one who is just unlocking it")
+{
+    static rn_fn *const crew[] = { mutex_once, mutex_keeps, NULL };
+
+    set_up();
+    crew_run(1, crew);
+    loom_check(s.count == 3);
 }
 
 static void mutex_until(void *arg)
