@@ -192,6 +192,7 @@ static struct rn__g *find(struct rn__worker *w)
     while (!rn__stopping()) {
         if (!rn__on_duty(w)) {
             search_end(w, false);
+            rn__rest_begins(w);
             rn__crew_rest(w);
             continue;
         }
@@ -199,6 +200,8 @@ static struct rn__g *find(struct rn__worker *w)
         /* One who is alone goes there to sleep at once. */
         if (g == NULL && rn__sched.n_workers > 1 && rn__poll_now() > 0)
             g = rn__pick_near(w);
+        if (g == NULL)
+            rn__rest_begins(w);
         if (g == NULL && rn__sched.n_workers > 1 && atomic_load(&rn__sched.searching) == 0) {
             search_begin(w);
             for (int i = 0; g == NULL && i < SEARCH_ROUNDS && !rn__stopping(); i++)
@@ -206,6 +209,7 @@ static struct rn__g *find(struct rn__worker *w)
         }
         search_end(w, g != NULL);
         if (g != NULL) {
+            rn__rest_ends(w);
             rn__monitor_rouse();
             return g;
         }

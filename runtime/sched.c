@@ -19,6 +19,8 @@
 
 #define LOOK_EVERY    64u /* picks */
 #define ASK_EVERY     4u
+#define FEW           16     /* picks: their average says nothing */
+#define DRY_PICKS     2u     /* that have failed when a goroutine is left and there is no other */
 #define WORTH_NS      20000u /* of work that waits here: to wake a worker takes as long */
 #define STEAL_NS      2000u  /* of work: to fetch it, and what it uses, takes as long */
 #define STEAL_MAX     32     /* newborns at a time */
@@ -481,6 +483,16 @@ void rn_yield(void)
     rn__leave(RN__LEFT_YIELDED);
 }
 
+void rn__give_way(unsigned n)
+{
+    const struct rn__worker *w = rn__worker();
+
+    /* Those of a simulation are in no queue. */
+    if (rn__sched.mode == RN__MODE_SIM ||
+        (rn__runq_count(&w->queue) - 1 < n && rn__newborns_empty(&w->newborns)))
+        rn_yield();
+}
+
 /* ---- picking ------------------------------------------------------------------------------------------ */
 
 /* As the worker: see race.h. */
@@ -547,23 +559,39 @@ struct rn__g *rn__pick_sim(void)
     return g;
 }
 
+/* How long picks have taken, until it came to rest if it has; what was known before as long as they are few. */
+static uint32_t measure(struct rn__worker *w, rn_time now)
+{
+    rn_time until = w->rest_ns != 0 ? w->rest_ns : now, took;
+    int picks;
+
+    if (w->rest_ns == 0)
+        w->rest_tick = w->tick;
+    picks = (int)(w->rest_tick - w->looked_tick);
+    /* Relaxed, as all of both: our own, and hints for others. */
+    if (picks < FEW)
+        return atomic_load_explicit(&w->pick_ns, memory_order_relaxed);
+    took = (until - atomic_load_explicit(&w->looked_ns, memory_order_relaxed)) / picks;
+    atomic_store_explicit(&w->looked_ns, until, memory_order_relaxed);
+    w->looked_tick = w->rest_tick;
+    return took < UINT32_MAX ? (uint32_t)took + 1 : UINT32_MAX;
+}
+
 /* Now and then, so that nothing that is due waits for a busy queue.  Gives one who has waited for long, or NULL. */
 static __attribute__((noinline)) struct rn__g *look(struct rn__worker *w)
 {
-    /* Relaxed, as all of both: our own, and hints for others. */
-    rn_time now = rn_now(), before = atomic_load_explicit(&w->looked_ns, memory_order_relaxed);
-    rn_time took = (now - before) / LOOK_EVERY;
+    rn_time now = rn_now();
+    uint32_t pick_ns;
     struct rn__g *g;
 
     w->tick++;
-    atomic_store_explicit(&w->looked_ns, now, memory_order_relaxed);
+    pick_ns = measure(w, now);
     /* Those who are readied here do not talk to one another. */
     atomic_store_explicit(&w->pick_ns, 0, memory_order_relaxed);
     timers_run(now);
     if (atomic_load(&rn__sched.external_real) > 0)
         rn__poll_now();
-    took = took < UINT32_MAX ? took + 1 : UINT32_MAX;
-    atomic_store_explicit(&w->pick_ns, (uint32_t)took, memory_order_relaxed);
+    atomic_store_explicit(&w->pick_ns, pick_ns, memory_order_relaxed);
     /* The oldest newborn, too, so that it does not wait for ever for those who come after it. */
     g = common_take(w);
     return g != NULL ? g : rn__newborns_steal(&w->newborns);
@@ -642,6 +670,7 @@ void rn__run_dry(struct rn__worker *w)
 {
     rn_time took;
 
+    w->rest_tick = w->tick - DRY_PICKS;
     if (w->stole_ns == 0)
         return;
     took = rn_now() - w->stole_ns;
@@ -651,6 +680,25 @@ void rn__run_dry(struct rn__worker *w)
     if (w->robbed_of > 0)
         atomic_store_explicit(&w->robbed->bears_tiny, took < (rn_time)w->robbed_of * TINY_NS,
                               memory_order_relaxed);
+}
+
+void rn__rest_begins(struct rn__worker *w)
+{
+    if (w->rest_ns == 0)
+        w->rest_ns = rn_now();
+}
+
+/* The time since then, and the picks that found nobody, are not such as ring_push() and others want to know of. */
+void rn__rest_ends(struct rn__worker *w)
+{
+    /* Relaxed, as in measure(). */
+    rn_time looked_ns = atomic_load_explicit(&w->looked_ns, memory_order_relaxed);
+
+    w->looked_tick += w->tick - w->rest_tick - 1;
+    if (w->rest_ns == 0)
+        return;
+    atomic_store_explicit(&w->looked_ns, looked_ns + rn_now() - w->rest_ns, memory_order_relaxed);
+    w->rest_ns = 0;
 }
 
 static struct rn__g *steal(struct rn__worker *w)

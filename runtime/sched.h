@@ -44,8 +44,8 @@ struct rn__worker {
     bool newborn_had_turn;      /* of newborns and ring */
     uint32_t skip;              /* the how-manieth that becomes runnable from now on is a sample */
     _Atomic uint32_t pick_ns;   /* from one pick to the next, lately; 0: not known, or of no use */
-    _Atomic rn_time looked_ns;  /* when it last looked further ... */
-    rn_time seen_ns; /* ... and, coarsely, when it last asked whether pick_ns is still true */
+    _Atomic rn_time looked_ns;  /* since when they are measured; see looked_tick */
+    rn_time seen_ns;            /* coarsely, when it last asked whether pick_ns is still true */
     rn_time
         stole_ns; /* when it stole what it has run since; 0: since then it has had nothing to do */
     bool reluctant; /* that was done soon, so it takes but what is worth it; until it has slept */
@@ -56,6 +56,9 @@ struct rn__worker {
     _Alignas(64) struct rn__runq queue;
     struct rn__newborns newborns;
     uint64_t rng;
+    unsigned looked_tick; /* as looked_ns; both later by what it has rested meanwhile */
+    unsigned rest_tick;   /* of the first pick that found nobody, and ... */
+    rn_time rest_ns;      /* ... since when it rests; 0: it does not */
     struct rn__timers timers;
     struct rn__stack_cache stacks;
     struct rn__watch watch;
@@ -104,6 +107,9 @@ void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why
 void rn__ready(struct rn__g *g);
 /* The same, by the worker itself. */
 void rn__ready_here(struct rn__worker *w, struct rn__g *g);
+/* By a goroutine that has readied some, n at most: lets them run before it goes on, if nobody else waits for its worker.  If
+ * picks take long, a worker that is idle is woken for the caller; if they do so all of a sudden, the monitor sends one. */
+void rn__give_way(unsigned n);
 
 /* How many goroutines wait for what no goroutine here does: `waits` for the rule of deadlocks; `real` of them, services
  * included, for descriptors and threads, for which also a simulation must wait. */

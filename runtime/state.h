@@ -148,6 +148,9 @@ void rn__wake_all(void);
 unsigned rn__worker_tick(const struct rn__worker *w);
 const struct rn__g *rn__worker_current(const struct rn__worker *w);
 void rn__run_dry(struct rn__worker *w);
+/* It has found nobody, and (after rn__run_dry(), once) it has. */
+void rn__rest_begins(struct rn__worker *w);
+void rn__rest_ends(struct rn__worker *w);
 /* Is there something in the victim's ring that w would take from it? */
 bool rn__worth_stealing(const struct rn__worker *w, const struct rn__worker *victim);
 /* Are there newborns of this worker that another should run? */

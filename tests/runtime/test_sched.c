@@ -640,6 +640,123 @@ static void thread_that_falls_asleep_while_the_scheduler_ends_wakes(void **state
     pthread_join(thread, NULL);
 }
 
+/* ---- giving way to those who were readied ------------------------------------------------------ */
+
+static atomic_int taken;
+static atomic_bool go_on;
+
+static void take_fn(void *arg)
+{
+    check_equal(rn_chan_recv(*(rn_chan **)arg, NULL, RN_FOREVER), 0);
+    taken++;
+}
+
+static void take_and_compute_fn(void *arg)
+{
+    take_fn(arg);
+    while (!atomic_load(&go_on))
+        ;
+}
+
+/* n of them wait, and are readied. */
+static rn_group *ready_some(rn_chan *c, rn_fn *fn, int n)
+{
+    rn_group *g = rn_group_new();
+
+    taken = 0;
+    for (int i = 0; i < n; i++)
+        check_equal(rn_group_go(g, fn, &c, sizeof c), 0);
+    await_waiting(c, RN_RECV, n);
+    for (int i = 0; i < n; i++)
+        check_equal(rn_chan_send(c, NULL, RN_NOWAIT), 0);
+    return g;
+}
+
+static void end_some(rn_group *g, rn_chan *c)
+{
+    check_equal(rn_group_wait(g, RN_FOREVER), 0);
+    rn_group_free(g);
+    rn_chan_unref(c);
+}
+
+static int in_give_way(void *arg)
+{
+    rn_chan *c = rn_chan_new(0, 0, NULL);
+    rn_group *g = ready_some(c, take_fn, 3);
+
+    (void)arg;
+    check_equal(taken, 0);
+    rn__give_way(3);
+    check_equal(taken, 3);
+    end_some(g, c);
+    return 0;
+}
+
+static void who_gives_way_lets_those_go_first_whom_it_has_readied(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(1, in_give_way, NULL), 0);
+}
+
+static int in_give_way_to_others(void *arg)
+{
+    rn_chan *c = rn_chan_new(0, 0, NULL);
+    rn_group *g = ready_some(c, take_fn, 3);
+
+    (void)arg;
+    rn__give_way(2);
+    check_equal(taken, 0);
+    end_some(g, c);
+    return 0;
+}
+
+static void who_gives_way_does_not_wait_for_others(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(1, in_give_way_to_others, NULL), 0);
+}
+
+static int in_give_way_to_a_computation(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 10; i++) {
+        rn_chan *c = rn_chan_new(0, 0, NULL);
+        rn_group *g;
+
+        atomic_store(&go_on, false);
+        g = ready_some(c, take_and_compute_fn, 1);
+        rn__give_way(1);
+        atomic_store(&go_on, true);
+        end_some(g, c);
+    }
+    return 0;
+}
+
+static void who_gives_way_goes_on_while_the_other_computes(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(2, in_give_way_to_a_computation, NULL), 0);
+}
+
+/* A worker that sleeps for milliseconds between picks of microseconds. */
+static int in_naps(void *arg)
+{
+    uint32_t pick_ns;
+
+    (void)arg;
+    do {
+        check_equal(rn_sleep(rn_after(5 * RN_MS)), 0);
+        pick_ns = atomic_load(&rn__worker()->pick_ns);
+    } while (pick_ns == 0 || pick_ns >= 50 * RN_US);
+    return 0;
+}
+
+static void time_asleep_is_not_taken_for_picks(void **state)
+{
+    (void)state;
+    assert_int_equal(rn_main(2, in_naps, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -662,6 +779,10 @@ int main(void)
         cmocka_unit_test(stop_behind_another_stop_keeps_its_own_deadline),
         cmocka_unit_test(stack_that_cannot_be_is_refused),
         cmocka_unit_test(thread_that_falls_asleep_while_the_scheduler_ends_wakes),
+        cmocka_unit_test(who_gives_way_lets_those_go_first_whom_it_has_readied),
+        cmocka_unit_test(who_gives_way_does_not_wait_for_others),
+        cmocka_unit_test(who_gives_way_goes_on_while_the_other_computes),
+        cmocka_unit_test(time_asleep_is_not_taken_for_picks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
