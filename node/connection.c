@@ -252,6 +252,7 @@ static void node_welcomed(struct rn_node *n, const struct frame_view *view)
     n->hangups = 0;
     clock_learn(&n->clock, view->welcome->clock_ms, rn__boottime());
     uplink_welcomed(&n->uplink, view->welcome->lease_ms, rn__boottime());
+    atomic_fetch_add(&n->welcomes, 1);
     atomic_store(&n->up, true);
     node_publish(n);
     node_opened(n, 0);

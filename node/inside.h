@@ -98,6 +98,7 @@ struct rn_node {
     struct crowd crowd;
     struct routes routes; /* these two have locks of their own */
     struct calls calls;
+    atomic_uint welcomes; /* that have come */
 
     pthread_mutex_t lock; /* guards the next four; never held across anything that parks */
     struct request *requests, **requests_end;

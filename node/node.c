@@ -163,3 +163,8 @@ bool rn__node_up(const rn_node *node)
 {
     return atomic_load(&node->up);
 }
+
+unsigned rn__node_connections(const rn_node *node)
+{
+    return atomic_load(&node->welcomes);
+}

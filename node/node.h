@@ -61,6 +61,8 @@ void rn__node_why(rn_node *node, char *buf, size_t size);
 
 /* Is there a session on a connection that is up?  For tests; true a moment ago. */
 bool rn__node_up(const rn_node *node);
+/* How often there was one.  For tests. */
+unsigned rn__node_connections(const rn_node *node);
 
 /* Handles that are bound from now on send elements of more than four times so many bytes in pieces.  For tests. */
 void rn__node_pieces(rn_node *node, size_t bytes);

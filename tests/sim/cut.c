@@ -84,9 +84,11 @@ struct cut_watch cut_watch(struct world *w, int node, rn_time deadline)
         return watch;
     watch.begun_ns = rn__boottime();
     watch.excuse_ns = excuse(w, n);
-    if (n->node != NULL && !rn__node_up(n->node) && since_ns != 0 &&
-        watch.begun_ns - since_ns > arrived_ns)
-        watch.down = n->node;
+    if (n->node == NULL)
+        return watch;
+    watch.life = n->life;
+    watch.connections = rn__node_connections(n->node);
+    watch.down = !rn__node_up(n->node) && since_ns != 0 && watch.begun_ns - since_ns > arrived_ns;
     return watch;
 }
 
@@ -111,11 +113,11 @@ static void check_deadline(struct world *w, struct sim_node *n, const struct cut
 }
 
 /* Has it had no connection all the time?  What was late in coming - the broker's answer to its last attempt - can have made
- * one, which is then gone again after a second at the earliest. */
+ * one, by which elements left, and which is gone again. */
 static bool still_down(const struct sim_node *n, const struct cut_watch *watch)
 {
-    return watch->down != NULL && n->node == watch->down && !rn__node_up(n->node) &&
-           rn__boottime() - watch->begun_ns < RN_SEC;
+    return watch->down && n->node != NULL && n->life == watch->life &&
+           rn__node_connections(n->node) == watch->connections;
 }
 
 void cut_check(struct world *w, const struct cut_watch *watch, enum rn_op op, bool leased, int rc)

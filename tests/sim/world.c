@@ -309,6 +309,7 @@ void world_node_start(struct world *w, struct sim_node *n)
         sim_fail("node %s does not open: %s", n->name, rn_strerror(rc));
     rn__node_pieces(node, w->config.piece);
     n->node = node;
+    n->life++;
 }
 
 rn_node *world_node(struct world *w, int i)

@@ -115,6 +115,7 @@ enum sim_cut {
 struct sim_node {
     char name[16];
     rn_node *node;             /* NULL while it is dead */
+    unsigned life;             /* how many there have been */
     bool ending;               /* it is not dead yet, and may stand still */
     int64_t cut_ns[CUT_KINDS]; /* rn__boottime() when that began; 0: it is not so */
     int64_t seen_ns,
@@ -185,7 +186,8 @@ struct cut_watch {
     rn_time deadline, begun;
     int64_t begun_ns; /* rn__boottime() */
     int64_t excuse_ns;
-    const rn_node *down; /* it had no connection, and could get none; else NULL */
+    bool down;                  /* it had no connection, and could get none */
+    unsigned life, connections; /* of its node */
 };
 struct cut_watch cut_watch(struct world *w, int node, rn_time deadline);
 
