@@ -3,9 +3,33 @@
 
 #include "runtime/sched.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #define PATIENCE_NS (3 * RN_SEC) /* virtual */
+
+static uint64_t seed_now;
+
+/* Also when an assert of the broker aborts, the seed must be known. */
+static void say_seed(int signal)
+{
+    (void)signal;
+    fprintf(stderr, "\nseed %llu; to replay: BROKER_SEED=%llu %s\n", (unsigned long long)seed_now,
+            (unsigned long long)seed_now, program_invocation_name);
+}
+
+void script_simulate(int (*fn)(void *arg))
+{
+    const char *from = getenv("BROKER_SEED"), *runs = getenv("BROKER_RUNS");
+    uint64_t first = from != NULL ? strtoull(from, NULL, 0) : 1;
+    uint64_t n = runs != NULL ? strtoull(runs, NULL, 0) : from != NULL ? 1 : 50;
+
+    signal(SIGABRT, say_seed);
+    for (seed_now = first; seed_now < first + n; seed_now++)
+        check(rn_sim(seed_now, fn, NULL) == 0);
+    signal(SIGABRT, SIG_DFL);
+}
 
 struct script *script_new(struct link *link, const char *url, uint8_t instance)
 {

@@ -41,6 +41,10 @@ struct script {
     size_t controls_at, sections_at; /* so far looked at */
 };
 
+/* Runs fn in simulations, under the seeds 1 to 50, or $BROKER_SEED and those after it, $BROKER_RUNS in all; when one fails
+ * it says which. */
+void script_simulate(int (*fn)(void *arg));
+
 /* Takes the link; opens no session yet. */
 struct script *script_new(struct link *link, const char *url, uint8_t instance);
 void script_free(struct script *n);

@@ -8,6 +8,7 @@
 #include "proto/limits.h"
 #include "proto/link/memlink.h"
 #include "runtime/sched.h"
+#include "runtime/sim.h"
 #include "tests/broker/script.h"
 
 #include <setjmp.h>
@@ -44,9 +45,9 @@ static struct script *node(const char *name, uint8_t instance)
 /* A broker; a sender and a receiver of "jobs", somebody who has nothing to do with it, and who asks. */
 static void world_open(void)
 {
-    static const struct memnet_opts opts = { .seed = 1,
-                                             .delay_min_ns = 1000,
-                                             .delay_max_ns = 100000 };
+    const struct memnet_opts opts = { .seed = rn__sim_seed(),
+                                      .delay_min_ns = 1000,
+                                      .delay_max_ns = 100000 };
 
     net = memnet_new(&opts);
     check(net != NULL);
@@ -434,10 +435,7 @@ static int crowd(void *arg)
 
 static void run(void **state)
 {
-    int (*fn)(void *) = (int (*)(void *)) * state;
-
-    for (uint64_t seed = 1; seed <= 20; seed++)
-        assert_int_equal(rn_sim(seed, fn, NULL), 0);
+    script_simulate((int (*)(void *)) * state);
 }
 
 static void run_once(void **state)
