@@ -43,6 +43,28 @@ int text_clip_in(char **to, const char *s, struct arena *a);
 /* Appends a packed control, as it stands in an envelope.  0, -ENOMEM or -EMSGSIZE. */
 int control_pack(struct control_buffer *b, const Runnel__Control *pb);
 
+/* Room for so many bytes more, which are not counted yet.  NULL: no memory. */
+uint8_t *control_reserve(struct control_buffer *b, size_t need);
+
+/* ---- numbers.c ---- */
+
+#define CONTROL_TAG 0x2a /* Envelope.control: field 5, length-delimited */
+
+/* A control that is a few numbers.  0 or -ENOMEM; -EINVAL: it is none of those. */
+int numbers_append(struct control_buffer *b, const struct wire_control *c);
+/* Reads a packed Control, without its tag and length, if it is one of those and as one expects it.  false: let protobuf-c have it. */
+bool numbers_read(struct wire_control *c, const uint8_t *data, size_t len);
+
+bool varint_read_long(const uint8_t **at, const uint8_t *end, uint64_t *v);
+/* Reads a varint and moves on behind it.  false: it is cut off, or too long. */
+static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *v)
+{
+    if (*at == end || **at >= 0x80)
+        return varint_read_long(at, end, v);
+    *v = *(*at)++;
+    return true;
+}
+
 /* ---- goroutine.c ---- */
 
 int report_read(struct wire_control *c, const Runnel__Report *pb, struct arena *a);

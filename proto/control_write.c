@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTROL_TAG 0x2a /* Envelope.control: field 5, length-delimited */
 #define CONTROL_MAX \
     (WIRE_ENVELOPE_MAX - 64) /* beside it in an envelope: session, seq, ack, tag and length */
 
@@ -177,6 +176,21 @@ static int channels_write(Runnel__Answer *pb, const struct wire_control *c, stru
     return rc;
 }
 
+uint8_t *control_reserve(struct control_buffer *b, size_t need)
+{
+    if (need > b->cap - b->len) {
+        size_t cap = b->cap == 0 ? 256 : 2 * b->cap;
+        while (cap - b->len < need)
+            cap *= 2;
+        uint8_t *data = realloc(b->data, cap);
+        if (data == NULL)
+            return NULL;
+        b->data = data;
+        b->cap = cap;
+    }
+    return b->data + b->len;
+}
+
 int control_pack(struct control_buffer *b, const Runnel__Control *pb)
 {
     size_t body = runnel__control__get_packed_size(pb);
@@ -184,16 +198,8 @@ int control_pack(struct control_buffer *b, const Runnel__Control *pb)
 
     if (need > CONTROL_MAX)
         return -EMSGSIZE;
-    if (need > b->cap - b->len) {
-        size_t cap = b->cap == 0 ? 256 : 2 * b->cap;
-        while (cap - b->len < need)
-            cap *= 2;
-        uint8_t *data = realloc(b->data, cap);
-        if (data == NULL)
-            return -ENOMEM;
-        b->data = data;
-        b->cap = cap;
-    }
+    if (control_reserve(b, need) == NULL)
+        return -ENOMEM;
     b->data[b->len++] = CONTROL_TAG;
     b->len += element_prefix(b->data + b->len, body);
     b->len += runnel__control__pack(pb, b->data + b->len);
@@ -311,64 +317,16 @@ static int query_append(struct control_buffer *b, const struct wire_control *c, 
     return control_pack(b, pb);
 }
 
-/* Those of a rendezvous. */
-static int meet_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
+static int claim_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
 {
-    union {
-        Runnel__Claim claim;
-        Runnel__Claimed claimed;
-        Runnel__Refuse refuse;
-        Runnel__Commit commit;
-        Runnel__Abort abort;
-        Runnel__Withdraw withdraw;
-    } m;
+    Runnel__Claim m = RUNNEL__CLAIM__INIT;
 
-    switch (c->what) {
-    case WIRE_CLAIM:
-        runnel__claim__init(&m.claim);
-        m.claim.bind = c->bind;
-        m.claim.claim = c->meet.claim;
-        m.claim.operation = c->meet.offer.number;
-        m.claim.instance.len = sizeof c->meet.offer.instance;
-        m.claim.instance.data = (uint8_t *)c->meet.offer.instance;
-        pb->claim = &m.claim;
-        break;
-    case WIRE_CLAIMED:
-        runnel__claimed__init(&m.claimed);
-        m.claimed.bind = c->bind;
-        m.claimed.claim = c->meet.claim;
-        pb->claimed = &m.claimed;
-        break;
-    case WIRE_REFUSE:
-        runnel__refuse__init(&m.refuse);
-        m.refuse.bind = c->bind;
-        m.refuse.claim = c->meet.claim;
-        pb->refuse = &m.refuse;
-        break;
-    case WIRE_COMMIT:
-        runnel__commit__init(&m.commit);
-        m.commit.bind = c->bind;
-        m.commit.number = c->meet.number;
-        m.commit.claim = c->meet.claim;
-        pb->commit = &m.commit;
-        break;
-    case WIRE_ABORT:
-        runnel__abort__init(&m.abort);
-        m.abort.bind = c->bind;
-        m.abort.number = c->meet.number;
-        m.abort.claim = c->meet.claim;
-        m.abort.asks = c->meet.asks;
-        pb->abort = &m.abort;
-        break;
-    case WIRE_WITHDRAW:
-        runnel__withdraw__init(&m.withdraw);
-        m.withdraw.bind = c->bind;
-        m.withdraw.number = c->number;
-        pb->withdraw = &m.withdraw;
-        break;
-    default:
-        return -EINVAL;
-    }
+    m.bind = c->bind;
+    m.claim = c->meet.claim;
+    m.operation = c->meet.offer.number;
+    m.instance.len = sizeof c->meet.offer.instance;
+    m.instance.data = (uint8_t *)c->meet.offer.instance;
+    pb->claim = &m;
     return control_pack(b, pb);
 }
 
@@ -415,22 +373,15 @@ static int settle_append(struct control_buffer *b, const struct wire_control *c,
     return control_pack(b, pb);
 }
 
-/* The controls that are a few numbers. */
-static int numbers_append(struct control_buffer *b, const struct wire_control *c,
-                          Runnel__Control *pb)
+/* Those that end something, or call something back. */
+static int end_append(struct control_buffer *b, const struct wire_control *c, Runnel__Control *pb)
 {
     union {
         Runnel__Unbind unbind;
         Runnel__Unbound unbound;
-        Runnel__Ask ask;
-        Runnel__Credit credit;
         Runnel__Recall recall;
-        Runnel__Returned returned;
-        Runnel__Accepted accepted;
-        Runnel__Taken taken;
         Runnel__Close close;
         Runnel__Closed closed;
-        Runnel__Counts counts;
         Runnel__Goodbye goodbye;
         Runnel__Lost lost;
     } m;
@@ -447,25 +398,6 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         m.unbound.bind = c->bind;
         pb->unbound = &m.unbound;
         break;
-    case WIRE_ASK:
-        runnel__ask__init(&m.ask);
-        m.ask.bind = c->bind;
-        m.ask.waiting = c->ask.waiting;
-        m.ask.first_bytes = c->ask.first_bytes;
-        m.ask.bytes = c->ask.bytes;
-        m.ask.weak = c->ask.weak;
-        m.ask.adjusted = c->ask.adjusted;
-        m.ask.sole = c->ask.sole;
-        pb->ask = &m.ask;
-        break;
-    case WIRE_CREDIT:
-        runnel__credit__init(&m.credit);
-        m.credit.bind = c->bind;
-        m.credit.elements = c->credit.elements;
-        m.credit.bytes = c->credit.bytes;
-        m.credit.but = c->credit.but;
-        pb->credit = &m.credit;
-        break;
     case WIRE_RECALL:
         runnel__recall__init(&m.recall);
         m.recall.bind = c->bind;
@@ -474,26 +406,6 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         m.recall.code = (Runnel__Code)c->recall.code;
         m.recall.reason = c->recall.reason;
         pb->recall = &m.recall;
-        break;
-    case WIRE_RETURNED:
-        runnel__returned__init(&m.returned);
-        m.returned.bind = c->bind;
-        m.returned.elements = c->credit.elements;
-        m.returned.bytes = c->credit.bytes;
-        m.returned.first = c->credit.first;
-        pb->returned = &m.returned;
-        break;
-    case WIRE_ACCEPTED:
-        runnel__accepted__init(&m.accepted);
-        m.accepted.bind = c->bind;
-        m.accepted.number = c->number;
-        pb->accepted = &m.accepted;
-        break;
-    case WIRE_TAKEN:
-        runnel__taken__init(&m.taken);
-        m.taken.bind = c->bind;
-        m.taken.number = c->number;
-        pb->taken = &m.taken;
         break;
     case WIRE_CLOSE:
         runnel__close__init(&m.close);
@@ -507,11 +419,6 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
         m.closed.code = (Runnel__Code)c->recall.code;
         m.closed.reason = c->recall.reason;
         pb->closed = &m.closed;
-        break;
-    case WIRE_COUNTS:
-        counts_write(&m.counts, &c->counts);
-        m.counts.bind = c->bind;
-        pb->counts = &m.counts;
         break;
     case WIRE_GOODBYE:
         runnel__goodbye__init(&m.goodbye);
@@ -534,7 +441,10 @@ static int numbers_append(struct control_buffer *b, const struct wire_control *c
 int control_append(struct control_buffer *b, const struct wire_control *c)
 {
     Runnel__Control pb = RUNNEL__CONTROL__INIT;
+    int rc = numbers_append(b, c);
 
+    if (rc != -EINVAL)
+        return rc;
     pb.what_case = (Runnel__Control__WhatCase)c->what;
     switch (c->what) {
     case WIRE_BIND:
@@ -556,19 +466,14 @@ int control_append(struct control_buffer *b, const struct wire_control *c)
     case WIRE_SETTLE:
         return settle_append(b, c, &pb);
     case WIRE_CLAIM:
-    case WIRE_CLAIMED:
-    case WIRE_REFUSE:
-    case WIRE_COMMIT:
-    case WIRE_ABORT:
-    case WIRE_WITHDRAW:
-        return meet_append(b, c, &pb);
+        return claim_append(b, c, &pb);
     case WIRE_PEEK:
     case WIRE_PURGE:
     case WIRE_REMOVE:
     case WIRE_TAP:
         return browse_append(b, c, &pb);
     default:
-        return numbers_append(b, c, &pb);
+        return end_append(b, c, &pb);
     }
 }
 

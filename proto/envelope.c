@@ -70,6 +70,22 @@ static int refusal_read(struct frame_view *v, const Runnel__Refusal *pb, struct 
     return text_read(&r->sentence, pb->sentence, WIRE_TEXT_MAX);
 }
 
+/* -ENOMEM and NULL have two reasons: no memory, or a frame that wants more than any honest one. */
+static int memory_error(const struct arena *a, const char **why)
+{
+    if (!a->exhausted)
+        return -ENOMEM;
+    *why = "an envelope's controls take too much memory";
+    return -EPROTO;
+}
+
+/* protobuf-c gave nothing. */
+static int unpack_error(const struct arena *a, const char **why)
+{
+    *why = "the envelope is not a message of this protocol";
+    return a->exhausted || a->no_memory ? -ENOMEM : -EPROTO;
+}
+
 static int controls_read(struct frame_view *v, const Runnel__Envelope *e, struct arena *a,
                          const char **why)
 {
@@ -150,29 +166,111 @@ static int envelope_read(struct frame_view *v, const Runnel__Envelope *e, struct
         rc = welcome_read(v, e->welcome, a);
     else if (e->refusal != NULL)
         rc = refusal_read(v, e->refusal, a, why);
-    return rc < 0 ? rc : controls_read(v, e, a, why);
+    return rc;
 }
 
-/* -ENOMEM and NULL have two reasons: no memory, or a frame that wants more than any honest one. */
-static int memory_error(const struct arena *a, const char **why)
+/* ---- as nearly all envelopes are: session, seq, ack, sections, controls ---- */
+
+/* What protobuf-c would find in it, but for the controls, which are only counted.  false: let it look. */
+static bool plain_scan(Runnel__Envelope *e, const uint8_t *data, size_t len)
 {
-    if (!a->exhausted)
+    const uint8_t *at = data, *end = data + len;
+    uint64_t v;
+
+    while (at < end) {
+        switch (*at++) {
+        case 1 << 3 | 1:
+            if (end - at < 8)
+                return false;
+            memcpy(&v, at, sizeof v);
+            e->session = le64toh(v);
+            at += sizeof v;
+            break;
+        case 2 << 3:
+            if (!varint_read(&at, end, &e->seq))
+                return false;
+            break;
+        case 3 << 3:
+            if (!varint_read(&at, end, &e->ack))
+                return false;
+            break;
+        case 4 << 3:
+            if (!varint_read(&at, end, &v))
+                return false;
+            e->sections = (uint32_t)v;
+            break;
+        case CONTROL_TAG:
+            if (!varint_read(&at, end, &v) || v > (uint64_t)(end - at))
+                return false;
+            at += v;
+            e->n_control++;
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
+static int control_read_packed(struct frame_view *v, const uint8_t *data, size_t len,
+                               struct arena *a, const char **why)
+{
+    struct wire_control *c = &v->controls[v->n_controls];
+    const Runnel__Control *pb;
+    int rc = 1;
+
+    if (!numbers_read(c, data, len)) {
+        pb = runnel__control__unpack(&a->pb, len, data);
+        if (pb == NULL)
+            return unpack_error(a, why);
+        rc = control_read(c, pb, a, why);
+    }
+    if (rc > 0)
+        v->n_controls++;
+    return rc < 0 ? rc : 0;
+}
+
+/* Of an envelope that was scanned. */
+static int plain_controls_read(struct frame_view *v, const Runnel__Envelope *e, const uint8_t *data,
+                               size_t len, struct arena *a, const char **why)
+{
+    const uint8_t *at = data, *end = data + len;
+    uint64_t n;
+    int rc = 0;
+
+    if (e->n_control == 0)
+        return 0;
+    v->controls = arena_alloc(a, e->n_control * sizeof *v->controls);
+    if (v->controls == NULL)
         return -ENOMEM;
-    *why = "an envelope's controls take too much memory";
-    return -EPROTO;
+    while (at < end && rc == 0) {
+        uint8_t tag = *at++;
+        if (tag == (1 << 3 | 1)) {
+            at += 8;
+            continue;
+        }
+        (void)varint_read(&at, end, &n);
+        if (tag != CONTROL_TAG)
+            continue;
+        rc = control_read_packed(v, at, (size_t)n, a, why);
+        at += n;
+    }
+    return rc;
 }
 
 static int parts_read(struct frame_view *v, struct arena *a, const uint8_t *data, size_t len,
                       size_t envelope, const char **why)
 {
-    Runnel__Envelope *e = runnel__envelope__unpack(&a->pb, envelope, data + 4);
+    Runnel__Envelope scanned = RUNNEL__ENVELOPE__INIT, *e = &scanned;
+    bool plain = plain_scan(e, data + 4, envelope);
     int rc;
 
-    if (e == NULL) {
-        *why = "the envelope is not a message of this protocol";
-        return a->exhausted || a->no_memory ? memory_error(a, why) : -EPROTO;
-    }
-    rc = envelope_read(v, e, a, why);
+    if (!plain)
+        e = runnel__envelope__unpack(&a->pb, envelope, data + 4);
+    rc = e != NULL ? envelope_read(v, e, a, why) : unpack_error(a, why);
+    if (rc == 0)
+        rc = plain ? plain_controls_read(v, e, data + 4, envelope, a, why)
+                   : controls_read(v, e, a, why);
     if (rc == 0)
         rc = sections_read(v, e->sections, a, data + 4 + envelope, len - 4 - envelope, why);
     return rc == -ENOMEM ? memory_error(a, why) : rc;
