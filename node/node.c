@@ -105,7 +105,7 @@ bool node_lease_over(struct rn_node *n)
 
 bool node_lease_over_glance(struct rn_node *n)
 {
-    return rn__boottime_glance() + RN__GLANCE_NS >= atomic_load(&n->end_ns) && node_lease_over(n);
+    return !rn__boottime_before(atomic_load(&n->end_ns)) && node_lease_over(n);
 }
 
 int node_fence(struct rn_node *n)
@@ -123,9 +123,7 @@ int node_fence(struct rn_node *n)
 
 int node_fence_glance(struct rn_node *n)
 {
-    if (rn__boottime_glance() + RN__GLANCE_NS < atomic_load(&n->fence_ns))
-        return 0;
-    return node_fence(n);
+    return rn__boottime_before(atomic_load(&n->fence_ns)) ? 0 : node_fence(n);
 }
 
 int64_t node_up_until(const struct rn_node *n)

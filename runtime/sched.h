@@ -170,4 +170,8 @@ int64_t rn__boottime(void);
 #define RN__GLANCE_NS (20 * RN_MS) /* two ticks of the slowest kernel */
 int64_t rn__boottime_glance(void);
 
+/* false: rn__boottime() is at_ns or later, or may be; true: it is before.  Asked of what is seconds away it costs but a look at
+ * the seconds of the day, a load; of what is near, as much as rn__boottime_glance(). */
+bool rn__boottime_before(int64_t at_ns);
+
 #endif

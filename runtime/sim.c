@@ -11,8 +11,9 @@
 #define STEP_NS  RN_US
 #define START_NS RN_SEC /* so that no time of a simulation is RN_NOWAIT */
 
+bool rn__simulating;
+
 static struct {
-    bool active; /* written while no goroutine runs */
     uint64_t seed, rng;
     _Atomic rn_time now; /* written by the simulation's thread; relaxed, others take it as it is */
     _Atomic int64_t suspended_ns; /* as `now` */
@@ -21,11 +22,6 @@ static struct {
         *ready; /* guarded by lock, in the order in which they became so; as the next two */
     size_t count, room;
 } sim;
-
-bool rn__sim_active(void)
-{
-    return sim.active;
-}
 
 uint64_t rn__sim_seed(void)
 {
@@ -48,12 +44,12 @@ void rn__sim_begin(uint64_t seed)
     atomic_store_explicit(&sim.now, START_NS, memory_order_relaxed);
     atomic_store_explicit(&sim.suspended_ns, 0, memory_order_relaxed);
     sim.count = 0;
-    sim.active = true;
+    rn__simulating = true;
 }
 
 void rn__sim_end(void)
 {
-    sim.active = false;
+    rn__simulating = false;
     free(sim.ready);
     sim.ready = NULL;
     sim.count = sim.room = 0;

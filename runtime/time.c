@@ -52,6 +52,38 @@ __attribute__((noinline)) int64_t rn__boottime_glance(void)
     return glance.boot_ns;
 }
 
+/* A second of the day, and a leap second as long as that, for one that is inserted has the number of the one before. */
+#define SECOND_NS (2 * RN_SEC + RN__GLANCE_NS)
+
+/* Of a thread: what rn__boottime() was when a second began to be looked at. */
+static __thread struct {
+    int64_t boot_ns;
+    time_t second;
+} second;
+
+static __attribute__((noinline)) bool before_closely(int64_t at_ns, time_t now)
+{
+    if (now !=
+        second.second) { /* read before, so that what it has gone on by since is seen next time */
+        second.boot_ns = clock_ns(CLOCK_BOOTTIME);
+        second.second = now;
+    }
+    return second.boot_ns < at_ns - SECOND_NS || rn__boottime_glance() < at_ns - RN__GLANCE_NS;
+}
+
+/* Not inlined, as the one above. */
+__attribute__((noinline)) bool rn__boottime_before(int64_t at_ns)
+{
+    time_t now;
+
+    if (rn__sim_active())
+        return rn__sim_boottime() < at_ns;
+    now = time(NULL);
+    if (now == second.second && second.boot_ns < at_ns - SECOND_NS)
+        return true;
+    return before_closely(at_ns, now);
+}
+
 rn_time rn_after(int64_t ns)
 {
     rn_time until;

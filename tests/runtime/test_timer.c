@@ -39,6 +39,7 @@ static int in_glance(void *arg)
         check_equal(rn__boottime_glance(), rn__boottime());
         rn__sim_suspend(RN_SEC);
         check_equal(rn__boottime_glance(), rn__boottime());
+        check(!rn__boottime_before(rn__boottime()) && rn__boottime_before(rn__boottime() + 1));
         check_equal(rn_sleep(rn_after(1)), 0);
     }
     return 0;
@@ -62,6 +63,21 @@ static void glance_at_the_clock_is_never_late_and_goes_on(void **state)
         assert_true(seen > now - RN__GLANCE_NS);
         assert_true(seen <= rn__boottime());
     } while (seen < first + RN_MS);
+}
+
+static void what_is_seconds_away_is_before_and_what_was_is_not(void **state)
+{
+    int64_t first = rn__boottime(), now = first;
+
+    (void)state;
+    for (; now < first + RN_MS; now = rn__boottime())
+        for (int64_t ns = 1; ns <= 64 * RN_SEC; ns *= 2) {
+            assert_false(rn__boottime_before(now - ns));
+            if (ns > RN_SEC) /* unless this thread is held up for as long */
+                assert_true(rn__boottime_before(now + ns));
+        }
+    assert_true(rn__boottime_before(INT64_MAX));
+    assert_false(rn__boottime_before(0));
 }
 
 static int in_timer(void *arg)
@@ -454,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(glance_at_the_clock_is_exact_in_a_simulation),
         cmocka_unit_test(glance_at_the_clock_is_never_late_and_goes_on),
+        cmocka_unit_test(what_is_seconds_away_is_before_and_what_was_is_not),
         cmocka_unit_test(sleep_lasts_as_long_as_was_said),
         cmocka_unit_test(timer_delivers_once_and_at_its_time),
         cmocka_unit_test(ticker_keeps_its_rhythm_and_drops_what_nobody_took),
