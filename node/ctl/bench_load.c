@@ -57,23 +57,27 @@ static bool by_value(const struct bench_load *l)
     return l->opts->size <= BY_VALUE_MAX;
 }
 
-static int element_send(const struct bench_load *l, rn_chan *c, union element *e,
-                        struct element_head head)
+static int bytes_send(const struct bench_load *l, rn_chan *c, struct element_head head)
 {
-    int rc;
+    rn_bytes bytes;
+    int rc = rn_bytes_new(&bytes, NULL, (size_t)l->opts->size);
 
-    if (by_value(l)) {
-        e->head = head;
-        return rn_chan_send(c, e, RN_FOREVER);
-    }
-    rc = rn_bytes_new(&e->large, NULL, (size_t)l->opts->size);
     if (rc < 0)
         return rc;
-    memcpy(e->large.data, &head, sizeof head);
-    rc = rn_chan_send(c, &e->large, RN_FOREVER);
+    memcpy(bytes.data, &head, sizeof head);
+    rc = rn_chan_send(c, &bytes, RN_FOREVER);
     if (rc < 0)
-        rn_bytes_free(&e->large);
+        rn_bytes_free(&bytes);
     return rc;
+}
+
+static inline int element_send(const struct bench_load *l, rn_chan *c, union element *e,
+                               struct element_head head)
+{
+    if (!by_value(l))
+        return bytes_send(l, c, head);
+    e->head = head;
+    return rn_chan_send(c, e, RN_FOREVER);
 }
 
 static struct element_head head_of(const struct bench_load *l, const rn_bytes *bytes)
@@ -85,23 +89,28 @@ static struct element_head head_of(const struct bench_load *l, const rn_bytes *b
     return head;
 }
 
-static int element_receive(const struct bench_load *l, rn_chan *c, union element *e,
-                           struct element_head *head)
+/* Of one that was received, and is done with. */
+static int element_done(const struct bench_load *l, union element *e, struct element_head *head)
+{
+    if (l->opts->manual_ack) {
+        *head = head_of(l, &e->message.bytes);
+        return rn_msg_ack(&e->message);
+    }
+    *head = head_of(l, &e->large);
+    rn_bytes_free(&e->large);
+    return 0;
+}
+
+static inline int element_receive(const struct bench_load *l, rn_chan *c, union element *e,
+                                  struct element_head *head)
 {
     int rc = rn_chan_recv(c, e, RN_FOREVER);
 
     if (rc < 0)
         return rc;
-    if (l->opts->manual_ack) {
-        *head = head_of(l, &e->message.bytes);
-        return rn_msg_ack(&e->message);
-    }
-    if (by_value(l)) {
-        *head = e->head;
-        return 0;
-    }
-    *head = head_of(l, &e->large);
-    rn_bytes_free(&e->large);
+    if (l->opts->manual_ack || !by_value(l))
+        return element_done(l, e, head);
+    *head = e->head;
     return 0;
 }
 
@@ -178,17 +187,16 @@ static int at_once(rn_fn *fn, void *arg, int n)
 
 /* ---- streams ---- */
 
-static void produce_one(const struct work *w, int chan, uint64_t *number)
+static inline void produce_one(const struct work *w, int chan, uint64_t *number, union element *e)
 {
     const struct bench_load *l = w->load;
-    union element e;
     struct element_head head = element_next((uint64_t)(number - l->board->sent), *number,
                                             l->opts->size);
     int rc;
 
     if (!l->stamped)
         head.sent_ns = 0;
-    rc = element_send(l, w->chans[chan], &e, head);
+    rc = element_send(l, w->chans[chan], e, head);
     if (rc < 0)
         work_failed(w, "send into", rc);
     ++*number;
@@ -205,9 +213,10 @@ static void produce_first(void *arg)
 {
     struct first *f = *(struct first **)arg;
     const struct work *w = f->work;
+    union element e;
 
     for (int k; (k = atomic_fetch_add(&f->next, 1)) < w->n_chans;)
-        produce_one(w, k, &f->sent[(uint64_t)k * w->load->producers]);
+        produce_one(w, k, &f->sent[(uint64_t)k * w->load->producers], &e);
 }
 
 /* It waits for credit; among many channels that would be all that is measured.  So it is sent before, into many at once. */
@@ -227,6 +236,7 @@ static void produce(void *arg)
     struct board *b = l->board;
     uint64_t *sent = b->sent + l->first_stream +
                      (uint64_t)(l->first_line + w->number) % l->producers;
+    union element e;
 
     rn_set_name("producer");
     if (w->n_chans > 1)
@@ -234,7 +244,7 @@ static void produce(void *arg)
     line_set_state(w->line, LINE_BOUND);
     load_await(l, BOARD_WARMING);
     for (int k = 0; board_stage(b) < BOARD_ENDING; k = k + 1 < w->n_chans ? k + 1 : 0) {
-        produce_one(w, k, &sent[(uint64_t)k * l->producers]);
+        produce_one(w, k, &sent[(uint64_t)k * l->producers], &e);
         board_count(w->line);
     }
 }
