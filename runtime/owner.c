@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024
+#define BUCKET_BITS 10
+#define BUCKETS     (1u << BUCKET_BITS)
 #define SHARED_MAX \
     4096 /* so many locks that others unlock are remembered; more, and nothing is watched any more */
 
@@ -40,7 +41,8 @@ void (*rn__owners_found)(struct rn__want *last) = rn__deadlock_cycle;
 
 static struct rn__hold **bucket_of(const void *lock)
 {
-    return &owners.holds[((uintptr_t)lock >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 54];
+    return &owners
+                .holds[((uintptr_t)lock >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - BUCKET_BITS)];
 }
 
 static uint64_t self_id(void)

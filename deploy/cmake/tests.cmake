@@ -173,7 +173,7 @@ endforeach()
 # The runtime's sources once more, with smaller constants, our <stdatomic.h>, and models in place of these functions.
 set(loom_models malloc calloc realloc aligned_alloc free clock_gettime getrandom gettid sched_yield usleep nanosleep
     clock_nanosleep _exit rn_panic rn__assert_failed rn__dump_deadlock rn__ctx_switch rn__fault_init rn__fault_fini rn__fault_thread_init
-    rn__fault_thread_fini rn__signal_init rn__signal_fini pthread_create pthread_join pthread_mutex_lock
+    rn__fault_thread_fini rn__signal_init rn__signal_fini pthread_create pthread_join pthread_sigmask mmap munmap pthread_mutex_lock
     pthread_mutex_trylock pthread_mutex_unlock pthread_cond_wait pthread_cond_timedwait pthread_cond_signal
     pthread_cond_broadcast epoll_create1 epoll_ctl epoll_wait eventfd write close fcntl poll syscall rn__stack_get
     rn__stack_put rn__stack_cache_drain rn__stack_trim rn__stack_give_back rn__stack_due rn__monitor_start rn__monitor_stop)

@@ -43,13 +43,13 @@ enum mode { USUAL, LISTED, PRIORITIES, WALK };
 static struct {
     const struct loom_unit *unit;
     enum mode mode;
-    unsigned step;
     bool recording;
     struct option options[LOOM_STEPS_MAX];
     struct decision made[LEVELS_MAX]; /* that are not the usual ones */
     unsigned n_made, at, preemptions;
     uint64_t seed, random;
     unsigned priority[LOOM_THREADS_MAX], lowest;
+    unsigned above[LOOM_THREADS_MAX]; /* who has a higher priority, as bits */
     unsigned changes[4], n_changes, delays;
     unsigned usual_steps;
     uint64_t leaves; /* schedules with as many decisions as were asked for */
@@ -62,6 +62,8 @@ static struct {
     uint64_t done, depth_first;
     volatile uint64_t runs;
 } budget;
+
+struct loom_path loom_path;
 
 static struct decision candidates[LEVELS_MAX][CANDIDATES_MAX];
 
@@ -93,19 +95,39 @@ static bool one_in(unsigned n)
     return random_next() % n == 0;
 }
 
+/* Among equals, which are rare, the first comes first. */
+static bool is_above(int a, int b)
+{
+    return e.priority[a] > e.priority[b] || (e.priority[a] == e.priority[b] && a < b);
+}
+
+static void rank_all(void)
+{
+    memset(e.above, 0, sizeof e.above);
+    for (int i = 0; i < LOOM_THREADS_MAX; i++)
+        for (int j = 0; j < i; j++)
+            if (is_above(i, j))
+                e.above[j] |= 1u << i;
+            else
+                e.above[i] |= 1u << j;
+}
+
 void loom_lower(int thread)
 {
-    if (e.lowest > 0)
-        e.priority[thread] = --e.lowest;
+    if (e.lowest == 0)
+        return;
+    e.priority[thread] = --e.lowest;
+    for (int i = 0; i < LOOM_THREADS_MAX; i++)
+        e.above[i] &= ~(1u << thread);
+    e.above[thread] = ((1u << LOOM_THREADS_MAX) - 1) & ~(1u << thread);
 }
 
 static int highest(unsigned set)
 {
-    int best = -1;
+    int best = __builtin_ctz(set);
 
-    for (int i = 0; i < LOOM_THREADS_MAX; i++)
-        if ((set & 1u << i) && (best < 0 || e.priority[i] > e.priority[best]))
-            best = i;
+    while ((e.above[best] & set) != 0)
+        best = __builtin_ctz(e.above[best] & set);
     return best;
 }
 
@@ -130,12 +152,22 @@ static int decide_random(enum loom_kind kind, unsigned alternatives, int current
         for (unsigned i = 0; i < e.n_changes; i++)
             if (e.changes[i] == step)
                 loom_lower(current);
-    return highest(alternatives | 1u << current);
+    return (e.above[current] & alternatives) == 0 ? current : highest(alternatives | 1u << current);
 }
 
-int loom_decide(enum loom_kind kind, unsigned alternatives, int current)
+/* No step before the next decision that is not the usual one need ask; unless it is to be recorded. */
+static void usual_from_here(void)
 {
-    unsigned step = e.step++;
+    loom_path.usual_until = LOOM_STEPS_MAX - 1;
+    if (e.at < e.n_made && e.made[e.at].step < loom_path.usual_until)
+        loom_path.usual_until = e.made[e.at].step;
+    if (e.recording || e.mode >= PRIORITIES)
+        loom_path.usual_until = 0;
+}
+
+int loom_decide_asked(enum loom_kind kind, unsigned alternatives, int current)
+{
+    unsigned step = loom_path.step++, choice;
 
     if (step >= LOOM_STEPS_MAX - 1)
         loom_fail("it does not end");
@@ -147,15 +179,18 @@ int loom_decide(enum loom_kind kind, unsigned alternatives, int current)
         return -1;
     if (!(alternatives & 1u << e.made[e.at].choice))
         loom_fail("step %u has no choice %u: it is not this schedule's", step, e.made[e.at].choice);
-    return e.made[e.at++].choice;
+    choice = e.made[e.at++].choice;
+    usual_from_here();
+    return (int)choice;
 }
 
 /* ---- one schedule ------------------------------------------------------------------------------------ */
 
 static void run_one(uint64_t random, bool races)
 {
-    e.step = 0;
+    loom_path.step = 0;
     e.at = 0;
+    usual_from_here();
     budget.runs++;
     loom_run(e.unit, random, races);
 }
@@ -177,6 +212,7 @@ static void run_seed(uint64_t seed)
     e.lowest = 1u << 20;
     for (int i = 0; i < LOOM_THREADS_MAX; i++)
         e.priority[i] = (1u << 20) + (unsigned)(random_next() % (1u << 20));
+    rank_all();
     e.n_changes = (unsigned)(seed % 4);
     for (unsigned i = 0; i < e.n_changes; i++)
         e.changes[i] = (unsigned)(random_next() % (e.usual_steps + 1));
@@ -207,7 +243,7 @@ static void prepare(const struct loom_unit *unit)
         run_listed(false);
     loom_arena_begin();
     run_listed(false);
-    e.usual_steps = e.step;
+    e.usual_steps = loom_path.step;
 }
 
 /* ---- all schedules ------------------------------------------------------------------------------------- */
@@ -237,7 +273,7 @@ static unsigned list_candidates(struct decision *list)
     bool delay = made_of_kind(LOOM_DELAY) < DELAYS_MAX;
     unsigned n = 0, first = e.n_made > 0 ? e.made[e.n_made - 1].step + 1u : 0;
 
-    for (unsigned step = first; step < e.step; step++) {
+    for (unsigned step = first; step < loom_path.step; step++) {
         struct option o = e.options[step];
 
         if ((o.kind == LOOM_PREEMPT && !preempt) || (o.kind == LOOM_DELAY && !delay))
@@ -335,6 +371,7 @@ static void explore(const struct loom_unit *unit, uint64_t schedules, double sec
     printf("loom: %-20s %8llu schedules of about %u steps in %.1f s: %llu depth first, %s\n",
            unit->name, (unsigned long long)budget.done, e.usual_steps,
            (double)(wall_ns() - begin) / 1e9, (unsigned long long)budget.depth_first, all);
+    loom_mapped_forget();
     if (budget.done < floor) {
         printf("loom: FAILED: %s: fewer schedules than the floor, %llu\n", unit->name,
                (unsigned long long)floor);
@@ -363,7 +400,7 @@ static void replay(const struct loom_unit *unit, const char *schedule, uint64_t 
         }
         run_listed(false);
     }
-    printf("loom: %s: this schedule is well, %u steps\n", unit->name, e.step);
+    printf("loom: %s: this schedule is well, %u steps\n", unit->name, loom_path.step);
 }
 
 /* ---- what ends it ------------------------------------------------------------------------------------------- */

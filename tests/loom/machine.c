@@ -17,11 +17,9 @@
 #define STACK_BYTES (256u << 10)
 #define FIRST_FRAME 256u /* at least: the bytes that rn__ctx_init() writes */
 #define BUFFER_MAX  64
-#define BURNS_MAX   4096
+#define BURNS_MAX   64   /* pauses: many times as many as whatever spins only for a while needs */
 #define IN_A_ROW    500u /* steps of a thread while others could run */
 #define START_NS    INT64_C(1000000000)
-
-enum state { NONE, READY, BLOCKED, ENDED };
 
 struct buffered {
     volatile void *at;
@@ -35,48 +33,43 @@ struct thread {
     char *stack;
     void (*fn)(void *arg);
     void *arg;
-    enum state state;
     const void *key; /* that it blocks on */
     int64_t deadline;
     const char *what;
     bool woken;
-    bool yielded;              /* another is to make a step first */
-    unsigned burns;            /* it spins without others */
     bool attendant;            /* made by the runtime */
     struct rn__worker *worker; /* while it does not run, as the next two: what is thread-local */
     unsigned visits;
     int error;
     struct buffered buffer[BUFFER_MAX]; /* stores that others do not see yet, oldest first */
-    unsigned buffered;
 };
 
 static struct {
     struct thread threads[LOOM_THREADS_MAX];
     int n;
-    int current;        /* -1: explore.c */
+    /* Sets of threads.  Who neither can run nor has ended blocks; who has yielded can, but another is to make a step first. */
+    unsigned ready, yielded, ended;
+    /* Of each, together, for every atomic asks: how long it spins on without others, and how many of its stores are delayed. */
+    unsigned burns[LOOM_THREADS_MAX], buffered[LOOM_THREADS_MAX];
     struct rn__ctx out; /* of explore.c */
     bool exploring, looking;
     int64_t now, may_sleep;
     uint64_t random;
     unsigned events, in_a_row, row, rows;
-} m = { .current = -1 };
+} m;
 
+int loom_self = -1;
 bool loom_tracing;
 
 void loom_trace_say(const char *format, ...)
 {
     va_list args;
 
-    printf("%6u t%d ", m.events, m.current);
+    printf("%6u t%d ", m.events, loom_self);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
     putchar('\n');
-}
-
-int loom_current(void)
-{
-    return m.current;
 }
 
 int64_t loom_now(void)
@@ -93,18 +86,32 @@ uint64_t loom_random(void)
     return z ^ (z >> 31);
 }
 
+static bool is_in(unsigned set, int thread)
+{
+    return (set & 1u << thread) != 0;
+}
+
+/* -1: nobody. */
+static unsigned set_of(int thread)
+{
+    return thread < 0 ? 0 : 1u << thread;
+}
+
+static bool blocks(int thread)
+{
+    return !is_in(m.ready | m.ended, thread);
+}
+
 /* ---- failures ------------------------------------------------------------------------------------ */
 
 static void say_threads(void)
 {
-    static const char *const names[] = { "none", "can run", "blocks", "has ended" };
-
-    for (int i = 0; i < m.n; i++) {
-        struct thread *t = &m.threads[i];
-
-        printf("  thread %d %s%s%s%s\n", i, names[t->state], t->state == BLOCKED ? " in " : "",
-               t->state == BLOCKED ? t->what : "", t->yielded ? " (spins)" : "");
-    }
+    for (int i = 0; i < m.n; i++)
+        printf("  thread %d %s%s%s\n", i,
+               is_in(m.ready, i)   ? "can run"
+               : is_in(m.ended, i) ? "has ended"
+                                   : "blocks in ",
+               blocks(i) ? m.threads[i].what : "", is_in(m.yielded, i) ? " (spins)" : "");
 }
 
 _Noreturn void loom_fail(const char *format, ...)
@@ -123,8 +130,11 @@ _Noreturn void loom_fail(const char *format, ...)
 
 /* ---- stores ---------------------------------------------------------------------------------------- */
 
-static uint64_t read_memory(const volatile void *at, unsigned size)
+static inline __attribute__((always_inline)) uint64_t read_memory(const volatile void *at,
+                                                                  unsigned size)
 {
+    if (loom_is_gone(at))
+        loom_fail("an atomic in memory that was given back");
     switch (size) {
     case 1:
         return *(const volatile uint8_t *)at;
@@ -139,8 +149,11 @@ static uint64_t read_memory(const volatile void *at, unsigned size)
     }
 }
 
-static void write_memory(volatile void *at, unsigned size, uint64_t value)
+static inline __attribute__((always_inline)) void write_memory(volatile void *at, unsigned size,
+                                                               uint64_t value)
 {
+    if (loom_is_gone(at))
+        loom_fail("an atomic in memory that was given back");
     switch (size) {
     case 1:
         *(volatile uint8_t *)at = (uint8_t)value;
@@ -159,27 +172,34 @@ static void write_memory(volatile void *at, unsigned size, uint64_t value)
     }
 }
 
-static void flush(struct thread *t)
+static void flush_some(int thread)
 {
-    for (unsigned i = 0; i < t->buffered; i++) {
-        write_memory(t->buffer[i].at, t->buffer[i].size, t->buffer[i].value);
-        loom_order_stored(t->buffer[i].at, &t->buffer[i].published);
+    struct buffered *first = m.threads[thread].buffer;
+
+    for (unsigned i = 0; i < m.buffered[thread]; i++) {
+        write_memory(first[i].at, first[i].size, first[i].value);
+        loom_order_stored(first[i].at, &first[i].published);
     }
-    if (t->buffered > 0)
-        loom_trace("  its %u delayed stores are seen", t->buffered);
-    t->buffered = 0;
+    loom_trace("  its %u delayed stores are seen", m.buffered[thread]);
+    m.buffered[thread] = 0;
+}
+
+static inline void flush(int thread)
+{
+    if (m.buffered[thread] > 0)
+        flush_some(thread);
 }
 
 void loom_flush(void)
 {
-    if (m.current >= 0)
-        flush(&m.threads[m.current]);
+    if (loom_self >= 0)
+        flush(loom_self);
 }
 
 void loom_flush_all(void)
 {
     for (int i = 0; i < m.n; i++)
-        flush(&m.threads[i]);
+        flush(i);
 }
 
 static bool releases(memory_order order)
@@ -189,11 +209,13 @@ static bool releases(memory_order order)
 }
 
 /* The latest of its stores there that others do not see, or NULL. */
-static struct buffered *own_store(struct thread *t, const volatile void *at)
+static inline const struct buffered *own_store(const volatile void *at)
 {
-    for (unsigned i = t->buffered; i-- > 0;)
-        if (t->buffer[i].at == at)
-            return &t->buffer[i];
+    if (loom_self < 0)
+        return NULL;
+    for (unsigned i = m.buffered[loom_self]; i-- > 0;)
+        if (m.threads[loom_self].buffer[i].at == at)
+            return &m.threads[loom_self].buffer[i];
     return NULL;
 }
 
@@ -206,7 +228,7 @@ static void switch_from(struct thread *t, int to)
     t->worker = rn__worker();
     t->visits = *rn__visits();
     t->error = errno;
-    m.current = to;
+    loom_self = to;
     m.in_a_row = 0;
     rn__worker_set(next->worker);
     *rn__visits() = next->visits;
@@ -217,19 +239,12 @@ static void switch_from(struct thread *t, int to)
 /* Which can run, but `but`. */
 static unsigned runnable(int but)
 {
-    unsigned set = 0;
-
-    for (int i = 0; i < m.n; i++)
-        if (i != but && m.threads[i].state == READY && !m.threads[i].yielded)
-            set |= 1u << i;
-    return set;
+    return m.ready & ~m.yielded & ~set_of(but);
 }
 
 static void step_made(int by)
 {
-    for (int i = 0; i < m.n; i++)
-        if (i != by)
-            m.threads[i].yielded = false;
+    m.yielded &= set_of(by);
 }
 
 /* How many steps a thread makes until it gives way to those that could run.  Not as many each time, or it would stop at
@@ -259,7 +274,7 @@ static bool time_passes(void)
         /* What is no worker and looks around now and then does not save who has been forgotten. */
         if (m.exploring && t->attendant && t->worker == NULL)
             continue;
-        if (t->state == BLOCKED && t->deadline < first)
+        if (blocks(i) && t->deadline < first)
             first = t->deadline;
     }
     if (first == LOOM_FOREVER)
@@ -291,7 +306,7 @@ static unsigned somebody(int current)
 /* Another must run. */
 static void give_way(void)
 {
-    int self = m.current, chosen;
+    int self = loom_self, chosen;
     unsigned set = somebody(self);
 
     if (set == 0)
@@ -307,66 +322,78 @@ static void give_way(void)
         switch_from(&m.threads[self], chosen);
 }
 
-static void gives_way(struct thread *t)
+static void stops_burning(void)
 {
-    flush(t);
-    t->yielded = true;
-    loom_lower(m.current);
+    unsigned left = m.burns[loom_self];
+
+    if (left != 0 && left < BURNS_MAX / 2)
+        loom_fail("it spins, though not for ever, %u times: BURNS_MAX is too small",
+                  BURNS_MAX - left);
+    m.burns[loom_self] = 0;
+}
+
+static void gives_way(void)
+{
+    flush(loom_self);
+    m.yielded |= set_of(loom_self);
+    loom_lower(loom_self);
     give_way();
 }
 
-void loom_point(const char *where)
+static void point_explored(const char *where)
 {
-    struct thread *t;
     unsigned set;
     int other;
 
-    if (!m.exploring || m.current < 0)
-        return;
-    t = &m.threads[m.current];
-    if (t->burns > 0)
+    if (m.burns[loom_self] > 0)
         return;
     m.events++;
-    step_made(m.current);
-    set = runnable(m.current);
+    step_made(loom_self);
+    set = runnable(loom_self);
     if (set == 0)
         return;
     if (++m.in_a_row > m.row) { /* it may be waiting for another without saying so */
         m.row = row_next();
-        gives_way(t);
+        gives_way();
         return;
     }
-    other = loom_decide(LOOM_PREEMPT, set, m.current);
-    if (other >= 0 && other != m.current) {
+    other = loom_decide(LOOM_PREEMPT, set, loom_self);
+    if (other >= 0 && other != loom_self) {
         loom_trace("  preempted by t%d at %s", other, where);
-        switch_from(t, other);
+        switch_from(&m.threads[loom_self], other);
     }
+}
+
+static inline void point(const char *where)
+{
+    if (m.exploring && loom_self >= 0)
+        point_explored(where);
+}
+
+void loom_point(const char *where)
+{
+    point(where);
 }
 
 void loom_pause(void)
 {
-    struct thread *t;
-
-    if (m.current < 0)
-        return;
-    t = &m.threads[m.current];
-    if (t->burns > 0 && --t->burns > 0)
+    if (loom_self < 0 || (m.burns[loom_self] > 0 && --m.burns[loom_self] > 0))
         return;
     if (m.exploring && loom_decide(LOOM_BURN, 1u << 1, -1) == 1) {
         loom_trace("spins, while others do not move");
-        t->burns = BURNS_MAX;
+        m.burns[loom_self] = BURNS_MAX;
         return;
     }
-    gives_way(t);
+    gives_way();
 }
 
 bool loom_block(const void *key, int64_t deadline, const char *what)
 {
-    struct thread *t = &m.threads[m.current];
+    struct thread *t = &m.threads[loom_self];
 
-    flush(t);
-    t->burns = 0;
-    step_made(m.current);
+    flush(loom_self);
+    stops_burning();
+    step_made(loom_self);
     loom_trace("blocks in %s", what);
     if (deadline <= m.now)
         return false;
@@ -374,16 +401,16 @@ bool loom_block(const void *key, int64_t deadline, const char *what)
     t->deadline = deadline;
     t->what = what;
     t->woken = false;
-    t->state = BLOCKED;
+    m.ready &= ~set_of(loom_self);
     give_way();
     return t->woken;
 }
 
-static void make_ready(struct thread *t, bool woken)
+static void make_ready(int thread, bool woken)
 {
-    t->state = READY;
-    t->woken = woken;
-    t->yielded = false;
+    m.threads[thread].woken = woken;
+    m.ready |= set_of(thread);
+    m.yielded &= ~set_of(thread);
 }
 
 int loom_wake(const void *key, int count)
@@ -392,10 +419,8 @@ int loom_wake(const void *key, int count)
 
     loom_flush();
     for (int i = 0; i < m.n && n < count; i++) {
-        struct thread *t = &m.threads[i];
-
-        if (t->state == BLOCKED && t->key == key) {
-            make_ready(t, true);
+        if (blocks(i) && m.threads[i].key == key) {
+            make_ready(i, true);
             loom_trace("  t%d is woken", i);
             n++;
         }
@@ -424,8 +449,8 @@ void loom_advance(int64_t ns)
     m.now += ns;
     loom_trace("it is %lld", (long long)m.now);
     for (int i = 0; i < m.n; i++)
-        if (m.threads[i].state == BLOCKED && m.threads[i].deadline <= m.now)
-            make_ready(&m.threads[i], false);
+        if (blocks(i) && m.threads[i].deadline <= m.now)
+            make_ready(i, false);
 }
 
 void loom_may_sleep(int64_t until)
@@ -445,8 +470,8 @@ void loom_end(void)
     m.exploring = false;
     loom_races_end();
     for (int i = 0; i < m.n; i++) {
-        flush(&m.threads[i]);
-        m.threads[i].burns = 0;
+        flush(i);
+        m.burns[i] = 0;
     }
 }
 
@@ -463,22 +488,20 @@ static void own_stack(struct thread *t)
 static void thread_main(void *arg)
 {
     struct thread *t = arg;
-    int left = 0;
 
     loom_order_acquire(t);
     own_stack(t);
     t->fn(t->arg);
     loom_point("its end"); /* here and where it waits: before what it has stored is seen */
-    flush(t);
+    flush(loom_self);
     loom_trace("ends");
     loom_order_release(t);
-    t->state = ENDED;
-    t->burns = 0;
+    m.ready &= ~set_of(loom_self);
+    m.ended |= set_of(loom_self);
+    m.burns[loom_self] = 0;
     loom_wake(t, INT32_MAX);
-    for (int i = 0; i < m.n; i++)
-        left += m.threads[i].state != ENDED;
-    if (left == 0) {
-        m.current = -1;
+    if (m.ended == (1u << m.n) - 1) {
+        loom_self = -1;
         rn__ctx_switch(&t->ctx, &m.out);
     }
     give_way();
@@ -497,10 +520,15 @@ static int spawn(void (*fn)(void *arg), void *arg, bool attendant)
         if (stack == MAP_FAILED)
             loom_fail("no memory");
     }
-    *t = (struct thread){ .fn = fn, .arg = arg, .stack = stack, .state = READY };
+    memset(t, 0, offsetof(struct thread, buffer));
+    t->fn = fn;
+    t->arg = arg;
+    t->stack = stack;
     t->attendant = attendant;
+    m.ready |= set_of(m.n);
+    m.burns[m.n] = m.buffered[m.n] = 0;
     rn__ctx_init(&t->ctx, stack + STACK_BYTES, thread_main, t);
-    if (m.current >= 0)
+    if (loom_self >= 0)
         loom_order_release(t);
     return m.n++;
 }
@@ -518,7 +546,7 @@ int loom_spawn_attendant(void (*fn)(void *arg), void *arg)
 void loom_join(int thread)
 {
     loom_point("loom_join");
-    while (m.threads[thread].state != ENDED)
+    while (!is_in(m.ended, thread))
         loom_block(&m.threads[thread], LOOM_FOREVER, "loom_join");
     loom_order_acquire(&m.threads[thread]);
 }
@@ -540,6 +568,7 @@ static void unit_main(void *arg)
 void loom_run(const struct loom_unit *unit, uint64_t seed, bool races)
 {
     m.n = 0;
+    m.ready = m.yielded = m.ended = 0;
     m.exploring = false;
     m.now = START_NS;
     m.may_sleep = 0;
@@ -551,19 +580,20 @@ void loom_run(const struct loom_unit *unit, uint64_t seed, bool races)
     spawn(unit_main, (void *)unit, false);
     rn__worker_set(NULL);
     *rn__visits() = 0;
-    m.current = 0;
+    loom_self = 0;
     rn__ctx_switch(&m.out, &m.threads[0].ctx);
+    loom_mapped_check();
 }
 
 /* ---- atomics ---------------------------------------------------------------------------------------------- */
 
 uint64_t loom_load(const volatile void *at, unsigned size, memory_order order, const char *where)
 {
-    struct buffered *own;
+    const struct buffered *own;
     uint64_t value;
 
-    loom_point(where);
-    own = m.current >= 0 ? own_store(&m.threads[m.current], at) : NULL;
+    point(where);
+    own = own_store(at);
     value = own != NULL ? own->value : read_memory(at, size);
     loom_order_load(at, order);
     loom_trace("load  %p -> %#llx   %s", (const void *)at, (unsigned long long)value, where);
@@ -580,25 +610,26 @@ uint64_t loom_glance(const volatile void *at, unsigned size)
 void loom_store(volatile void *at, unsigned size, uint64_t value, memory_order order,
                 const char *where)
 {
-    struct thread *t = m.current >= 0 ? &m.threads[m.current] : NULL;
     struct loom_clock published;
+    unsigned *n;
 
-    loom_point(where);
+    point(where);
     loom_trace("store %p = %#llx   %s", (void *)at, (unsigned long long)value, where);
-    if (t == NULL || !m.exploring) {
+    if (loom_self < 0 || !m.exploring) {
         write_memory(at, size, value);
         return;
     }
-    t->burns = 0;
+    stops_burning();
+    n = &m.buffered[loom_self];
     loom_order_store(&published, order);
     if (order == memory_order_seq_cst)
-        flush(t);
+        flush(loom_self);
     /* Behind what is delayed, if it says so; else it is seen before that. */
-    else if (t->buffered > 0 ? releases(order) || own_store(t, at) != NULL
-                             : loom_decide(LOOM_DELAY, 1u << 1, -1) == 1) {
-        if (t->buffered == BUFFER_MAX)
-            flush(t);
-        t->buffer[t->buffered++] = (struct buffered){ at, size, value, published };
+    else if (*n > 0 ? releases(order) || own_store(at) != NULL
+                    : loom_decide(LOOM_DELAY, 1u << 1, -1) == 1) {
+        if (*n == BUFFER_MAX)
+            flush(loom_self);
+        m.threads[loom_self].buffer[(*n)++] = (struct buffered){ at, size, value, published };
         loom_trace("  delayed");
         return;
     }
@@ -625,16 +656,13 @@ static uint64_t changed(enum loom_change change, uint64_t old, uint64_t value)
     return 0;
 }
 
-static void before_change(volatile void *at, memory_order order)
+static inline void before_change(volatile void *at, memory_order order)
 {
-    struct thread *t;
-
-    if (m.current < 0)
+    if (loom_self < 0)
         return;
-    t = &m.threads[m.current];
-    t->burns = 0;
-    if (t->buffered > 0 && (releases(order) || own_store(t, at) != NULL))
-        flush(t);
+    stops_burning();
+    if (m.buffered[loom_self] > 0 && (releases(order) || own_store(at) != NULL))
+        flush(loom_self);
 }
 
 uint64_t loom_change(volatile void *at, unsigned size, enum loom_change change, uint64_t value,
@@ -642,7 +670,7 @@ uint64_t loom_change(volatile void *at, unsigned size, enum loom_change change, 
 {
     uint64_t old;
 
-    loom_point(where);
+    point(where);
     before_change(at, order);
     old = read_memory(at, size);
     value = changed(change, old, value);
@@ -657,10 +685,10 @@ bool loom_cas(volatile void *at, unsigned size, void *expected, uint64_t value,
               memory_order success, memory_order failure, const char *where)
 {
     uint64_t old, wanted = read_memory(expected, size);
-    struct buffered *own;
+    const struct buffered *own;
 
-    loom_point(where);
-    own = m.current >= 0 ? own_store(&m.threads[m.current], at) : NULL;
+    point(where);
+    own = own_store(at);
     old = own != NULL ? own->value : read_memory(at, size);
     if (old != wanted) {
         write_memory(expected, size, old);

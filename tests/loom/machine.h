@@ -17,8 +17,21 @@ enum loom_kind {
     LOOM_BURN,    /* alternative 1: it spins on and on, before anybody else does anything */
 };
 
+/* Of the decisions of a schedule: the next one, and before which all are the usual ones. */
+extern struct loom_path {
+    unsigned step, usual_until;
+} loom_path;
+int loom_decide_asked(enum loom_kind kind, unsigned alternatives, int current);
+
 /* Decides: the bits of `alternatives` say which there are.  -1: the usual one. */
-int loom_decide(enum loom_kind kind, unsigned alternatives, int current);
+static inline int loom_decide(enum loom_kind kind, unsigned alternatives, int current)
+{
+    if (loom_path.step >= loom_path.usual_until)
+        return loom_decide_asked(kind, alternatives, current);
+    loom_path.step++;
+    return -1;
+}
+
 /* The thread spins, or begins: for priorities. */
 void loom_lower(int thread);
 
@@ -45,11 +58,14 @@ int loom_wake(const void *key, int count);
 void loom_flush(void);
 void loom_flush_all(void); /* the same of all threads */
 int loom_spawn_attendant(void (*fn)(void *arg), void *arg);
-int loom_current(void); /* -1: none */
+extern int loom_self; /* that runs; -1: none, but explore.c */
 void loom_world_reset(void);
 /* Memory that is taken back at the end of a schedule, so that addresses depend on nothing else. */
 void loom_arena_begin(void);
 void loom_arena_end(void);
+/* Of the workers' memory, see mapped.c: at the end of a schedule, and of all of a unit. */
+void loom_mapped_check(void);
+void loom_mapped_forget(void);
 _Noreturn void loom_exit(int status);
 
 #endif

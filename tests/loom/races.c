@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define SLOTS         8u
+#define ALL_SLOTS     ((1u << SLOTS) - 1)
 #define CELLS         (1u << 14)
 #define SYNCS         (1u << 12)
 #define LATEST        (m.turn++)
@@ -21,26 +22,27 @@
 
 /* One access of some of eight bytes. */
 struct access {
-    uint32_t clock;
+    uint32_t clock, pc; /* the latter from the program's beginning */
     uint8_t thread, bytes;
     bool write;
-    const void *pc;
 };
 
+/* Small, and beside that of the next address: more than the looks cost the misses. */
 struct cell {
     uintptr_t at; /* the address / GRANULE */
-    uint64_t schedule;
+    uint32_t schedule;
+    uint8_t used; /* of the slots, as bits */
     struct access slots[SLOTS];
 };
 
 struct sync {
     uintptr_t at;
-    uint64_t schedule;
+    uint32_t schedule;
     struct loom_clock clock;
 };
 
 static struct {
-    uint64_t schedule;
+    uint32_t schedule; /* from 1 on, in one program fewer than there are numbers */
     struct loom_clock threads[LOOM_THREADS_MAX];
     struct loom_clock loaded[LOOM_THREADS_MAX]; /* by relaxed loads: known after a fence */
     struct loom_clock fenced[LOOM_THREADS_MAX]; /* at the last fence: published by relaxed stores */
@@ -49,9 +51,17 @@ static struct {
     unsigned turn;
 } m;
 
+struct loom_gone loom_gone;
 bool loom_racing;
+static bool looking; /* racing, or some memory is gone */
 
 extern const char __executable_start[];
+
+/* What is near each other stays so; blocks of pages lie anywhere. */
+static unsigned place_of(uintptr_t unit, unsigned of)
+{
+    return (unsigned)(unit + ((uint32_t)(unit >> 9) * UINT32_C(0x9e3779b1) >> 12)) % of;
+}
 
 /* ---- clocks -------------------------------------------------------------------------------------- */
 
@@ -66,8 +76,7 @@ static struct sync *sync_of(const volatile void *at)
 {
     uintptr_t key = (uintptr_t)at;
 
-    for (unsigned i = (unsigned)(key * 0x9e3779b1u >> 4) % SYNCS, n = 0; n < SYNCS;
-         i = (i + 1) % SYNCS, n++) {
+    for (unsigned i = place_of(key / 4, SYNCS), n = 0; n < SYNCS; i = (i + 1) % SYNCS, n++) {
         struct sync *s = &m.syncs[i];
 
         if (s->schedule != m.schedule)
@@ -93,6 +102,7 @@ void loom_races_begin(bool look)
 {
     m.schedule++;
     loom_racing = look;
+    looking = look || loom_gone.size > 0;
     memset(m.loaded, 0, sizeof m.loaded);
     memset(m.fenced, 0, sizeof m.fenced);
     memset(m.threads, 0, sizeof m.threads);
@@ -103,54 +113,52 @@ void loom_races_begin(bool look)
 void loom_races_end(void)
 {
     loom_racing = false;
+    looking = loom_gone.size > 0;
 }
 
-void loom_order_load(const volatile void *at, memory_order order)
+void loom_races_gone(const void *at, size_t size)
 {
-    int t = loom_current();
-
-    if (loom_racing)
-        learn(acquires(order) ? &m.threads[t] : &m.loaded[t], &sync_of(at)->clock);
+    loom_gone = (struct loom_gone){ (uintptr_t)at, size };
+    looking = loom_racing || size > 0;
 }
 
-void loom_order_store(struct loom_clock *published, memory_order order)
+void loom_order_load_seen(const volatile void *at, memory_order order)
 {
-    int t = loom_current();
+    int t = loom_self;
 
-    if (!loom_racing)
-        return;
+    learn(acquires(order) ? &m.threads[t] : &m.loaded[t], &sync_of(at)->clock);
+}
+
+void loom_order_store_seen(struct loom_clock *published, memory_order order)
+{
+    int t = loom_self;
+
     *published = releases(order) ? m.threads[t] : m.fenced[t];
     if (releases(order))
         m.threads[t].at[t]++;
 }
 
-void loom_order_stored(volatile void *at, const struct loom_clock *published)
+void loom_order_stored_seen(volatile void *at, const struct loom_clock *published)
 {
-    if (loom_racing)
-        sync_of(at)->clock = *published;
+    sync_of(at)->clock = *published;
 }
 
 /* A relaxed one passes on what was published there. */
-void loom_order_change(volatile void *at, memory_order order)
+void loom_order_change_seen(volatile void *at, memory_order order)
 {
-    int t = loom_current();
-    struct sync *s;
+    int t = loom_self;
+    struct sync *s = sync_of(at);
 
-    if (!loom_racing)
-        return;
-    s = sync_of(at);
     learn(acquires(order) ? &m.threads[t] : &m.loaded[t], &s->clock);
     learn(&s->clock, releases(order) ? &m.threads[t] : &m.fenced[t]);
     if (releases(order))
         m.threads[t].at[t]++;
 }
 
-void loom_order_fence(memory_order order)
+void loom_order_fence_seen(memory_order order)
 {
-    int t = loom_current();
+    int t = loom_self;
 
-    if (!loom_racing)
-        return;
     if (acquires(order))
         learn(&m.threads[t], &m.loaded[t]);
     if (!releases(order))
@@ -159,33 +167,30 @@ void loom_order_fence(memory_order order)
     m.threads[t].at[t]++;
 }
 
-void loom_order_acquire(const volatile void *at)
+void loom_order_acquire_seen(const volatile void *at)
 {
-    if (loom_racing)
-        learn(&m.threads[loom_current()], &sync_of(at)->clock);
+    learn(&m.threads[loom_self], &sync_of(at)->clock);
 }
 
-void loom_order_release(const volatile void *at)
+void loom_order_release_seen(const volatile void *at)
 {
-    int t = loom_current();
+    int t = loom_self;
 
-    if (!loom_racing)
-        return;
     learn(&sync_of(at)->clock, &m.threads[t]);
     m.threads[t].at[t]++;
 }
 
 /* ---- accesses -------------------------------------------------------------------------------------- */
 
-static void say_where(const void *pc)
+static void say_where(uint32_t pc)
 {
-    size_t offset = (size_t)((const char *)pc - __executable_start) - 1;
+    uint32_t offset = pc - 1;
     char command[128];
 
     /* Under an emulator addr2line looks into that: then the offset is what there is. */
-    printf("%#zx ", offset);
+    printf("%#x ", offset);
     fflush(stdout);
-    snprintf(command, sizeof command, "addr2line -f -s -e /proc/%d/exe %#zx | paste -s -d ' '",
+    snprintf(command, sizeof command, "addr2line -f -s -e /proc/%d/exe %#x | paste -s -d ' '",
              (int)getpid(), offset);
     if (system(command) != 0)
         putchar('\n');
@@ -193,7 +198,7 @@ static void say_where(const void *pc)
 
 static _Noreturn void report(uintptr_t at, const struct access *a, const struct access *b)
 {
-    loom_racing = false;
+    loom_races_end();
     printf("a %s by thread %d at ", b->write ? "write" : "read", b->thread);
     say_where(b->pc);
     printf("after a %s by thread %d at ", a->write ? "write" : "read", a->thread);
@@ -201,16 +206,27 @@ static _Noreturn void report(uintptr_t at, const struct access *a, const struct 
     loom_fail("a data race at %#zx", (size_t)at);
 }
 
+static _Noreturn void was_gone(uintptr_t at, uint32_t pc)
+{
+    loom_races_end();
+    say_where(pc);
+    loom_fail("an access to memory that was given back, %#zx", (size_t)at);
+}
+
+static uint32_t offset_of(const void *pc)
+{
+    return (uint32_t)((const char *)pc - __executable_start);
+}
+
 static struct cell *cell_of(uintptr_t at)
 {
-    for (unsigned i = (unsigned)(at * 0x9e3779b1u >> 3) % CELLS, n = 0; n < CELLS;
-         i = (i + 1) % CELLS, n++) {
+    for (unsigned i = place_of(at, CELLS), n = 0; n < CELLS; i = (i + 1) % CELLS, n++) {
         struct cell *c = &m.cells[i];
 
         if (c->schedule != m.schedule) {
-            memset(c, 0, sizeof *c);
             c->at = at;
             c->schedule = m.schedule;
+            c->used = 0;
         }
         if (c->at == at)
             return c;
@@ -223,34 +239,32 @@ static bool known(const struct loom_clock *c, const struct access *a)
     return a->clock <= c->at[a->thread];
 }
 
-static void access_within(uintptr_t at, unsigned bytes, bool write, const void *pc)
+static void access_within(uintptr_t at, unsigned bytes, bool write, uint32_t pc)
 {
-    int t = loom_current();
+    uint8_t t = (uint8_t)loom_self;
     const struct loom_clock *clock = &m.threads[t];
-    struct access now = { clock->at[t], (uint8_t)t, (uint8_t)bytes, write, pc };
+    struct access now = { clock->at[t], pc, t, (uint8_t)bytes, write };
     struct cell *c = cell_of(at);
-    struct access *place = NULL;
+    unsigned place = SLOTS;
 
     if (c == NULL)
         return;
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned left = c->used; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
         struct access *a = &c->slots[i];
 
-        if (a->bytes == 0) {
-            place = place != NULL ? place : a;
-            continue;
-        }
         if ((a->bytes & bytes) != 0 && a->thread != t && (write || a->write) && !known(clock, a))
             report(at * GRANULE, a, &now);
         /* What comes after this one will be known only if this is, and conflicts if this does. */
         if ((a->bytes & ~bytes) == 0 && (write || !a->write) && known(clock, a)) {
-            a->bytes = 0;
-            place = a;
+            c->used &= (uint8_t) ~(1u << i);
+            place = i;
         }
     }
-    if (place == NULL)
-        place = &c->slots[LATEST % SLOTS];
-    *place = now;
+    if (place == SLOTS)
+        place = c->used == ALL_SLOTS ? LATEST % SLOTS : (unsigned)__builtin_ctz(~c->used);
+    c->slots[place] = now;
+    c->used |= (uint8_t)(1u << place);
 }
 
 /* All virtual threads have those of one thread; machine.c sees to it that none notices. */
@@ -265,13 +279,15 @@ static void access_range(const void *address, size_t size, bool write, const voi
 {
     uintptr_t at = (uintptr_t)address;
 
-    if (!loom_racing || loom_current() < 0 || is_thread_local(at))
+    if (loom_is_gone(address))
+        was_gone(at, offset_of(pc));
+    if (!loom_racing || loom_self < 0 || is_thread_local(at))
         return;
     while (size > 0) {
         unsigned skip = (unsigned)(at % GRANULE);
         unsigned n = size < GRANULE - skip ? (unsigned)size : GRANULE - skip;
 
-        access_within(at / GRANULE, ((1u << n) - 1) << skip, write, pc);
+        access_within(at / GRANULE, ((1u << n) - 1) << skip, write, offset_of(pc));
         at += n;
         size -= n;
     }
@@ -293,7 +309,7 @@ void loom_writes(void *at)
     void __tsan_##name(void *at);                                       \
     void __tsan_##name(void *at)                                        \
     {                                                                   \
-        if (loom_racing)                                                \
+        if (looking)                                                    \
             access_range(at, size, write, __builtin_return_address(0)); \
     }
 

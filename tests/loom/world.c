@@ -14,6 +14,7 @@
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -101,20 +102,20 @@ static size_t size_of(const void *at)
 
 void *__wrap_malloc(size_t size)
 {
-    return world.in_arena && loom_current() >= 0 ? take(size) : __real_malloc(size);
+    return world.in_arena && loom_self >= 0 ? take(size) : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    if (!world.in_arena || loom_current() < 0)
+    if (!world.in_arena || loom_self < 0)
         return __real_calloc(n, size);
     return memset(take(n * size), 0, n * size);
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
-    return world.in_arena && loom_current() >= 0 && align <= 64 ? take(size)
-                                                                : __real_aligned_alloc(align, size);
+    return world.in_arena && loom_self >= 0 && align <= 64 ? take(size)
+                                                           : __real_aligned_alloc(align, size);
 }
 
 void *__wrap_realloc(void *at, size_t size)
@@ -273,7 +274,7 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
 /* Never 0: that is no thread. */
 pid_t __wrap_gettid(void)
 {
-    return loom_current() + 1;
+    return loom_self + 1;
 }
 
 int __wrap_sched_yield(void)
@@ -398,6 +399,7 @@ void loom_monitor(const bool *done)
 /* clang-format off */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 int __wrap_pthread_join(pthread_t thread, void **result);
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *before);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *m);
@@ -421,6 +423,15 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 {
     (void)result;
     loom_join((int)thread);
+    return 0;
+}
+
+/* Nobody here sends one. */
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+    (void)how, (void)set;
+    if (before != NULL)
+        sigemptyset(before);
     return 0;
 }
 
