@@ -12,6 +12,7 @@
 
 #define ELEMSIZE_MAX 65536
 #define USUAL_SIZE   sizeof(int64_t) /* of elements: to copy one is two moves */
+#define CLOSE_MAX    128             /* of those who wait at a time */
 
 /* ---- life ---- */
 
@@ -341,24 +342,58 @@ int rn__chan_offer(rn_chan *c, const void *elem)
 
 /* ---- closing ---- */
 
-static struct rn__op *claim_all(rn_chan *c, enum rn_op kind, struct rn__op *list)
+/* Some of those who wait; locked.  true: there may be more. */
+static bool claim_some(rn_chan *c, struct rn__op **won)
 {
-    struct rn__op *op, **tail = &list;
+    struct rn__op *op, **tail = won;
+    unsigned n = 0;
 
-    while (*tail != NULL)
-        tail = &(*tail)->next;
-    while ((op = rn__chan_claim(c, kind)) != NULL) {
-        op->next = NULL;
+    while (n < CLOSE_MAX && ((op = rn__chan_claim(c, RN_RECV)) != NULL ||
+                             (op = rn__chan_claim(c, RN_SEND)) != NULL)) {
+        __builtin_prefetch(op->sole, 1); /* or NULL, which is nothing */
         *tail = op;
         tail = &op->next;
+        n++;
     }
-    return list;
+    *tail = NULL;
+    return n == CLOSE_MAX;
+}
+
+static void dismiss(struct rn__op *won)
+{
+    struct rn__op *next;
+
+    rn__ready_many_begin();
+    for (; won != NULL; won = next) {
+        next = won->next;
+        rn__op_complete(won, RN_ECLOSED);
+    }
+    rn__ready_many_end();
+}
+
+/* The channel was closed; it is locked, and is unlocked.  Many may wait, each on a stack of its own that is in no cache of the
+ * CPU: so that each is looked at once, they are woken in the order in which they are claimed, some at a time. */
+static void dismiss_all(rn_chan *c)
+{
+    struct rn__op *won;
+    bool more = claim_some(c, &won);
+
+    if (!more) {
+        rn__chan_unlock(c); /* from here on it may be gone */
+        dismiss(won);
+        return;
+    }
+    rn_chan_ref(c);
+    while (rn__chan_unlock(c), dismiss(won), more) {
+        rn__chan_lock(c);
+        more = claim_some(c, &won);
+    }
+    rn_chan_unref(c);
 }
 
 void rn_chan_fail(rn_chan *c, int reason)
 {
     const struct rn__chan_ops *ops;
-    struct rn__op *won = NULL, *next;
     bool inside;
 
     if (c == NULL)
@@ -374,15 +409,12 @@ void rn_chan_fail(rn_chan *c, int reason)
         c->closed = true;
         c->usual = false;
         c->reason = reason;
-        won = claim_all(c, RN_SEND, claim_all(c, RN_RECV, NULL));
+        dismiss_all(c);
+    } else {
+        rn__chan_unlock(c);
     }
-    rn__chan_unlock(c);
     if (ops != NULL)
         ops->close(c, reason);
-    for (; won != NULL; won = next) {
-        next = won->next;
-        rn__op_complete(won, RN_ECLOSED);
-    }
     if (inside)
         rn__outside_leave();
 }

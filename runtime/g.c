@@ -123,7 +123,7 @@ static void g_init(struct rn__g *g, struct rn__stack *stack, const struct rn__sp
 {
     atomic_init(&g->token, 0);
     atomic_init(&g->state, RN__G_RUNNABLE);
-    g->queue_next = NULL;
+    g->queue_next = g->queue_ahead = NULL;
     g->stack = stack;
     g->group = s->group;
     g->fn = s->fn;

@@ -18,8 +18,9 @@ enum rn__g_state { RN__G_RUNNABLE, RN__G_RUNNING, RN__G_WAITING };
 
 /* In the order of the CPU's cache lines: what everyone needs who begins, runs and ends; what those need who wait; the rest. */
 struct rn__g {
-    struct rn__ctx ctx;       /* valid while it does not run */
-    struct rn__g *queue_next; /* in the queue that holds it */
+    struct rn__ctx ctx;        /* valid while it does not run */
+    struct rn__g *queue_next;  /* in the queue that holds it */
+    struct rn__g *queue_ahead; /* who was behind it there, or NULL: only to be fetched */
     _Atomic uint32_t
         token; /* 0; 1: woken before it parked; 2: parked.  See rn__park() in sched.c */
     _Atomic uint32_t state; /* enum rn__g_state; for the dump, relaxed */
@@ -27,6 +28,7 @@ struct rn__g {
     struct rn__stack *stack;
     struct rn_group *group;        /* NULL: the root group.  Set at birth */
     const _Atomic bool *cancelled; /* the flag of its group, or of the root; set at birth */
+
     rn_fn *fn;
     void *arg;
     int shield;            /* depth of rn_shield; its own */

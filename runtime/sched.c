@@ -26,6 +26,7 @@
 #define STEAL_MAX     32     /* newborns at a time */
 #define TINY_NS       250u /* of a newborn's life, where it was stolen: to fetch it is most of that */
 #define TINY_CROWD    2048 /* so many tiny ones are no longer in their maker's cache either */
+#define FRAMES        8    /* cache lines of them, if one waits in a channel */
 #define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
 
 struct rn__sched rn__sched = { .visitors = RN__SHUT };
@@ -61,17 +62,23 @@ struct rn__worker *rn__worker_at(unsigned n)
 
 /* ---- queues ---------------------------------------------------------------------------------------- */
 
-static void common_push(struct rn__g *g)
+/* n of them, linked. */
+static void common_append(struct rn__g *first, struct rn__g *last, uint32_t n)
 {
-    g->queue_next = NULL;
+    last->queue_next = NULL;
     rn__lock(&rn__sched.lock);
     if (rn__sched.common_last != NULL)
-        rn__sched.common_last->queue_next = g;
+        rn__sched.common_last->queue_next = first;
     else
-        rn__sched.common_first = g;
-    rn__sched.common_last = g;
-    atomic_fetch_add(&rn__sched.common_count, 1);
+        rn__sched.common_first = first;
+    rn__sched.common_last = last;
+    atomic_fetch_add(&rn__sched.common_count, n);
     rn__unlock(&rn__sched.lock);
+}
+
+static void common_push(struct rn__g *g)
+{
+    common_append(g, g, 1);
 }
 
 static struct rn__g *common_pop_locked(void)
@@ -80,11 +87,19 @@ static struct rn__g *common_pop_locked(void)
 
     if (g == NULL)
         return NULL;
+    __builtin_prefetch(g->queue_ahead, 1);
     rn__sched.common_first = g->queue_next;
     if (rn__sched.common_first == NULL)
         rn__sched.common_last = NULL;
     atomic_fetch_sub(&rn__sched.common_count, 1);
     return g;
+}
+
+/* Who was in the common queue has waited for long, and runs soon: what it left on its stack is fetched meanwhile. */
+static void frames_fetch(const struct rn__g *g)
+{
+    for (int i = 0; i < FRAMES; i++)
+        __builtin_prefetch((const char *)g->ctx.sp + i * 64);
 }
 
 /* Takes a fair share: one to run, some for the ring. */
@@ -102,8 +117,10 @@ static struct rn__g *common_take(struct rn__worker *w)
         n = RN__RUNQ_SIZE / 2;
     /* Only into an empty ring, so that it cannot be full. */
     if (rn__runq_ring_empty(&w->queue))
-        while (n-- > 1 && (more = common_pop_locked()) != NULL)
+        while (n-- > 1 && (more = common_pop_locked()) != NULL) {
+            frames_fetch(more);
             rn_assert(rn__runq_push(&w->queue, more));
+        }
     rn__unlock(&rn__sched.lock);
     return g;
 }
@@ -144,10 +161,28 @@ void rn__newborns_give_away(struct rn__newborns *n, uint32_t enough)
         common_push(g);
 }
 
+static __attribute__((noinline)) void spill(struct rn__worker *w, struct rn__g *g)
+{
+    struct rn__g **recent = &w->spilt.recent[w->spilt.n % RN__QUEUE_AHEAD];
+
+    if (!w->spilt.on) {
+        common_push(g);
+        return;
+    }
+    if (w->spilt.n == 0)
+        w->spilt.first = g;
+    else
+        w->spilt.last->queue_next = g;
+    if (w->spilt.n >= RN__QUEUE_AHEAD)
+        (*recent)->queue_ahead = g;
+    *recent = w->spilt.last = g;
+    w->spilt.n++;
+}
+
 static void ring_put(struct rn__worker *w, struct rn__g *g)
 {
     if (!rn__runq_push(&w->queue, g))
-        common_push(g);
+        spill(w, g);
 }
 
 static __attribute__((noinline)) void wake_for_ring(void)
@@ -269,6 +304,29 @@ void rn__ready(struct rn__g *g)
         rn__make_runnable(g);
     else if (rn__tracing())
         rn__trace_handed(g);
+}
+
+void rn__ready_many_begin(void)
+{
+    struct rn__worker *w = rn__worker();
+
+    if (w != NULL)
+        w->spilt.on = true;
+}
+
+void rn__ready_many_end(void)
+{
+    struct rn__worker *w = rn__worker();
+
+    if (w == NULL)
+        return;
+    w->spilt.on = false;
+    if (w->spilt.n == 0)
+        return;
+    common_append(w->spilt.first, w->spilt.last, w->spilt.n);
+    w->spilt.n = 0;
+    if (rn__sched.n_workers > 1)
+        wake_for_ring();
 }
 
 static inline bool others_wait(struct rn__worker *w)

@@ -32,6 +32,8 @@ struct rn__watch {
     struct rn__histogram latency; /* of those that were run here */
 };
 
+#define RN__QUEUE_AHEAD 8 /* see queue_ahead in g.h */
+
 struct rn__worker {
     struct rn__ctx ctx; /* of the thread's own stack, while a goroutine runs */
     struct rn__g *
@@ -53,6 +55,12 @@ struct rn__worker {
     unsigned robbed_of;        /* ... so many of them; 0: those it stole were none */
     _Atomic bool bears_tiny; /* its newborns are soon done, say thieves: see rn__worth_adopting() */
     struct rn__counters counters;
+    struct {
+        bool on; /* in rn__ready_many_begin(): who finds no room in the ring ... */
+        struct rn__g *first, *last; /* ... is put here, linked, */
+        uint32_t n;                 /* ... to go to the common queue */
+        struct rn__g *recent[RN__QUEUE_AHEAD];
+    } spilt; /* its own */
     _Alignas(64) struct rn__runq queue;
     struct rn__newborns newborns;
     uint64_t rng;
@@ -114,6 +122,10 @@ void rn__give_way(unsigned n);
 /* How many goroutines wait for what no goroutine here does: `waits` for the rule of deadlocks; `real` of them, services
  * included, for descriptors and threads, for which also a simulation must wait. */
 void rn__external_add(int waits, int real);
+
+/* Around some of those, by any thread that does not park meanwhile: the lock of the common queue is taken once. */
+void rn__ready_many_begin(void);
+void rn__ready_many_end(void);
 
 /* A timer that is earlier than all others was set: whoever sleeps must look again. */
 void rn__sched_timer_set(rn_time when);

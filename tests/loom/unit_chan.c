@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define WORKERS 2
+#define CROWD   8 /* more than fit into a ring here */
 
 static struct {
     rn_chan *c;
@@ -251,6 +252,27 @@ LOOM_UNIT(chan_refuse, "a close sends away all who wait to send")
     loom_check(s.sent <= 1 && s.sent + s.refused == 3);
     loom_check((int)rn_chan_len(s.c) == s.sent);
     rn_chan_unref(s.c);
+}
+
+static void recv_last(void *arg)
+{
+    (void)arg;
+    loom_check(!recv());
+    rn_chan_unref(s.c);
+    atomic_fetch_add(&s.parked, 1);
+}
+
+LOOM_UNIT(chan_close_crowd,
+          "a close wakes more than fit into a ring, who drop all references to the channel")
+{
+    static rn_fn *const crew[] = { closer,    recv_last, recv_last, recv_last, recv_last,
+                                   recv_last, recv_last, recv_last, recv_last, NULL };
+
+    made(0);
+    for (int i = 1; i < CROWD; i++)
+        rn_chan_ref(s.c);
+    crew_run(WORKERS, crew);
+    loom_check(s.parked == CROWD);
 }
 
 /* ---- plain threads beside goroutines ---- */
