@@ -44,6 +44,8 @@
 enum { BY_TRY, BY_GIFT }; /* outcomes of the claim */
 
 _Static_assert(sizeof(struct rn__line) == sizeof(rn_mutex), "the size is the contract's");
+_Static_assert(LOCKED == 4 && offsetof(struct rn__line, leaving) == 5 * sizeof(uint32_t),
+               "as rn_mutex_unlock_inline() in sync.h has it");
 
 static struct rn__line *line_of(rn_mutex *m)
 {
@@ -69,12 +71,13 @@ static bool try_lock(struct rn__line *m)
 
 static struct rn__lock asking; /* held by who does: what is seen of ASKED afterwards is his */
 
-/* Nobody unlocks plainly: owners are written down, or rn__fence_others() cannot.  Changes while no goroutine runs. */
-static _Atomic bool always_careful = true;
+/* Not 0: nobody unlocks plainly, for owners are written down, races are looked for, or rn__fence_others() cannot.  Changes while no
+ * goroutine runs.  Programs look at it, see sync.h. */
+_Atomic int rn_mutex_careful = 1;
 
 void rn__mutexes_init(void)
 {
-    atomic_store(&always_careful, rn__owners_watch() || !rn__fence_others());
+    atomic_store(&rn_mutex_careful, RN__RACE || rn__owners_watch() || !rn__fence_others());
 }
 
 /* That it is ASKED, which the word says, is seen by all who begin to unlock it; and none who began before is still at it, or
@@ -83,7 +86,7 @@ static void leaver_await(const struct rn__line *m)
 {
     uint64_t seen;
 
-    if (!rn__fence_others() && !atomic_load(&always_careful))
+    if (!rn__fence_others() && !atomic_load(&rn_mutex_careful))
         rn_panic("rn_mutex: the system allows no membarrier any more");
     /* Acquire pairs with stays(). */
     while (atomic_load_explicit(&m->leaving, memory_order_acquire) != 0) {
@@ -386,7 +389,7 @@ static __attribute__((noinline)) void unlock_slow(struct rn__line *m)
 /* false: it is to be done atomically. */
 static inline bool unlock_plainly(struct rn__line *m)
 {
-    if (atomic_load_explicit(&always_careful, memory_order_relaxed))
+    if (atomic_load_explicit(&rn_mutex_careful, memory_order_relaxed))
         return false;
     /* Relaxed, and a fence for the compiler: who asks makes up for that by rn__fence_others(). */
     atomic_store_explicit(&m->leaving, 1, memory_order_relaxed);
