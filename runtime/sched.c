@@ -757,6 +757,7 @@ void rn__rest_ends(struct rn__worker *w)
         return;
     atomic_store_explicit(&w->looked_ns, looked_ns + rn_now() - w->rest_ns, memory_order_relaxed);
     w->rest_ns = 0;
+    w->seen_ns = rn__now_coarse(); /* nobody has waited here until now */
 }
 
 static struct rn__g *steal(struct rn__worker *w)
