@@ -132,6 +132,28 @@ static int hand_on_control(struct broker_session *s, const struct wire_control *
     return core_control(s->core, s->party, c, now_ns, why);
 }
 
+/* So many controls or sections ahead the core is told what will follow. */
+#define SOON 6
+#define NEXT 3
+
+static void expect_controls(const struct broker_session *s, const struct frame_view *view,
+                            uint32_t i)
+{
+    if (i + SOON < view->n_controls)
+        core_expect_soon(s->party, view->controls[i + SOON].bind);
+    if (i + NEXT < view->n_controls)
+        core_expect_next(s->party, view->controls[i + NEXT].bind);
+}
+
+static void expect_sections(const struct broker_session *s, const struct frame_view *view,
+                            uint32_t i)
+{
+    if (i + SOON < view->n_sections)
+        core_expect_soon(s->party, view->sections[i + SOON].bind);
+    if (i + NEXT < view->n_sections)
+        core_expect_next(s->party, view->sections[i + NEXT].bind);
+}
+
 static int hand_on(struct broker_session *s, const struct frame_view *view, struct frame *frame,
                    int64_t now_ns, const char **why)
 {
@@ -143,11 +165,13 @@ static int hand_on(struct broker_session *s, const struct frame_view *view, stru
             rn_reached_if(!s->in_order, "session: a goodbye leaves something behind");
             return BROKER_SESSION_LEFT;
         }
+        expect_controls(s, view, i);
         rc = hand_on_control(s, &view->controls[i], now_ns, why);
         if (rc < 0)
             return rc;
     }
     for (uint32_t i = 0; i < view->n_sections; i++) {
+        expect_sections(s, view, i);
         int rc = core_section(s->core, s->party, &view->sections[i], frame, now_ns, why);
 
         if (rc < 0)

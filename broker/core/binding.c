@@ -153,13 +153,19 @@ static void say_lost(struct binding *b)
     binding_control(b, &c);
 }
 
-void binding_speak(struct binding *b)
+static void speak_of_fanout(struct binding *b)
 {
-    hook_take(&b->speaking);
-    if (channel_fans(b->channel) && b->direction == WIRE_OUT && b->channel->fan.come.count == 0)
+    if (b->direction == WIRE_OUT && b->channel->fan.come.count == 0)
         b->accepted = b->next_number - 1; /* all that has come was accepted by the flush */
     if (b->window.missed_said != b->window.missed || b->window.cut_said != b->window.cut)
         say_lost(b);
+}
+
+void binding_speak(struct binding *b)
+{
+    hook_take(&b->speaking);
+    if (channel_fans(b->channel))
+        speak_of_fanout(b);
     if (b->grant > 0 || b->grant_bytes > 0) {
         struct wire_control c = {
             .what = WIRE_CREDIT,

@@ -14,68 +14,73 @@
 struct channel;
 struct core_session;
 
+/* With thousands of channels each section finds its bindings cold: what a plain queue looks at comes first, each direction's
+ * together. */
 struct binding {
     struct core_session *session;
     struct channel *channel;
     struct side *side; /* of channel */
     uint32_t number;
     enum wire_direction direction;
-    bool ended;           /* Closed was said: IN: what still comes from it crossed on the way */
-    struct hook of_side;  /* in side->bindings */
-    struct hook speaking; /* in core->speakers: it has credit or acceptance to be told */
-
-    /* asking */
-    struct hook asking;   /* in side->askers or side->weak */
-    struct hook weak_due; /* in core->weak_due */
-    int64_t weak_until;   /* ns */
-    uint32_t waiting;     /* operations that wait and were not answered yet */
+    bool ended;       /* Closed was said: IN: what still comes from it crossed on the way */
+    bool weak;        /* it missed without waiting; see side.h */
+    bool fresh;       /* it may hold something that the last Recall did not see */
+    bool by_hand;     /* IN: manual_ack; see settle.h */
+    uint32_t recalls; /* unanswered; IN: at most one */
+    uint32_t waiting; /* operations that wait and were not answered yet */
     uint32_t
         unsure; /* so many of them may have been answered by what was on its way when they asked */
-    bool weak;
-    uint32_t in_line; /* OUT: of them, those that go before whoever else is in line */
-    uint64_t first_bytes, ask_bytes; /* OUT: of the first waiting element, of all */
 
     /* holding */
+    uint64_t held, held_bytes, claimed;
+    uint64_t in_hand;        /* IN, of held: taken and not settled */
     struct hook holding;     /* in side->spare or side->claimed */
     struct hook *holding_in; /* which of them; NULL: none */
-    uint64_t held, held_bytes, claimed;
-    bool fresh;                        /* it may hold something that the last Recall did not see */
-    uint32_t recalls;                  /* unanswered; IN: at most one */
+    struct run *leaving;     /* the last of delivered, while it is pulled piece by piece; or NULL */
+    struct hook asking;      /* in side->askers or side->weak */
+
+    /* OUT */
+    uint64_t next_number, accepted, accepted_said;
+    uint64_t grant_bytes; /* lent, but not said yet; so */
+    uint32_t grant;
+    struct hook speaking;   /* in core->speakers: it has credit or acceptance to be told */
+    int64_t used_ns;        /* when it last asked for or used credit */
+    struct hook active;     /* in channel->active, by used_ns */
+    struct hook hungry;     /* in channel->hungry: look whether its share should be filled up */
+    struct assembly coming; /* next_number, while it comes in pieces */
+
+    /* IN */
+    struct run_queue outbox;    /* assigned, not pulled yet */
+    struct run_queue delivered; /* pulled, not taken; ascending by number */
+    uint64_t last_delivery, taken_number, taken;
+    uint64_t ask_seen;    /* when it last asked it had seen the deliveries up to this, ... */
+    uint32_t ask_waiting; /* ... and so many waited */
+    uint32_t prefetch;    /* 0: chosen here */
+    struct hook ready;    /* in channel->ready: has room for more */
+    struct hook turn;     /* in session->turn: its outbox is not empty */
+
+    /* what happens now and then */
+    struct hook of_side;               /* in side->bindings */
+    struct hook weak_due;              /* in core->weak_due */
+    int64_t weak_until;                /* ns */
     uint64_t recalled;                 /* IN: how many elements it may give back */
     uint64_t expected, expected_bytes; /* what the answers may bring, part of side->returning */
-
-    bool maker; /* of its channel; see reply.h */
+    bool maker;                        /* of its channel; see reply.h */
 
     /* OUT */
     bool autoclose; /* the channel stays open for it, and closes when the last such one has gone */
     uint32_t senders_min; /* with autoclose: as it was stated */
-    uint64_t next_number, accepted, accepted_said;
-    struct assembly coming; /* next_number, while it comes in pieces */
-    uint32_t grant;         /* lent, but not said yet; so grant_bytes */
-    uint64_t grant_bytes;
-    int64_t used_ns;     /* when it last asked for or used credit */
+    uint32_t in_line;     /* of those that wait, those that go before whoever else is in line */
+    uint64_t first_bytes, ask_bytes; /* of the first waiting element, of all */
     uint64_t together;   /* what it sends with this number is to be had at one time; ... */
     int64_t together_ns; /* ... that one */
-    struct hook active;  /* in channel->active, by used_ns */
-    struct hook hungry;  /* in channel->hungry: look whether its share should be filled up */
     struct wire_counts counts;
 
     /* IN */
-    uint32_t prefetch;          /* 0: chosen here */
-    struct run_queue outbox;    /* assigned, not pulled yet */
-    struct run_queue delivered; /* pulled, not taken; ascending by number */
-    struct run *leaving; /* the last of delivered, while it is pulled piece by piece; or NULL */
-    uint64_t leaving_at; /* so many bytes of it have been */
+    uint64_t leaving_at; /* so many bytes of it have left */
     struct run_queue
-        hand;         /* by hand: taken and not settled; the numbers before those in delivered */
-    bool by_hand;     /* manual_ack; see settle.h */
-    uint64_t in_hand; /* of held: taken and not settled */
-    uint64_t last_delivery, taken_number, taken;
+        hand; /* by hand: taken and not settled; the numbers before those in delivered */
     struct window window; /* on a fanout; see fan.h */
-    uint32_t ask_waiting; /* as its last Ask said, ... */
-    uint64_t ask_seen;    /* ... when it had seen the deliveries up to this */
-    struct hook ready;    /* in channel->ready: has room for more */
-    struct hook turn;     /* in session->turn: its outbox is not empty */
 
     /* rendezvous: OUT: held = calls; IN: delivery numbers are given when an element enters the outbox */
     struct hook mute;     /* in session->mute: passed over until its silent node is heard */

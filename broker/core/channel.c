@@ -170,7 +170,7 @@ uint64_t channel_buffered(const struct channel *ch)
 {
     if (channel_fans(ch))
         return ch->fan.behind + ch->fan.due.count + ch->dying.count;
-    return ch->queue.count + ch->dying.count + ch->line.n_back;
+    return ch->queue.count + ch->dying.count + (channel_meets(ch) ? ch->line.n_back : 0);
 }
 
 uint64_t channel_used(const struct channel *ch)

@@ -11,54 +11,53 @@
 #include "broker/core/offer.h"
 #include "proto/limits.h"
 
+/* As struct binding: what a plain queue looks at for each section comes first. */
 struct channel {
     struct core *core;
-    const char *name; /* in the same piece of memory */
-    uint32_t hash;    /* of it; in core->channels by that */
     uint64_t incarnation;
     uint32_t epoch;
-    int64_t made_ns;
-    struct wire_attributes attributes; /* type: "" or our memory */
-    bool complete;                     /* attributes_complete(), and everybody was told */
-
+    enum wire_code code; /* closed with: CLOSED, FAILED or CANCELLED */
     bool closed;
-    enum wire_code code; /* CLOSED, FAILED or CANCELLED */
-    int32_t reason;
-    struct autoclose autoclose;
-
-    struct side in, out;
-    struct line line; /* of senders, on a rendezvous */
-    struct run_queue
-        queue; /* buffered: accepted, in no receiver's outbox; by position.  Of a fanout: empty */
-    struct fan fan;
-    struct hook naps; /* what is to be had later, see nap.h; so many elements and bytes: */
-    uint64_t delayed, delayed_bytes;
-    struct run_queue
-        dying;    /* given to nobody; to be buried when its dead letters have room, see dead.h */
-    bool is_dead; /* it is one of dead letters */
+    bool is_dead;          /* it is one of dead letters */
     bool is_reply, orphan; /* it is one for replies; its maker has gone */
+    bool restless;         /* it is used often; see fold.c */
+    uint8_t reopened;
+    bool complete; /* attributes_complete(), and everybody was told */
     bool
         at_least_one; /* a receiver that acknowledges by hand has stated that it is no rendezvous */
+    uint32_t n_active, n_ready;
+    struct wire_attributes attributes; /* type: "" or our memory */
+
     uint64_t next_position;
-    struct ledger ledger;
-
-    struct hook taps;
-    struct hook active; /* senders that used credit lately, the latest last */
-    uint32_t n_active;
+    struct run_queue
+        queue; /* buffered: accepted, in no receiver's outbox; by position.  Of a fanout: empty */
+    struct side in, out;
+    struct hook active; /* senders that used credit lately, the latest last; n_active */
     struct hook hungry;
-    struct hook ready; /* receivers with room, in turn */
-    uint32_t n_ready;
-
-    struct hook dirty;    /* in core->dirty: to be settled by the flush */
-    struct hook idle;     /* in core->idle: open, empty, unbound */
-    int64_t idle_until;   /* ns */
-    struct hook doubtful; /* in core->doubtful: somebody waits for what others seem to be using */
-    int64_t doubt_at;     /* ns */
+    struct hook ready; /* receivers with room, in turn; n_ready */
+    struct hook dirty; /* in core->dirty: to be settled by the flush */
+    struct hook taps;
+    struct autoclose autoclose;
+    int64_t settled_ns;
     struct hook
         warm; /* in core->calm or core->restless: at warm_at it is looked whether it is at rest */
-    int64_t warm_at, settled_ns;
-    uint8_t reopened;
-    bool restless; /* it is used often; see fold.c */
+    int64_t warm_at;
+    struct hook idle;                /* in core->idle: open, empty, unbound */
+    int64_t idle_until;              /* ns */
+    uint64_t delayed, delayed_bytes; /* of what is in naps */
+    struct run_queue
+        dying; /* given to nobody; to be buried when its dead letters have room, see dead.h */
+    struct ledger ledger;
+
+    const char *name; /* in the same piece of memory */
+    uint32_t hash;    /* of it; in core->channels by that */
+    int32_t reason;   /* closed with */
+    int64_t made_ns;
+    struct line line; /* of senders, on a rendezvous */
+    struct fan fan;
+    struct hook naps;     /* what is to be had later, see nap.h */
+    struct hook doubtful; /* in core->doubtful: somebody waits for what others seem to be using */
+    int64_t doubt_at;     /* ns */
 };
 
 /* NULL: no memory. */

@@ -27,6 +27,7 @@
 #define IDLE_NS_DEFAULT    INT64_C(60000000000)
 #define FOLD_NS_DEFAULT    INT64_C(1000000000)
 #define NO_MEMORY_RETRY_NS INT64_C(50000000)
+#define EXPECT_BODY        256 /* bytes; what is longer the processor fetches by itself */
 
 struct core *core_new(const struct core_opts *opts)
 {
@@ -432,7 +433,66 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
     return rc;
 }
 
+/* ---- what will come ------------------------------------------------------------------------------------------------------
+ *
+ * Of thousands of channels hardly one is in the processor's cache when something comes for it, and to fetch all that is looked at
+ * takes as long as the rest.  Lines are 64 bytes; how many are fetched follows from the order in the structs. */
+
+static void expect(const void *p, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch((const char *)p + at);
+}
+
+static void expect_binding(const struct binding *b)
+{
+    expect(b, offsetof(struct binding, of_side));
+}
+
+static void expect_channel(const struct channel *ch)
+{
+    expect(ch, offsetof(struct channel, name));
+}
+
+void core_expect_soon(const struct core_session *s, uint32_t bind)
+{
+    void *thing = keyed_find(&s->bindings, bind);
+
+    if (thing != NULL && fold_of(thing) == NULL)
+        expect_binding(thing);
+}
+
+void core_expect_next(const struct core_session *s, uint32_t bind)
+{
+    void *thing = keyed_find(&s->bindings, bind);
+
+    if (thing != NULL && fold_of(thing) == NULL)
+        expect_channel(((const struct binding *)thing)->channel);
+}
+
 /* ---- what follows ----------------------------------------------------------------------------------------------------- */
+
+/* ch is the first of those that are to be settled; what its followers need is on its way. */
+static void expect_settled(const struct hook *list, const struct channel *ch)
+{
+    const struct hook *next = ch->dirty.next;
+
+    if (next == list)
+        return;
+    const struct channel *following = list_entry(next, struct channel, dirty);
+    expect_binding(list_entry(following->in.bindings.next, struct binding, of_side));
+    expect_binding(list_entry(following->out.bindings.next, struct binding, of_side));
+    if (next->next != list)
+        expect_channel(list_entry(next->next, struct channel, dirty));
+}
+
+static void expect_spoken(const struct hook *list, const struct binding *b)
+{
+    const struct hook *next = b->speaking.next;
+
+    if (next != list && next->next != list)
+        expect_binding(list_entry(next->next, struct binding, speaking));
+}
 
 void core_flush(struct core *core)
 {
@@ -441,10 +501,14 @@ void core_flush(struct core *core)
     struct core_session *s;
 
     due_fall(&core->dues, core->now_ns); /* before it is given to anybody */
-    while ((ch = list_first(&core->dirty, struct channel, dirty)) != NULL)
+    while ((ch = list_first(&core->dirty, struct channel, dirty)) != NULL) {
+        expect_settled(&core->dirty, ch);
         channel_settle(ch);
-    while ((b = list_first(&core->speakers, struct binding, speaking)) != NULL)
+    }
+    while ((b = list_first(&core->speakers, struct binding, speaking)) != NULL) {
+        expect_spoken(&core->speakers, b);
         binding_speak(b);
+    }
     tap_tell_all(core);
     while ((s = list_first(&core->eager, struct core_session, eager)) != NULL) {
         hook_take(&s->eager);
@@ -467,12 +531,35 @@ void core_again(struct channel *ch)
     hook_put(&ch->core->later, &ch->dirty);
 }
 
+/* b has the turn; those behind it, and what they have, are on their way. */
+static void expect_pulled(const struct hook *list, const struct binding *b)
+{
+    const struct hook *at = b->turn.next;
+    const struct run *r;
+
+    if (at == list)
+        return;
+    r = run_queue_first(&list_entry(at, struct binding, turn)->outbox);
+    if (r != NULL)
+        expect(r->s.body, r->s.size < EXPECT_BODY ? r->s.size : EXPECT_BODY);
+    at = at->next;
+    if (at == list)
+        return;
+    r = run_queue_first(&list_entry(at, struct binding, turn)->outbox);
+    if (r != NULL)
+        expect(r, sizeof *r);
+    at = at->next;
+    if (at != list)
+        expect_binding(list_entry(at, struct binding, turn));
+}
+
 /* The next section is b's, who has the turn; NULL: nobody has. */
 static bool pull(struct core *core, struct binding *b, uint64_t max_bytes,
                  struct wire_section *section)
 {
     if (b == NULL)
         return false;
+    expect_pulled(&b->session->turn, b);
     if (!match_pull(b, max_bytes, section)) {
         core->starved_at = core->now_ns + NO_MEMORY_RETRY_NS;
         return false;

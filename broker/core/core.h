@@ -73,6 +73,10 @@ int core_control(struct core *core, struct core_session *s, const struct wire_co
 int core_section(struct core *core, struct core_session *s, const struct wire_section *section,
                  struct frame *frame, int64_t now_ns, const char **why);
 
+/* A section or control for that binding will follow soon, or very soon: its memory is asked for.  Changes nothing. */
+void core_expect_soon(const struct core_session *s, uint32_t bind);
+void core_expect_next(const struct core_session *s, uint32_t bind);
+
 /* Settles every channel that the events since the last flush have touched: delivers, grants, lends, recalls, and says
  * it.  To be called after each batch of events of any kind, before core_pull(); a core that is not flushed is correct
  * but silent. */
