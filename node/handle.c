@@ -323,6 +323,7 @@ static int section_comes(struct handle *h, struct frame *frame, const struct wir
     side->adjusted -= s->count;
     side_answered(side, s->count);
     handle_serve_locked(h);
+    store_settle(&h->in); /* what nobody has waited for */
     if (h->slow.policy > WIRE_SLOW_BLOCK)
         slow_look(h);
     return rc;

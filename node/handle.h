@@ -40,40 +40,42 @@ struct side {
     atomic_bool bulky;      /* OUT, a hint: the last element did not fit into a quick send's room */
     int closed; /* < 0: what operations get (IN: once nothing is left); 0: open; guarded by the channel's lock */
     bool messages; /* its codec is rn_codec_msg; fixed as the codec */
-
-    enum rn_dir dir;
     struct handle *handle;
+
+    /* What the link goroutine looks at for each section: guarded by the channel's lock, but for id and dir. */
+    enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */
+    enum rn_dir dir;
+    uint32_t id;      /* the binding's number in the session; the link goroutine's */
+    uint32_t waiting; /* operations in the channel's queue of this direction */
+    uint32_t muted;   /* of them: tentative elsewhere, so that the home is not asked for them */
+    bool close_due,
+        unbind_due;  /* to be said to the home as soon as everything before it has been said */
+    bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
+    bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
+    int64_t
+        asked; /* how many of them the home knows of, as it counts: see side_answered(), side_adjust() */
+    int64_t adjusted;   /* rendezvous: what the home has changed that by, in all */
+    uint64_t sole;      /* rendezvous: the operation that it knows to be the only one; 0: none */
+    int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
+
+    uint64_t waiting_bytes; /* OUT: of all of them */
+    uint64_t asked_first, asked_bytes;
+    uint64_t incarnation;
+    uint32_t epoch;
+    bool closing; /* this end has closed it: the first close or failure decides */
+    int close_reason;
+    size_t missed_bytes;
+
+
     struct rn_bind_opts opts;
     char *type;  /* copy of codec.type */
     bool maker;  /* its bind makes a reply channel */
     bool leaves; /* OUT: it unbinds by itself when the channel ends */
 
     /* Owned by the link goroutine. */
-    uint32_t id;    /* the binding's number in the session */
     rn_chan *reply; /* of int: who waits in rn_bind; a reference, or NULL */
     bool abandoned; /* nobody has the bind: it is undone when its answer comes, or has come */
     struct wire_counts reported; /* OUT: the counts last sent */
-
-    /* Guarded by the channel's lock. */
-    enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */
-    uint64_t incarnation;
-    uint32_t epoch;
-    bool close_due,
-        unbind_due; /* to be said to the home as soon as everything before it has been said */
-    bool closing;   /* this end has closed it: the first close or failure decides */
-    int close_reason;
-    uint32_t waiting;       /* operations in the channel's queue of this direction */
-    uint64_t waiting_bytes; /* OUT: of all of them */
-    uint32_t muted; /* of them: tentative elsewhere, so that the home is not asked for them */
-    int64_t
-        asked; /* how many of them the home knows of, as it counts: see side_answered(), side_adjust() */
-    int64_t adjusted; /* rendezvous: what the home has changed that by, in all */
-    uint64_t sole;    /* rendezvous: the operation that it knows to be the only one; 0: none */
-    uint64_t asked_first, asked_bytes;
-    bool asked_over; /* the home may have answered one asking twice: tell it that nobody waits */
-    bool missed;     /* an operation that does not wait was not served: a weak Ask is due */
-    size_t missed_bytes;
-    int64_t weak_until; /* a weak Ask is out until then, rn__boottime() */
 
     struct users users;
 };
@@ -95,38 +97,39 @@ struct handle {
     rn_chan *chan;        /* the channel's lock guards the handle; a reference while `listed` */
     struct rn_node *node; /* a reference */
     struct handle *dirty_next; /* owned by who set dirty, then by the link goroutine */
+    struct hand
+        *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
 
     _Alignas(64) struct outbox out; /* guarded by the channel's lock, as the next ones */
     uint64_t excluded;              /* numbers not accepted whose send did not give 0, or not yet */
-    _Alignas(64) struct store in;
-    uint64_t popped;         /* elements handed to takers so far */
-    uint64_t finished;       /* the first so many were decoded, each in its turn */
-    uint64_t taken;          /* delivery number of the newest of those */
-    uint64_t taken_reported; /* as the home was last told; written by the link goroutine */
+    _Alignas(64) uint64_t popped;   /* elements handed to takers so far */
+    uint64_t finished;              /* the first so many were decoded, each in its turn */
+    uint64_t taken;                 /* delivery number of the newest of those */
+    uint64_t taken_reported;        /* as the home was last told; written by the link goroutine */
     struct parcel_list
         turns; /* takers that wait until those before them have finished; by number */
+    struct store in;
 
     struct side side[2]; /* by enum rn_dir; side[RN_OUT].handle != NULL etc. always */
+
+    /* Owned by the link goroutine, but for slow and pairing, which the channel's lock guards. */
+    _Alignas(64) TAILQ_ENTRY(handle) turn; /* among those with data to send */
+    bool listed, in_turn, in_meets, in_times;
+    bool parked; /* in_turn, but among those that wait with a piece */
+    struct slow slow;
+    struct pairing pairing;
+    TAILQ_ENTRY(handle) all;   /* among the node's handles while listed */
+    TAILQ_ENTRY(handle) meets; /* among those with something tentative */
+    TAILQ_ENTRY(handle) times; /* among those with something that expires */
+
     char *name;
     struct parcel_pool pool;
 
-    /* Owned by the link goroutine. */
-    TAILQ_ENTRY(handle) all;   /* among the node's handles while listed */
-    TAILQ_ENTRY(handle) turn;  /* among those with data to send */
-    TAILQ_ENTRY(handle) meets; /* among those with something tentative */
-    TAILQ_ENTRY(handle) times; /* among those with something that expires */
-    bool listed, in_turn, in_meets, in_times;
-    bool parked; /* in_turn, but among those that wait with a piece */
-
     /* Guarded by the channel's lock. */
     struct parcel_list
-        verdicts; /* sends and flushes that wait until their number is accepted; ascending */
-    struct hand
-        *hand; /* bound IN: of deliveries of which more is to be said than that they are taken */
+        verdicts;    /* sends and flushes that wait until their number is accepted; ascending */
     uint64_t broken; /* place in the order of taking of the element that did not decode; 0: none */
     struct parcel_list leavers; /* who waits until the handle is over */
-    struct slow slow;
-    struct pairing pairing;
 };
 TAILQ_HEAD(handle_list, handle);
 

@@ -518,7 +518,9 @@ static void receive_hand_over(const struct rn_codec *codec, struct parcel *p, vo
         return;
     message_hand_over(elem, p->position, p->deliveries, p->delivery, p->place);
     if (p->place != NULL && p->letter != NULL) {
-        p->place->frame = frame_ref(p->frame);
+        /* A program may keep it for long: it need not hold all that came with it. */
+        struct frame *kept = frame_keep(p->frame, &p->letter, p->letter_size);
+        p->place->frame = kept != NULL ? kept : frame_ref(p->frame);
         p->place->head = p->letter;
         p->place->head_size = p->letter_size;
     }

@@ -27,25 +27,27 @@ struct claim_answer {
 };
 
 struct pairing {
-    struct parcel_list
+    /* Looked at for every handle that has something to say, also if it is no rendezvous: in one cache line. */
+    _Alignas(64) struct parcel_list
         offers; /* sends: those with a number, ascending, then those that have not left yet */
-    struct parcel *unsaid; /* the first that has not left, or NULL ... */
-    size_t sent;           /* ... but for the first bytes of a large one */
-    uint64_t numbered;     /* the newest number given; an offer gets it when it leaves */
-    uint64_t committed;
-    uint64_t unknown; /* gave RN_EUNKNOWN, and were not decided since */
-    uint32_t calls;   /* the home has a receive for so many of our sends ... */
-    uint64_t but;     /* ... unless it is of this operation; 0: none */
-
+    struct parcel *unsaid;     /* the first that has not left, or NULL ... */
     struct parcel_list claims; /* receives */
     uint32_t n_claims;
-    struct held_claim *held;
-    uint32_t n_held, held_cap;
-    struct claim_answer *answers; /* in order; there is always room for one more about each claim */
-    uint32_t n_answers, answers_cap;
-
+    uint32_t n_held;      /* of held */
     _Atomic bool look;    /* an operation that was tentative elsewhere is open again */
     _Atomic bool knocked; /* somebody knocked at one of ours since pairing_knocks() */
+
+    size_t sent;       /* of unsaid, if it is a large one: so many bytes have left */
+    uint64_t numbered; /* the newest number given; an offer gets it when it leaves */
+    uint64_t committed;
+    uint64_t unknown; /* gave RN_EUNKNOWN, and were not decided since */
+    uint64_t but;     /* the home's calls are not for this operation; 0: none */
+    uint32_t calls;   /* the home has a receive for so many of our sends */
+
+    uint32_t held_cap;
+    struct held_claim *held;
+    struct claim_answer *answers; /* in order; there is always room for one more about each claim */
+    uint32_t n_answers, answers_cap;
 };
 
 void pairing_init(struct pairing *m);

@@ -42,7 +42,8 @@ static __attribute__((no_sanitize("thread"))) void send_expect(const struct hand
 static void receive_expect(const struct handle *h)
 {
     __builtin_prefetch(h);
-    __builtin_prefetch(&h->in);
+    __builtin_prefetch(&h->popped);
+    __builtin_prefetch(&h->in.newest);
 }
 
 /* ---- sending ---- */

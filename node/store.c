@@ -37,10 +37,16 @@ static int store_grow(struct store *s)
 }
 
 /* One element of a slow channel need not hold what a frame brought for a hundred busy ones.  Without memory it does. */
-static struct frame *store_keep(struct frame *frame, struct wire_section *section)
+void store_settle(struct store *s)
 {
-    struct frame *kept = frame_keep(frame, &section->body, section->size);
-    return kept != NULL ? kept : frame_ref(frame);
+    if (s->parts == 0)
+        return;
+    struct store_part *part = store_at(s, s->parts - 1);
+    struct frame *kept = frame_keep(part->frame, &part->section.body, part->section.size);
+    if (kept == NULL)
+        return;
+    frame_unref(part->frame);
+    part->frame = kept;
 }
 
 /* Room for one gap more. */
@@ -65,17 +71,15 @@ int store_push(struct store *s, struct frame *frame, const struct wire_section *
 int store_push_timed(struct store *s, struct frame *frame, const struct wire_section *section,
                      int64_t expires_ns)
 {
-    struct wire_section kept = *section;
     if (section->count == 0 || section->number <= s->newest)
         return -EPROTO;
     if (s->parts == s->cap && store_grow(s) < 0)
         return -ENOMEM;
     if (expires_ns != STORE_NEVER && gaps_grow(s) < 0)
         return -ENOMEM;
-    frame = store_keep(frame, &kept);
     *store_at(s, s->parts) = (struct store_part){
-        .frame = frame,
-        .section = kept,
+        .frame = frame_ref(frame),
+        .section = *section,
         .left = section->count,
         .next = section->number,
         .expires_ns = expires_ns,
@@ -90,12 +94,17 @@ int store_push_timed(struct store *s, struct frame *frame, const struct wire_sec
 }
 
 /* A part is gone: taken, given back or expired. */
-static void part_left(struct store *s, struct store_part *part)
+static void part_left(struct store *s, const struct store_part *part)
 {
-    s->timed -= part->expires_ns != STORE_NEVER;
-    if (s->timed == 0)
+    if (part->expires_ns != STORE_NEVER && --s->timed == 0)
         s->first_ns = STORE_NEVER;
-    *part = (struct store_part){ 0 };
+}
+
+/* One less; the next that comes to an empty ring lies where the last one did, which is in the processor's cache. */
+static void part_fewer(struct store *s)
+{
+    if (--s->parts == 0)
+        s->head = 0;
 }
 
 bool store_expire(struct store *s, int64_t now_ns)
@@ -115,10 +124,8 @@ bool store_expire(struct store *s, int64_t now_ns)
         }
         if (part->expires_ns < first_ns)
             first_ns = part->expires_ns;
-        if (kept != i) {
+        if (kept != i)
             *store_at(s, kept) = *part;
-            *part = (struct store_part){ 0 };
-        }
         kept++;
     }
     s->parts = kept;
@@ -138,7 +145,7 @@ struct frame *store_leave(struct store *s)
     struct frame *frame = part->frame;
     part_left(s, part);
     s->head = (s->head + 1) & (s->cap - 1);
-    s->parts--;
+    part_fewer(s);
     return frame;
 }
 
@@ -184,7 +191,7 @@ uint32_t store_return(struct store *s, uint32_t n, uint64_t *first)
         if (part->left == 0) {
             frame_unref(part->frame);
             part_left(s, part);
-            s->parts--;
+            part_fewer(s);
         }
     }
     return given;

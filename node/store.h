@@ -28,14 +28,15 @@ struct store_gap {
 struct store {
     struct store_part *ring;   /* `parts` of them from index `head` on, in the order of delivery */
     uint32_t cap, head, parts; /* cap is a power of two, or 0 */
+    uint32_t timed;            /* parts that expire, and ... */
+    int64_t first_ns;          /* ... none of them does before; STORE_NEVER: there are none */
     uint64_t len;              /* elements */
     uint64_t newest;           /* the newest delivery number that came */
+
     struct assembly coming; /* what comes in pieces; it counts as nothing until it is whole, ... */
     int64_t coming_expires_ns; /* ... and has expired then, if it took too long */
 
-    /* What expires: dropping it must not need memory, so there is room for each part of it in `gaps`. */
-    uint32_t timed;   /* parts that expire */
-    int64_t first_ns; /* none of them does before; STORE_NEVER: there are none */
+    /* What expires: dropping it must not need memory, so there is room for each timed part in `gaps`. */
     struct store_gap
         *gaps; /* what has expired and was not told yet, in the order in which it was found */
     uint32_t n_gaps, gaps_cap;
@@ -53,13 +54,16 @@ struct store_item {
     uint32_t flags; /* of its section */
 };
 
-/* Keeps a checked section that lies in frame (by a reference of its own, or a copy if it is a small part of it).  0, -ENOMEM, or
- * -EPROTO when its delivery numbers do not grow. */
+/* Keeps a checked section that lies in frame, by a reference of its own.  0, -ENOMEM, or -EPROTO when its delivery numbers do not
+ * grow. */
 int store_push(struct store *s, struct frame *frame, const struct wire_section *section);
 
 /* The same for one that expires, on the owner's clock. */
 int store_push_timed(struct store *s, struct frame *frame, const struct wire_section *section,
                      int64_t expires_ns);
+
+/* What was pushed last stays: if it is a small part of its frame, it is copied, and does not hold all of that. */
+void store_settle(struct store *s);
 
 /* Drops what has expired by now, into the gaps.  true: something. */
 bool store_expire(struct store *s, int64_t now_ns);

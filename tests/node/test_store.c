@@ -106,6 +106,9 @@ static void a_small_part_does_not_hold_a_large_frame(void **state)
             .count = 1, .number = i + 1, .size = size, .bytes = size - 2, .body = f->data
         };
         assert_int_equal(store_push(&s, f, &section), 0);
+        assert_int_equal(atomic_load(&f->refs), 2);
+        store_settle(&s);
+        store_settle(&s); /* once more is not worse */
         assert_int_equal(atomic_load(&f->refs), i == 0 ? 1 : 2);
         frame_unref(f); /* what is kept lives on */
         struct store_item item;
@@ -114,6 +117,36 @@ static void a_small_part_does_not_hold_a_large_frame(void **state)
         assert_int_equal(item.data[item.len - 1], 'x');
         frame_unref(item.frame);
     }
+    store_fini(&s);
+}
+
+static void what_is_half_taken_when_it_settles_is_whole_all_the_same(void **state)
+{
+    (void)state;
+    struct store s;
+    store_init(&s);
+    store_settle(&s); /* nothing is there */
+    struct frame *f = frame_new(2000);
+    assert_non_null(f);
+    for (size_t i = 0; i < 4; i++)
+        memcpy(f->data + 2 * i, (uint8_t[]){ 1, (uint8_t)('a' + i) }, 2);
+    struct wire_section section = {
+        .count = 4, .number = 1, .size = 8, .bytes = 4, .body = f->data
+    };
+    assert_int_equal(store_push(&s, f, &section), 0);
+    struct store_item item;
+    assert_true(store_pop(&s, &item));
+    assert_int_equal(item.data[0], 'a');
+    store_settle(&s);
+    assert_int_equal(atomic_load(&f->refs), 2); /* the item's */
+    frame_unref(item.frame);
+    frame_unref(f);
+    for (uint8_t i = 1; i < 4; i++) {
+        assert_true(store_pop(&s, &item));
+        assert_int_equal(item.data[0], 'a' + i);
+        frame_unref(item.frame);
+    }
+    assert_false(store_pop(&s, &item));
     store_fini(&s);
 }
 
@@ -286,6 +319,7 @@ int main(void)
         cmocka_unit_test(elements_are_taken_in_the_order_of_delivery),
         cmocka_unit_test(copied_element_holds_no_frame_unless_it_is_large_or_the_last),
         cmocka_unit_test(a_small_part_does_not_hold_a_large_frame),
+        cmocka_unit_test(what_is_half_taken_when_it_settles_is_whole_all_the_same),
         cmocka_unit_test(the_newest_are_given_back),
         cmocka_unit_test(no_more_is_given_back_than_there_is),
         cmocka_unit_test(numbers_go_on_after_what_was_given_back),
