@@ -40,11 +40,11 @@ struct side {
     atomic_bool bulky;      /* OUT, a hint: the last element did not fit into a quick send's room */
     int closed; /* < 0: what operations get (IN: once nothing is left); 0: open; guarded by the channel's lock */
     bool messages; /* its codec is rn_codec_msg; fixed as the codec */
-    struct handle *handle;
 
     /* What the link goroutine looks at for each section: guarded by the channel's lock, but for id and dir. */
     enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */
     enum rn_dir dir;
+    struct handle *handle;
     uint32_t id;      /* the binding's number in the session; the link goroutine's */
     uint32_t waiting; /* operations in the channel's queue of this direction */
     uint32_t muted;   /* of them: tentative elsewhere, so that the home is not asked for them */
@@ -65,7 +65,6 @@ struct side {
     bool closing; /* this end has closed it: the first close or failure decides */
     int close_reason;
     size_t missed_bytes;
-
 
     struct rn_bind_opts opts;
     char *type;  /* copy of codec.type */
