@@ -19,6 +19,7 @@ struct rn__g;
 #define RN__NEWBORNS_FIRST 256u /* room to begin with */
 #define RN__NEWBORNS_ROOMS 13u  /* each has twice as much as the one before */
 #define RN__NEWBORNS_AHEAD 3    /* who is fetched while others run */
+#define RN__NEWBORNS_CROWD 2048 /* so many are no longer in their maker's cache */
 
 typedef struct rn__g *_Atomic rn__newborn;
 
@@ -81,6 +82,20 @@ static inline void rn__newborns_fetch(const struct rn__newborns *n, int64_t at)
                                                        memory_order_relaxed);
 
     for (int i = -3; i < 2; i++)
+        __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
+}
+
+/* Owner only: one has waited as soon as it ran, and so may the next.  What one needs on its stack who waits lies further down, and
+ * of many it is in no cache. */
+static inline void rn__newborns_fetch_deep(const struct rn__newborns *n)
+{
+    int64_t at = atomic_load_explicit(&n->bottom, memory_order_relaxed) - 1 - RN__NEWBORNS_AHEAD;
+    const char *g;
+
+    if (n->most <= RN__NEWBORNS_CROWD)
+        return;
+    g = (const char *)atomic_load_explicit(&n->slots[at & (n->most - 1)], memory_order_relaxed);
+    for (int i = -10; i < -3; i++)
         __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
 }
 

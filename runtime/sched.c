@@ -509,6 +509,7 @@ void rn__park_sole(struct rn__worker *w, struct rn__wait *wait, enum rn__why why
         rn__fault_canary(g);
     rn__wait_shown(g, why, object);
     g->waiting = wait;
+    rn__newborns_fetch_deep(&w->newborns);
     next = pick_quickly(w);
     if (next != NULL) {
         rn__bump(&w->counters.parks);
