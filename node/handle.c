@@ -363,8 +363,12 @@ int handle_section(struct handle *h, struct frame *frame, const struct wire_sect
                       "handle: elements come for a side that has ended");
         assembly_drop(&h->in.coming);
     } else {
-        rc = s->flags & WIRE_PIECE ? piece_comes(h, frame, s, expires_ns)
-                                   : section_comes(h, frame, s, expires_ns);
+        uint64_t popped = h->popped;
+        bool piece = s->flags & WIRE_PIECE;
+        rc = piece ? piece_comes(h, frame, s, expires_ns) : section_comes(h, frame, s, expires_ns);
+        /* What is large, or has more behind it, is long in the hands of who takes it. */
+        if (rc == 0 && !piece && h->in.len == 0)
+            rc = (int)(h->popped - popped);
     }
     handle_check_slowly(h);
     rn__chan_unlock(h->chan);

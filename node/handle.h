@@ -160,7 +160,8 @@ void handle_attributes(struct side *side, const struct wire_attributes *a);
 /* `but`: see Credit in proto/runnel.proto. */
 void handle_credit(struct handle *h, uint64_t elements, uint64_t bytes, uint64_t but);
 int handle_accepted(struct handle *h, uint64_t number); /* 0 or -EPROTO */
-/* expires_ns: rn__boottime(), or STORE_NEVER. */
+/* expires_ns: rn__boottime(), or STORE_NEVER.  < 0: as incoming_frame(); else how many receives, that waited, have it all and
+ * will soon be done with it. */
 int handle_section(struct handle *h, struct frame *frame, const struct wire_section *s,
                    int64_t expires_ns);
 /* Claim, Commit, Abort; 0 or -ENOMEM. */

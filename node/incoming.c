@@ -275,6 +275,7 @@ int incoming_frame(struct rn_node *n, const struct frame_view *view, struct fram
         int rc = side->dir == RN_IN ? on_section(n, side->handle, frame, s) : -EPROTO;
         if (rc < 0)
             return rc;
+        n->handed += (unsigned)rc;
     }
     return 0;
 }

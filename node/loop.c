@@ -1,6 +1,7 @@
 /* loop.c - the link goroutine: requests, what time asks for, output, input, and again.   SPDX-License-Identifier: MIT
  *
- * Output comes before the wait, so the wait begins only when there is nothing left to say. */
+ * Output comes before the wait, so the wait begins only when there is nothing left to say.  Before output come those who were
+ * handed what they waited for: what they answer at once leaves in one frame with what is owed for that. */
 #include "node/inside.h"
 
 #include "runtime/sched.h"
@@ -49,6 +50,7 @@ static int node_input(struct rn_node *n)
                 atomic_load(&n->knocked) || (n->held != NULL && atomic_load(&n->up));
     rn_time deadline = busy ? RN_NOWAIT : node_deadline(n);
     struct link_event event;
+    n->handed = 0;
     int rc = link_recv(n->link, &event, deadline);
     atomic_store(&n->asleep, false);
     for (int i = 0; rc == 0 && i < INPUT_MAX; i++) {
@@ -57,7 +59,9 @@ static int node_input(struct rn_node *n)
     }
     if (rc == 0)
         node_event(n, &event);
-    if (rc == RN_ETIMEDOUT && n->session != NULL)
+    if (rc != RN_ETIMEDOUT)
+        n->handed = 0; /* there is more, and it is not to wait */
+    else if (n->session != NULL)
         session_ack_now(n->session);
     return rc == RN_ETIMEDOUT ? 0 : rc;
 }
@@ -163,6 +167,8 @@ void node_run(void *arg)
         rc = node_input(n);
         node_publish(n);
         crowd_ease(n);
+        if (n->handed > 0)
+            rn__give_way(n->handed);
     }
     node_opened(n, rc < 0 ? rc : -ESHUTDOWN);
     node_end(n);
