@@ -179,6 +179,20 @@ void node_close(rn_node *node)
     check(unsent == 0);
 }
 
+void cluster_open_two(rn_node **a, rn_node **b)
+{
+    cluster_open(20 * RN_US, 500 * RN_US);
+    *a = node_open("a");
+    *b = node_open("b");
+}
+
+void cluster_close_two(rn_node *a, rn_node *b)
+{
+    node_close(a);
+    node_close(b);
+    cluster_close();
+}
+
 void cable(const char *name, bool out)
 {
     memnet_partition(net, name, "broker", out, true);

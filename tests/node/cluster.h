@@ -63,6 +63,10 @@ void cluster_close(void);
 rn_node *node_open(const char *name); /* with LEASE */
 void node_close(rn_node *node);       /* leaves nothing behind */
 
+/* With two nodes, "a" and "b", at a distance of 20 to 500 us. */
+void cluster_open_two(rn_node **a, rn_node **b);
+void cluster_close_two(rn_node *a, rn_node *b);
+
 /* Nothing passes between the node and the broker, in either direction. */
 void cable(const char *name, bool out);
 /* What the broker says of a channel; all zero: there is none. */

@@ -7,20 +7,6 @@
 
 static rn_node *a, *b;
 
-static void open_both(void)
-{
-    cluster_open(100 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
-}
-
-static void close_both(void)
-{
-    node_close(a);
-    node_close(b);
-    cluster_close();
-}
-
 /* ---- who serves ---- */
 
 static rn_chan *served_by(rn_node *node, const rn_bind_opts *opts)
@@ -121,7 +107,7 @@ static int channels_now(rn_node *by)
 
 static int many_callers(rn_bind_opts opts, int callers, int calls)
 {
-    open_both();
+    cluster_open_two(&a, &b);
     int answered = 0;
     rn_chan *in_a = served_by(a, &opts), *in_b = served_by(b, &opts);
     rn_group *servers = rn_group_new(), *g = rn_group_new();
@@ -139,7 +125,7 @@ static int many_callers(rn_bind_opts opts, int callers, int calls)
     rn_group_free(servers);
     rn_chan_unref(in_a);
     rn_chan_unref(in_b);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -160,7 +146,7 @@ static int a_hundred_thousand_calls(void *arg)
 static int nothing_stays_behind(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     int answered = 0;
     rn_chan *in = served_by(b, NULL);
     rn_group *servers = rn_group_new(), *g = rn_group_new();
@@ -185,7 +171,7 @@ static int nothing_stays_behind(void *arg)
     rn_group_cancel(servers);
     rn_group_free(servers);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -205,7 +191,7 @@ static int a_late_reply_is_nobodys(void *arg)
     rn_bytes reply = { 0 };
     rn_msg late[2];
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *in = served_by(b, NULL);
     for (int i = 0; i < 2; i++) {
         rn_group *g = rn_group_new();
@@ -229,7 +215,7 @@ static int a_late_reply_is_nobodys(void *arg)
     rn_bytes_free(&late[1].bytes);
     check_rc(rn_unbind(in, SOON), 0);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -239,14 +225,14 @@ static int a_request_expires_with_its_call(void *arg)
     rn_bytes reply;
     rn_msg m;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     check_rc(call(a, "nobody serves it", &reply, rn_after(800 * RN_MS)), RN_ETIMEDOUT);
     rn_sleep(rn_after(200 * RN_MS));
     rn_chan *in = served_by(b, NULL);
     check_rc(rn_chan_recv(in, &m, rn_after(LEASE)), RN_ETIMEDOUT);
     check(channel_info(a, "service").expired == 1);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -262,7 +248,7 @@ static int who_gives_up_says_so(void *arg)
     int cancelled = 0;
     rn_bytes reply;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_group *g = rn_group_new();
     rn_chan *in = served_by(b, NULL);
     check_rc(rn_group_go(g, call_and_be_cancelled, &cancelled, 0), 0);
@@ -277,7 +263,7 @@ static int who_gives_up_says_so(void *arg)
     check_rc(rc, RN_ECLOSED);
     check_rc(rn_unbind(in, SOON), 0);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -288,7 +274,7 @@ static int wrong_uses_are_refused(void *arg)
     rn_bytes reply;
     rn_msg m;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *in = served_by(b, NULL), *out = rn_chan_new(sizeof(rn_bytes), 0, NULL);
     check_rc(rn_bind(a, "service", RN_OUT, out, &rn_codec_bytes, NULL, SOON), 0);
     rn_bytes plain;
@@ -303,7 +289,7 @@ static int wrong_uses_are_refused(void *arg)
     check_rc(rn_call(NULL, "service", NULL, 0, &reply, SOON), -EINVAL);
     rn_chan_unref(in);
     rn_chan_unref(out);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -326,7 +312,7 @@ static int requests_and_replies_may_be_large_or_empty(void *arg)
 {
     rn_bytes reply;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_group *g = rn_group_new();
     struct server s = { b, served_by(b, NULL) };
     check_rc(rn_group_go(g, serve_sizes, &s, sizeof s), 0);
@@ -340,7 +326,7 @@ static int requests_and_replies_may_be_large_or_empty(void *arg)
     rn_group_cancel(g);
     rn_group_free(g);
     rn_chan_unref(s.service);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -348,7 +334,7 @@ static int requests_and_replies_may_be_large_or_empty(void *arg)
 static int a_request_may_be_sent_on(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     const rn_bind_opts by_hand = { .manual_ack = round_now == 0 };
     int answered = 0;
     rn_chan *in = served_by(b, &by_hand), *on = rn_chan_new(sizeof(rn_msg), 0, NULL),
@@ -377,7 +363,7 @@ static int a_request_may_be_sent_on(void *arg)
     rn_chan_unref(on);
     rn_chan_unref(other);
     rn_chan_unref(bytes);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -397,7 +383,7 @@ static int a_call_ends_with_its_session(void *arg)
     int result = 1;
     rn_bytes reply;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *in = served_by(b, NULL);
     rn_group *g = rn_group_new();
     check_rc(rn_group_go(g, call_into, &result, 0), 0);
@@ -444,7 +430,7 @@ static int another_serves_what_a_dead_one_had(void *arg)
     int result = 1;
     rn_msg m;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_node *c = node_open("c");
     const rn_bind_opts by_hand = { .manual_ack = true };
     rn_chan *in = served_by(b, &by_hand), *other;

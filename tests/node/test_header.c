@@ -13,20 +13,6 @@ static const char *const traces[] = {
 
 static rn_node *a, *b;
 
-static void open_both(void)
-{
-    cluster_open(100 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
-}
-
-static void close_both(void)
-{
-    node_close(a);
-    node_close(b);
-    cluster_close();
-}
-
 static rn_chan *numbers_out(const rn_bind_opts *opts)
 {
     rn_chan *c = rn_chan_new(sizeof(int64_t), 0, NULL);
@@ -102,7 +88,7 @@ static int each_element_has_its_own(void *arg)
     (void)arg;
     enum { QUEUE, BY_HAND, RENDEZVOUS } kind = (int)round_now;
     const rn_bind_opts opts = { .capacity = kind == RENDEZVOUS ? RN_RENDEZVOUS : 50 };
-    open_both();
+    cluster_open_two(&a, &b);
     struct stream s = { numbers_out(&opts), 200 };
     rn_chan *in = messages_in("queue", kind == BY_HAND);
     rn_group *g = rn_group_new();
@@ -112,7 +98,7 @@ static int each_element_has_its_own(void *arg)
     rn_group_free(g);
     rn_chan_unref(s.out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -120,7 +106,7 @@ static int each_element_has_its_own(void *arg)
 static int a_codec_does_not_see_it(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = numbers_out(NULL), *in = rn_chan_new(sizeof(int64_t), 0, NULL);
     check_rc(rn_bind(b, "queue", RN_IN, in, &rn_codec_int64, NULL, SOON), 0);
     for (int64_t n = 1; n <= 6; n++)
@@ -132,14 +118,14 @@ static int a_codec_does_not_see_it(void *arg)
     }
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int it_comes_again_and_dies_with_its_element(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = numbers_out(NULL), *in = messages_in("queue", true),
             *dead = messages_in("queue.dead", round_now == 0);
     rn_msg m;
@@ -166,20 +152,20 @@ static int it_comes_again_and_dies_with_its_element(void *arg)
     rn_chan_unref(out);
     rn_chan_unref(in);
     rn_chan_unref(dead);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int it_counts_in_the_capacity_in_bytes(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     const rn_bind_opts opts = { .capacity_bytes = 8 + TRACE_BYTES - round_now };
     rn_chan *out = numbers_out(&opts);
     check_rc(send_number(out, 1, SOON), round_now == 0 ? 0 : -EMSGSIZE);
     check_rc(send_number(out, 3, rn_after(RN_SEC)), round_now == 0 ? RN_ETIMEDOUT : 0);
     rn_chan_unref(out);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -201,7 +187,7 @@ static int wrong_ones_are_refused(void *arg)
     };
     int64_t n = 7;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = numbers_out(NULL), *local = rn_chan_new(sizeof n, 1, NULL);
     for (size_t i = 0; i < RN_LEN(wrong); i++) {
         rn_send_opts opts = { .traceparent = wrong[i] };
@@ -215,7 +201,7 @@ static int wrong_ones_are_refused(void *arg)
     check(channel_info(a, "queue").bytes == 16);
     rn_chan_unref(out);
     rn_chan_unref(local);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -238,7 +224,7 @@ static int one_that_makes_no_sense_is_a_dead_letter(void *arg)
 {
     const rn_codec spoilt = { .elemsize = sizeof(int64_t), .encode = spoilt_encode };
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = rn_chan_new(sizeof(int64_t), 0, NULL),
             *in = messages_in("queue", round_now == 0), *dead = messages_in("queue.dead", true);
     rn_dead info;
@@ -262,7 +248,7 @@ static int one_that_makes_no_sense_is_a_dead_letter(void *arg)
     rn_chan_unref(out);
     rn_chan_unref(in);
     rn_chan_unref(dead);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 

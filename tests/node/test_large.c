@@ -11,20 +11,6 @@ static const size_t sizes[] = { WIRE_WHOLE_MAX, WIRE_WHOLE_MAX + 1, 1 << 20, (5 
 
 static rn_node *a, *b;
 
-static void open_both(void)
-{
-    cluster_open(100 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
-}
-
-static void close_both(void)
-{
-    node_close(a);
-    node_close(b);
-    cluster_close();
-}
-
 static rn_chan *bytes_bound(rn_node *node, const char *name, enum rn_dir dir,
                             const rn_bind_opts *opts)
 {
@@ -83,7 +69,7 @@ static int bytes_arrive_as_they_were_and_leave_nothing_behind(void *arg)
     (void)arg;
     const rn_bind_opts out_opts = { .capacity = round_now == 2 ? RN_RENDEZVOUS : 3,
                                     .confirm = round_now == 1 };
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bytes_bound(a, "queue", RN_OUT, &out_opts),
             *in = bytes_bound(b, "queue", RN_IN, NULL);
     for (int i = 0; i < RN_LEN(sizes); i++) {
@@ -96,7 +82,7 @@ static int bytes_arrive_as_they_were_and_leave_nothing_behind(void *arg)
     }
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -106,7 +92,7 @@ static int bytes_of_a_send_that_fails_stay_its_senders(void *arg)
     (void)arg;
     const size_t size = 1 << 20;
     const rn_bind_opts opts = { .capacity = 1, .confirm = round_now == 1 };
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bytes_bound(a, "queue", RN_OUT, &opts);
     rn_bytes first = made(size), second = made(size);
     uint8_t *data = second.data;
@@ -119,7 +105,7 @@ static int bytes_of_a_send_that_fails_stay_its_senders(void *arg)
     check_bytes(second, size);
     rn_bytes_free(&second);
     rn_chan_unref(out);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -129,7 +115,7 @@ static int a_select_gives_them_to_one(void *arg)
     (void)arg;
     const size_t size = 300 << 10;
     const rn_bind_opts opts = { .capacity = 1 };
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out[] = { bytes_bound(a, "one", RN_OUT, &opts), bytes_bound(a, "two", RN_OUT, &opts) },
             *in[] = { bytes_bound(b, "one", RN_IN, NULL), bytes_bound(b, "two", RN_IN, NULL) };
     for (int i = 0; i < 20; i++) {
@@ -147,7 +133,7 @@ static int a_select_gives_them_to_one(void *arg)
         rn_chan_unref(out[i]);
         rn_chan_unref(in[i]);
     }
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -158,7 +144,7 @@ static int they_come_again_and_die_whole(void *arg)
     const size_t size = (1 << 20) + 5;
     const rn_bind_opts by_hand = { .manual_ack = true };
     rn_msg m;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bytes_bound(a, "queue", RN_OUT, NULL),
             *in = bytes_bound(b, "queue", RN_IN, &by_hand),
             *dead = bytes_bound(b, "queue.dead", RN_IN, &by_hand);
@@ -177,7 +163,7 @@ static int they_come_again_and_die_whole(void *arg)
     rn_chan_unref(out);
     rn_chan_unref(in);
     rn_chan_unref(dead);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 

@@ -11,20 +11,6 @@ static const rn_bind_opts meets = { .capacity = RN_RENDEZVOUS };
 
 static rn_node *a, *b;
 
-static void open_both(void)
-{
-    cluster_open(20 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
-}
-
-static void close_both(void)
-{
-    node_close(a);
-    node_close(b);
-    cluster_close();
-}
-
 /* ---- senders and receivers that count ---- */
 
 struct party {
@@ -58,7 +44,7 @@ static void receive_many(void *arg)
 static int a_send_returns_after_a_receive_was_called(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     int sends = 0, sent = 0, receives = 0, received = 0;
     struct party out = { bound(a, "meet", RN_OUT, &meets), 300, &sends, &sent, &receives };
     struct party in = { bound(b, "meet", RN_IN, NULL), 100, &receives, &received, &receives };
@@ -78,14 +64,14 @@ static int a_send_returns_after_a_receive_was_called(void *arg)
     rn_chan_unref(out.chan);
     rn_chan_unref(in.chan);
     rn_chan_unref(in_a.chan);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 /* Three handles that send and three that receive, two goroutines on each, and so many elements from or to each goroutine. */
 static int meet_one_to_one(int each)
 {
-    open_both();
+    cluster_open_two(&a, &b);
     int sends = 0, sent = 0, receives = 0, received = 0;
     rn_chan *handles[6];
     rn_group *g = rn_group_new();
@@ -106,7 +92,7 @@ static int meet_one_to_one(int each)
         check(thing_fate(i)->came == 1 && thing_fate(i)->handed_over == 1);
     for (int i = 0; i < 6; i++)
         rn_chan_unref(handles[i]);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -127,7 +113,7 @@ static int a_hundred_thousand_elements_meet_one_to_one(void *arg)
 static int a_send_that_nobody_receives_times_out_and_sent_nothing(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     check_rc(send_thing(out, rn_after(50 * RN_MS)), RN_ETIMEDOUT);
     check_rc(send_thing(out, RN_NOWAIT), RN_ETIMEDOUT);
@@ -137,7 +123,7 @@ static int a_send_that_nobody_receives_times_out_and_sent_nothing(void *arg)
     check(info.accepted == 0 && info.lent == 0);
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -158,7 +144,7 @@ static void receive_all(void *arg)
 static int a_link_that_is_down_makes_a_send_unknown(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     rn_group *g = rn_group_new();
     rn_time begun = rn_now();
@@ -176,7 +162,7 @@ static int a_link_that_is_down_makes_a_send_unknown(void *arg)
     check(thing_fate(1)->came <= (rc == RN_EUNKNOWN) && thing_fate(2)->came == 1);
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -189,7 +175,7 @@ static void send_one(void *arg)
 static int a_cancelled_send_takes_its_element_back(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     rn_group *g = rn_group_new();
     check_rc(rn_group_go(g, send_one, &out, sizeof out), 0);
@@ -201,7 +187,7 @@ static int a_cancelled_send_takes_its_element_back(void *arg)
     check(thing_fate(1)->handed_over == 0);
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -242,7 +228,7 @@ static void cross(void *arg)
 static int selects_that_want_each_other_meet(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     int done = 0;
     struct crossing x = { bound(a, "left", RN_OUT, &meets), bound(a, "right", RN_IN, &meets), &done,
                           60, NULL };
@@ -258,14 +244,14 @@ static int selects_that_want_each_other_meet(void *arg)
     rn_chan_unref(x.recv);
     rn_chan_unref(y.send);
     rn_chan_unref(y.recv);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int selects_that_send_and_receive_on_one_channel_meet_each_other_only(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     int done = 0;
     struct crossing x = { bound(a, "one", RN_OUT, &meets), bound(a, "one", RN_IN, &meets), &done,
                           40, NULL };
@@ -288,14 +274,14 @@ static int selects_that_send_and_receive_on_one_channel_meet_each_other_only(voi
     rn_chan_unref(x.recv);
     rn_chan_unref(y.send);
     rn_chan_unref(y.recv);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int a_ring_of_selects_goes_round(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_node *c = node_open("c"), *of[] = { a, b, c };
     static const char *const names[] = { "ab", "bc", "ca" };
     rn_group *g = rn_group_new();
@@ -318,14 +304,14 @@ static int a_ring_of_selects_goes_round(void *arg)
     }
     rn_group_free(g);
     node_close(c);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int local_and_named_channels_mix_in_a_select(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     rn_chan *local = rn_chan_new(0, 1, NULL);
     for (int i = 0; i < 30; i++) {
@@ -347,7 +333,7 @@ static int local_and_named_channels_mix_in_a_select(void *arg)
     rn_chan_unref(out);
     rn_chan_unref(in);
     rn_chan_unref(local);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -356,7 +342,7 @@ static int local_and_named_channels_mix_in_a_select(void *arg)
 static int a_receiver_that_dies_leaves_the_element_to_another(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_node *c = node_open("c");
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     rn_chan *heir = bound(c, "meet", RN_IN, NULL);
@@ -378,7 +364,7 @@ static int a_receiver_that_dies_leaves_the_element_to_another(void *arg)
     rn_chan_unref(in);
     rn_chan_unref(heir);
     node_close(c);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -395,7 +381,7 @@ static void receive_until_closed(void *arg)
 static int close_ends_those_who_wait(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "sends", RN_OUT, &meets), *in = bound(b, "receives", RN_IN, &meets);
     rn_chan *close_sends = bound(b, "sends", RN_IN, NULL);
     rn_chan *close_receives = bound(a, "receives", RN_OUT, NULL);
@@ -413,7 +399,7 @@ static int close_ends_those_who_wait(void *arg)
     rn_chan_unref(in);
     rn_chan_unref(close_sends);
     rn_chan_unref(close_receives);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -441,7 +427,7 @@ static void receive_to_the_end(void *arg)
 static int a_cancellation_at_any_moment_ends_everybody(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *out_b = bound(b, "meet", RN_OUT, &meets);
     rn_chan *in = bound(b, "meet", RN_IN, NULL), *in_a = bound(a, "meet", RN_IN, NULL);
     rn_chan *cancels = bound(b, "meet", RN_IN, NULL);
@@ -458,7 +444,7 @@ static int a_cancellation_at_any_moment_ends_everybody(void *arg)
     rn_chan *const all[] = { out, out_b, in, in_a, cancels };
     for (size_t i = 0; i < RN_LEN(all); i++)
         rn_chan_unref(all[i]);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -484,7 +470,7 @@ static int refuse_every_third(const void *ctx, const uint8_t *data, size_t len, 
 static int a_handle_whose_codec_refuses_can_be_unbound(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_codec picky = thing_codec;
     decoded = 0;
     picky.decode = refuse_every_third;
@@ -509,7 +495,7 @@ static int a_handle_whose_codec_refuses_can_be_unbound(void *arg)
     rn_chan *const all[] = { out, out_b, in, rest };
     for (size_t i = 0; i < RN_LEN(all); i++)
         rn_chan_unref(all[i]);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -521,7 +507,7 @@ static void send_until_unbound(void *arg)
 static int unbind_ends_those_who_wait(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *out = bound(a, "meet", RN_OUT, &meets), *in = bound(b, "meet", RN_IN, NULL);
     rn_group *g = rn_group_new();
     check_rc(rn_group_go(g, send_until_unbound, &out, sizeof out), 0);
@@ -533,7 +519,7 @@ static int unbind_ends_those_who_wait(void *arg)
     check_rc(receive_thing(in, rn_after(50 * RN_MS)), RN_ETIMEDOUT);
     rn_chan_unref(out);
     rn_chan_unref(in);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -566,7 +552,7 @@ static int a_link_that_breaks_at_any_frame_loses_and_doubles_nothing(void *arg)
     (void)arg;
     struct cut cut = cuts[round_now % RN_LEN(cuts)];
     happened = false;
-    open_both();
+    cluster_open_two(&a, &b);
     int sends = 0, sent = 0, receives = 0, received = 0, done = 0, doubts = 0;
     struct party out = { bound(a, "meet", RN_OUT, &meets), 6, &sends, &sent, &receives };
     struct party in = { bound(b, "meet", RN_IN, NULL), 6, &receives, &received, &receives };
@@ -591,7 +577,7 @@ static int a_link_that_breaks_at_any_frame_loses_and_doubles_nothing(void *arg)
     rn_chan *const all[] = { out.chan, in.chan, x.send, x.recv, y.send, y.recv };
     for (size_t i = 0; i < RN_LEN(all); i++)
         rn_chan_unref(all[i]);
-    close_both();
+    cluster_close_two(a, b);
     if (round_now > 60 * RN_LEN(cuts) ||
         (round_now % RN_LEN(cuts) == RN_LEN(cuts) - 1 && !happened))
         cluster_last_round();

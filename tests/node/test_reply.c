@@ -6,20 +6,6 @@
 
 static rn_node *a, *b;
 
-static void open_both(void)
-{
-    cluster_open(100 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
-}
-
-static void close_both(void)
-{
-    node_close(a);
-    node_close(b);
-    cluster_close();
-}
-
 static rn_chan *made(enum rn_dir dir, char name[RN_NAME_MAX])
 {
     rn_chan *c = rn_chan_new(sizeof(struct thing), 0, NULL);
@@ -45,7 +31,7 @@ static int who_has_the_name_binds_it(void *arg)
     enum rn_dir dir = round_now == 0 ? RN_IN : RN_OUT;
     char name[RN_NAME_MAX], other[RN_NAME_MAX];
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *mine = made(dir, name), *yours = bound(b, name, dir == RN_IN ? RN_OUT : RN_IN, NULL);
     rn_chan *second = made(dir, other);
     check(strlen(name) == strlen("reply:") + 32 && strcmp(name, other) != 0);
@@ -61,20 +47,20 @@ static int who_has_the_name_binds_it(void *arg)
     rn_chan_unref(mine);
     rn_chan_unref(yours);
     rn_chan_unref(second);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
 static int nobody_makes_one_by_its_name(void *arg)
 {
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     check_rc(bind_to("reply:0123456789abcdef0123456789abcdef", RN_OUT), -ENOENT);
     check_rc(bind_to("reply:0123456789abcdef0123456789abcdef", RN_IN), -ENOENT);
     check_rc(bind_to("reply:", RN_IN), -EINVAL);
     check_rc(bind_to("reply:a.b", RN_IN), -EINVAL);
     check_rc(bind_to("reply:a.dead", RN_IN), -EINVAL);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -107,7 +93,7 @@ static int who_sends_is_told_that_its_maker_has_gone(void *arg)
     char name[RN_NAME_MAX];
     int rc = 0;
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *mine = made(RN_IN, name), *yours = bound(b, name, RN_OUT, NULL);
     check_rc(send_thing(yours, SOON), 0);
     check_rc(receive_thing(mine, SOON), 1);
@@ -124,7 +110,7 @@ static int who_sends_is_told_that_its_maker_has_gone(void *arg)
     check(!is_there(name));
     rn_chan_unref(mine);
     rn_chan_unref(yours);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -133,7 +119,7 @@ static int who_receives_is_told_so_too(void *arg)
     enum end how = (enum end)round_now;
     char name[RN_NAME_MAX];
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *mine = made(RN_OUT, name), *yours = bound(b, name, RN_IN, NULL);
     check_rc(send_thing(mine, SOON), 0);
     check_rc(receive_thing(yours, SOON), 1);
@@ -151,7 +137,7 @@ static int who_receives_is_told_so_too(void *arg)
     check(!is_there(name));
     rn_chan_unref(mine);
     rn_chan_unref(yours);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 
@@ -159,7 +145,7 @@ static int what_its_maker_has_closed_is_received_to_the_end(void *arg)
 {
     char name[RN_NAME_MAX];
     (void)arg;
-    open_both();
+    cluster_open_two(&a, &b);
     rn_chan *mine = made(RN_OUT, name), *yours = bound(b, name, RN_IN, NULL);
     for (int i = 0; i < 100; i++)
         check_rc(send_thing(mine, SOON), 0);
@@ -171,7 +157,7 @@ static int what_its_maker_has_closed_is_received_to_the_end(void *arg)
     check_rc(rn_chan_err(yours), 0);
     rn_chan_unref(mine);
     rn_chan_unref(yours);
-    close_both();
+    cluster_close_two(a, b);
     return 0;
 }
 

@@ -16,9 +16,7 @@ static rn_chan *out, *in;
 
 static void open_both(void)
 {
-    cluster_open(100 * RN_US, 500 * RN_US);
-    a = node_open("a");
-    b = node_open("b");
+    cluster_open_two(&a, &b);
     out = bound(a, "queue", RN_OUT, NULL);
     in = bound(b, "queue", RN_IN, NULL);
 }
@@ -27,9 +25,7 @@ static void close_both(void)
 {
     rn_chan_unref(out);
     rn_chan_unref(in);
-    node_close(a);
-    node_close(b);
-    cluster_close();
+    cluster_close_two(a, b);
 }
 
 #define check_trace(trace)                                                              \
