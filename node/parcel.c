@@ -18,8 +18,10 @@ struct parcel *parcel_get(struct parcel_pool *pool)
             continue;
         /* Acquire pairs with the release in parcel_give(): the parcel's fields are seen as they were left. */
         struct parcel *p = atomic_exchange_explicit(&pool->slot[i], NULL, memory_order_acquire);
-        if (p != NULL)
+        if (p != NULL) {
+            p->pooled = false;
             return p;
+        }
     }
     return calloc(1, sizeof(struct parcel));
 }
@@ -35,6 +37,7 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
 {
     if (p == NULL)
         return;
+    rn_assert(!p->pooled);
     rn_assert(!p->waiting);
     if (p->frame != NULL)
         frame_unref(p->frame);
@@ -59,6 +62,7 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->knocked_ns = 0;
     p->patient = p->asks = p->withdrawn = p->withdraw_due = p->muted = p->twin = p->both = false;
     buf_reset(&p->buf);
+    p->pooled = true;
     for (int i = 0; i < PARCEL_SLOTS; i++) {
         struct parcel *empty = NULL;
         if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed) == NULL &&

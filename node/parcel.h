@@ -36,6 +36,7 @@ struct parcel {
     link;         /* on a parcel_list; guarded by the channel's lock, so are the next three */
     bool waiting; /* is on a list, and somebody waits for `done` */
     bool orphan;  /* is on a list, but its send has given up: RN_EUNKNOWN */
+    bool pooled;  /* nobody has it */
     bool kept;    /* a send whose element's own memory was taken, see codec_lends() */
     bool crowds;  /* a send that has added to what waits to leave, of which there is too much */
     bool confirm; /* a send that returns with the home's verdict */
