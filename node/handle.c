@@ -478,7 +478,7 @@ void handle_over(struct handle *h, int rc)
     h->over = true;
     store_clear(&h->in);
     hand_over(h->hand);
-    outbox_clear(&h->out);
+    struct chunk *unsent = outbox_clear(&h->out);
     pairing_over(h, h->fatal);
     for (int dir = 0; dir < 2; dir++) {
         side_end(&h->side[dir], h->fatal);
@@ -502,6 +502,7 @@ void handle_over(struct handle *h, int rc)
     rn__chan_unlock(h->chan);
     verdicts_tell(h, &told);
     parcel_signal_all(&left);
+    chunks_drop(node_chunks(h->node), unsent);
 }
 
 /* ---- the ledger ---- */

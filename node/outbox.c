@@ -83,6 +83,15 @@ static void chunk_give(struct chunk_pool *pool, struct chunk *c)
     free(c);
 }
 
+void chunks_drop(struct chunk_pool *pool, struct chunk *list)
+{
+    while (list != NULL) {
+        struct chunk *c = list;
+        list = c->next;
+        chunk_give(pool, c);
+    }
+}
+
 void chunk_pool_fini(struct chunk_pool *pool)
 {
     for (int i = 0; i < CHUNK_SLOTS; i++)
@@ -102,7 +111,7 @@ void outbox_init(struct outbox *o, struct chunk_pool *pool)
 
 void outbox_fini(struct outbox *o)
 {
-    outbox_clear(o);
+    chunks_drop(o->pool, outbox_clear(o));
     free(o->spare);
     o->spare = NULL;
 }
@@ -363,15 +372,12 @@ int outbox_accept(struct outbox *o, uint64_t number)
     return 0;
 }
 
-void outbox_clear(struct outbox *o)
+struct chunk *outbox_clear(struct outbox *o)
 {
-    while (o->head != NULL) {
-        struct chunk *c = o->head;
-        o->head = c->next;
-        outbox_give(o, c);
-    }
-    o->tail = NULL;
+    struct chunk *list = o->head;
+    o->head = o->tail = NULL;
     o->sent = 0;
     o->credit_elements = 0;
     o->credit_bytes = 0;
+    return list;
 }
