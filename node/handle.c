@@ -11,6 +11,7 @@
 
 #include "node/node.h"
 #include "node/op.h"
+#include "node/trail.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 #include "runtime/sched.h"
@@ -38,6 +39,7 @@ struct handle *handle_new(struct rn_node *node, const char *name, rn_chan *chan)
     atomic_init(&h->refs, 1);
     h->chan = chan;
     h->node = node_ref(node);
+    h->trail = trails_join(node_trails(node));
     side_init(&h->side[RN_IN], h, RN_IN);
     side_init(&h->side[RN_OUT], h, RN_OUT);
     outbox_init(&h->out, node_chunks(node));
@@ -78,6 +80,7 @@ void handle_unref(struct handle *h)
     for (int dir = 0; dir < 2; dir++)
         free(h->side[dir].type);
     free(h->name);
+    trails_leave(node_trails(h->node));
     node_unref(h->node);
     free(h);
 }

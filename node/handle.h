@@ -89,7 +89,7 @@ struct handle {
     bool draining;    /* rn_unbind waits: sends queue */
     bool fans;        /* it is a fanout */
     int fatal;        /* < 0: every operation gets it */
-    int reason;       /* what rn_chan_err gives; 0 */
+    uint32_t trail;   /* its number on the node's trail; constant */
     int64_t capacity; /* the named channel's; 0: not known */
     uint64_t capacity_bytes;
 
@@ -127,6 +127,7 @@ struct handle {
     /* Guarded by the channel's lock. */
     struct parcel_list
         verdicts;    /* sends and flushes that wait until their number is accepted; ascending */
+    int reason;      /* what rn_chan_err gives; 0 */
     uint64_t broken; /* place in the order of taking of the element that did not decode; 0: none */
     struct parcel_list leavers; /* who waits until the handle is over */
 };

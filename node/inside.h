@@ -13,6 +13,7 @@
 #include "node/handle.h"
 #include "node/inspection.h"
 #include "node/node.h"
+#include "node/trail.h"
 #include "node/uplink.h"
 #include "proto/keyed.h"
 #include "proto/limits.h"
@@ -96,6 +97,7 @@ struct rn_node {
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
     struct crowd crowd;
+    struct trails trails;
     struct routes routes; /* these two have locks of their own */
     struct calls calls;
     atomic_uint welcomes; /* that have come */

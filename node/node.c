@@ -25,6 +25,7 @@ void node_unref(struct rn_node *n)
         return;
     rn_assert(n->requests == NULL);
     chunk_pool_fini(&n->chunks);
+    trails_fini(&n->trails);
     frame_writer_fini(&n->writer);
     rn_chan_unref(n->opened);
     rn_chan_unref(n->ended);
@@ -37,6 +38,11 @@ void node_unref(struct rn_node *n)
 struct chunk_pool *node_chunks(struct rn_node *n)
 {
     return &n->chunks;
+}
+
+struct trails *node_trails(struct rn_node *n)
+{
+    return &n->trails;
 }
 
 void node_poke(struct rn_node *n)

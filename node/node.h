@@ -74,10 +74,12 @@ size_t rn__node_queued(const rn_node *node);
 /* ---- for the other files of node/ ---- */
 struct handle;
 struct chunk_pool;
+struct trails;
 
 struct rn_node *node_ref(struct rn_node *n);
 void node_unref(struct rn_node *n);
 struct chunk_pool *node_chunks(struct rn_node *n);
+struct trails *node_trails(struct rn_node *n);
 
 /* The handle has something to say to the home: the link goroutine will collect it; nothing when the handle is over.
  * Its channel is locked.  Cheap when it is marked already. */

@@ -12,6 +12,7 @@
 #include "node/node.h"
 #include "node/op.h"
 #include "node/trace.h"
+#include "node/trail.h"
 #include "runtime/assert.h"
 #include "runtime/heirloom.h"
 #include "runtime/reach.h"
@@ -56,31 +57,38 @@ static bool send_is_quick(const struct handle *h, const struct side *side, size_
            (h->capacity_bytes == 0 || len <= h->capacity_bytes);
 }
 
+/* What is left to do for an element that has joined a chunk. */
+struct sent {
+    bool crowded;
+    const uint8_t *to; /* where the next one will lie */
+};
+
 /* Locked. */
 static inline int send_at_once(struct handle *h, const struct side *side, const uint8_t *data,
-                               size_t len, bool *crowded)
+                               size_t len, struct sent *sent)
 {
     static const struct manner plain;
-    const struct chunk *tail = h->out.tail;
+    const struct chunk *was = h->out.tail;
     uint64_t number;
 
     if (!send_is_quick(h, side, len) || node_fence_glance(h->node) != 0 ||
         outbox_push(&h->out, &plain, data, len, &number) < 0)
         return RN__NOT_READY;
-    *crowded = h->out.tail != tail && outbox_crowds(&h->out);
-    if (tail == NULL) /* else the link goroutine has us on its list until all is sent */
+    sent->crowded = h->out.tail != was && outbox_crowds(&h->out);
+    sent->to = h->out.tail->data + h->out.tail->len;
+    if (was == NULL) /* else the link goroutine has us on its list until all is sent */
         handle_changed(h);
     return 0;
 }
 
 /* The element is encoded. */
 static inline int send_bytes(rn_chan *c, struct handle *h, const uint8_t *data, size_t len,
-                             bool *crowded)
+                             struct sent *sent)
 {
     int rc;
 
     rn__lock(&c->lock);
-    rc = send_at_once(h, &h->side[RN_OUT], data, len, crowded);
+    rc = send_at_once(h, &h->side[RN_OUT], data, len, sent);
     handle_check_slowly(h);
     rn__unlock(&c->lock);
     if (rc == 0)
@@ -94,7 +102,7 @@ static int send_encoded(rn_chan *c, struct handle *h, const void *elem, rn_time 
     const struct rn_codec *codec = &side->codec;
     uint8_t room[QUICK_ROOM];
     struct rn_buf buf;
-    bool crowded = false;
+    struct sent sent;
     int rc;
 
     buf.data = room;
@@ -108,12 +116,15 @@ static int send_encoded(rn_chan *c, struct handle *h, const void *elem, rn_time 
         buf_fini(&buf);
         return RN__NOT_READY;
     }
-    rc = send_bytes(c, h, buf.data, buf.len, &crowded);
-    if (rc == 0 && codec->drop != NULL)
+    rc = send_bytes(c, h, buf.data, buf.len, &sent);
+    if (rc != 0)
+        return rc;
+    trails_sent(node_trails(h->node), h->trail, h, sent.to);
+    if (codec->drop != NULL)
         codec->drop(codec->ctx, (void *)elem);
-    if (crowded)
+    if (sent.crowded)
         crowd_linger(h->node, deadline);
-    return rc;
+    return 0;
 }
 
 int op_send(rn_chan *c, const void *elem, rn_time deadline)
