@@ -23,6 +23,7 @@
 #define CHUNK_BEHIND 4096u
 #define CHUNK_GROWS  4u
 #define CHUNK_UNUSED 16u
+#define KEPT_MAX     ((size_t)32 << 20) /* bytes of chunks of less than full size */
 
 static struct chunk *chunk_new(size_t cap)
 {
@@ -53,6 +54,73 @@ static struct chunk *chunk_new_large(const struct manner *manner, uint8_t *data,
     return c;
 }
 
+/* ---- what is kept ---- */
+
+static const size_t kept_cap[CHUNK_SIZES] = { CHUNK_BEHIND, CHUNK_BEHIND *CHUNK_GROWS };
+
+_Static_assert(CHUNK_BEHIND *CHUNK_GROWS *CHUNK_GROWS *CHUNK_GROWS > CHUNK_FULL,
+               "what follows these sizes is full");
+
+/* CHUNK_SIZES: none that is kept. */
+static unsigned kept_size(size_t cap)
+{
+    unsigned i = 0;
+    while (i < CHUNK_SIZES && kept_cap[i] != cap)
+        i++;
+    return i;
+}
+
+static struct chunk *kept_take(struct chunk_pool *pool, size_t cap)
+{
+    unsigned i = kept_size(cap);
+    if (i == CHUNK_SIZES)
+        return NULL;
+    rn__lock(&pool->lock);
+    struct chunk *c = pool->kept[i];
+    if (c != NULL) {
+        pool->kept[i] = c->next;
+        pool->kept_bytes -= c->cap;
+    }
+    rn__unlock(&pool->lock);
+    return c;
+}
+
+/* false: it is not to be kept. */
+static bool kept_give(struct chunk_pool *pool, struct chunk *c)
+{
+    unsigned i = kept_size(c->cap);
+    if (i == CHUNK_SIZES)
+        return false;
+    rn__lock(&pool->lock);
+    bool room = pool->kept_bytes + c->cap <= KEPT_MAX;
+    if (room) {
+        c->next = pool->kept[i];
+        pool->kept[i] = c;
+        pool->kept_bytes += c->cap;
+    }
+    rn__unlock(&pool->lock);
+    return room;
+}
+
+/* Frees so many bytes of what is kept, or somewhat more, or all. */
+static void kept_free(struct chunk_pool *pool, size_t bytes)
+{
+    size_t freed = 0;
+    for (unsigned i = 0; i < CHUNK_SIZES; i++)
+        for (struct chunk *c; freed < bytes && (c = kept_take(pool, kept_cap[i])) != NULL;) {
+            freed += c->cap;
+            free(c);
+        }
+}
+
+void chunk_pool_rest(struct chunk_pool *pool)
+{
+    rn__lock(&pool->lock);
+    size_t kept = pool->kept_bytes;
+    rn__unlock(&pool->lock);
+    kept_free(pool, kept / 2);
+}
+
 static struct chunk *chunk_get(struct chunk_pool *pool)
 {
     for (int i = 0; pool != NULL && i < CHUNK_SLOTS; i++) {
@@ -79,6 +147,8 @@ static void chunk_give(struct chunk_pool *pool, struct chunk *c)
                                                     memory_order_relaxed))
             return;
     }
+    if (pool != NULL && kept_give(pool, c))
+        return;
     free(c->own);
     free(c);
 }
@@ -96,6 +166,7 @@ void chunk_pool_fini(struct chunk_pool *pool)
 {
     for (int i = 0; i < CHUNK_SLOTS; i++)
         free(atomic_exchange(&pool->slot[i], NULL));
+    kept_free(pool, SIZE_MAX);
 }
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool)
@@ -132,7 +203,9 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
 
 static struct chunk *chunk_behind(struct chunk_pool *pool, size_t cap)
 {
-    struct chunk *c = cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(pool) : chunk_new(cap);
+    struct chunk *c = cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(pool) : kept_take(pool, cap);
+    if (c == NULL)
+        c = chunk_new(cap);
     if (c == NULL)
         return NULL;
     c->counted = true;

@@ -8,6 +8,7 @@
 #include "proto/copy.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
+#include "runtime/lock.h"
 
 #include <errno.h>
 
@@ -27,18 +28,26 @@ struct chunk {
     uint8_t room[];
 };
 
-/* Full-size chunks kept for the next ones: of a node, shared by its handles; any thread, no lock. */
+/* Chunks kept for the next ones: of a node, shared by its handles; any thread.  Those of full size are had without a lock.
+ * Smaller ones behind others are thousands where there are thousands of handles: malloc would give their memory back to the
+ * system, and have it faulted in again a moment later. */
 #define CHUNK_SLOTS 8
+#define CHUNK_SIZES 2
 struct chunk_pool {
     _Atomic(struct chunk *) slot[CHUNK_SLOTS];
-    _Atomic size_t queued; /* bytes of the chunks that lie behind others in outboxes */
-    size_t crowd;          /* for tests: so many are too many; 0: CROWD_BYTES */
+    struct rn__lock lock;            /* guards the next two */
+    struct chunk *kept[CHUNK_SIZES]; /* of less than full size, the newest first ... */
+    size_t kept_bytes;               /* ... and what they take */
+    _Atomic size_t queued;           /* bytes of the chunks that lie behind others in outboxes */
+    size_t crowd;                    /* for tests: so many are too many; 0: CROWD_BYTES */
     size_t
         piece; /* for tests: an element larger than four pieces leaves in pieces of so many bytes; 0: as limits.h has it */
 };
 void chunk_pool_fini(struct chunk_pool *pool);
 /* Chunks that no outbox has any more, or NULL.  Any thread. */
 void chunks_drop(struct chunk_pool *pool, struct chunk *list);
+/* Some time has passed: part of what is kept, and may be of no use any more, goes. */
+void chunk_pool_rest(struct chunk_pool *pool);
 
 /* Does more lie in outboxes than should?  No more, and a good deal less?  Any thread; true a moment ago. */
 #define CROWD_BYTES (UINT64_C(128) << 20)

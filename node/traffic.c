@@ -448,6 +448,7 @@ void traffic_gather(struct rn_node *n)
 void traffic_counts(struct rn_node *n)
 {
     struct handle *h;
+    chunk_pool_rest(&n->chunks);
     TAILQ_FOREACH(h, &n->handles, all)
     {
         rn__chan_lock(h->chan);

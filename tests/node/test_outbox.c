@@ -164,6 +164,56 @@ static void who_fills_large_chunks_gets_them_at_once(void **state)
     chunk_pool_fini(&pool);
 }
 
+static void chunks_behind_others_are_kept_for_the_next(void **state)
+{
+    (void)state;
+    struct outbox o = outbox_with(2000, UINT64_C(1) << 30);
+    uint8_t element[1000] = { 0 };
+    char out[200];
+    uint64_t number;
+    assert_int_equal(pool.kept_bytes, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(outbox_push(&o, &plain, element, sizeof element, &number), 0);
+    const struct chunk *behind = o.tail;
+    size_t cap = behind->cap;
+    depart(&o, out);
+    assert_int_equal(pool.kept_bytes, cap);
+    assert_int_equal(atomic_load(&pool.queued), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(outbox_push(&o, &plain, element, sizeof element, &number), 0);
+    assert_ptr_equal(o.tail, behind);
+    assert_int_equal(pool.kept_bytes, 0);
+    assert_int_equal(atomic_load(&pool.queued), cap);
+    depart(&o, out);
+    chunk_pool_rest(&pool); /* half, rounded up */
+    assert_int_equal(pool.kept_bytes, 0);
+    outbox_fini(&o);
+    chunk_pool_fini(&pool);
+}
+
+static void no_more_is_kept_than_32_mib(void **state)
+{
+    (void)state;
+    static struct outbox o[10000];
+    uint8_t element[1000] = { 0 };
+    char out[200];
+    uint64_t number;
+    for (size_t k = 0; k < 10000; k++) {
+        o[k] = outbox_with(2000, UINT64_C(1) << 30);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(outbox_push(&o[k], &plain, element, sizeof element, &number), 0);
+    }
+    for (size_t k = 0; k < 10000; k++) {
+        depart(&o[k], out);
+        outbox_fini(&o[k]);
+    }
+    assert_int_equal(pool.kept_bytes, 32 << 20);
+    chunk_pool_rest(&pool);
+    assert_int_equal(pool.kept_bytes, 16 << 20);
+    chunk_pool_fini(&pool);
+    assert_int_equal(pool.kept_bytes, 0);
+}
+
 static void large_element_has_a_chunk_of_its_own(void **state)
 {
     (void)state;
@@ -400,6 +450,8 @@ int main(void)
         cmocka_unit_test(chunks_stay_below_the_frame_target),
         cmocka_unit_test(a_few_elements_take_little_memory),
         cmocka_unit_test(who_fills_large_chunks_gets_them_at_once),
+        cmocka_unit_test(chunks_behind_others_are_kept_for_the_next),
+        cmocka_unit_test(no_more_is_kept_than_32_mib),
         cmocka_unit_test(large_element_has_a_chunk_of_its_own),
         cmocka_unit_test(withdrawal_closes_the_gap_and_returns_the_credit),
         cmocka_unit_test(withdrawing_the_only_element_leaves_nothing_to_depart),
