@@ -155,8 +155,10 @@ int hand_settle(struct delivery *d, enum wire_verdict verdict, uint64_t delay_ms
     d->delay_ms = delay_ms;
     d->next = NULL;
     hand->out--;
-    if (hand->settled == NULL) /* else the link goroutine has been told already */
+    if (hand->settled == NULL) { /* else the link goroutine has been told already */
         marked = handle_ref(hand->handle);
+        atomic_store(&marked->settles, true);
+    }
     *hand->settled_end = d;
     hand->settled_end = &d->next;
     rn__unlock(&hand->lock);

@@ -213,7 +213,7 @@ uint64_t side_sole(const struct side *side)
 {
     const struct rn__op *op;
 
-    if (side->waiting - side->muted != 1)
+    if (side->waiting - side->muted != 1 || side->handle->capacity > 0)
         return 0;
     op = rn__chan_first(side->handle->chan, op_of_dir(side->dir));
     while (op_parcel(op)->twin || op_parcel(op)->muted || op_parcel(op)->op != NULL)

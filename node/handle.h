@@ -106,7 +106,8 @@ struct handle {
     uint64_t taken;                 /* delivery number of the newest of those */
     uint64_t taken_reported;        /* as the home was last told; written by the link goroutine */
     struct parcel_list
-        turns; /* takers that wait until those before them have finished; by number */
+        turns;           /* takers that wait until those before them have finished; by number */
+    atomic_bool settles; /* there may be something that hand_collect() gives; any thread */
     struct store in;
 
     struct side side[2]; /* by enum rn_dir; side[RN_OUT].handle != NULL etc. always */

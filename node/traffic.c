@@ -188,8 +188,10 @@ static int side_tell_settled(struct rn_node *n, struct side *side)
     struct hand *hand = side->handle->hand;
     struct wire_range ranges[WIRE_RANGES_MAX];
     int rc = 0;
-    if (hand == NULL)
+    /* Cleared before we look, so that what is said afterwards sets it again. */
+    if (hand == NULL || !atomic_load(&side->handle->settles))
         return 0;
+    atomic_store(&side->handle->settles, false);
     struct delivery *first = hand_collect(hand), *d = first;
     while (d != NULL) {
         struct wire_control c = { .what = WIRE_SETTLE, .bind = side->id };
@@ -201,6 +203,8 @@ static int side_tell_settled(struct rn_node *n, struct side *side)
     }
     if (first != NULL)
         hand_told(hand, first, d);
+    if (d != NULL)
+        atomic_store(&side->handle->settles, true);
     return rc;
 }
 
