@@ -5,6 +5,7 @@
 #include "node/inside.h"
 
 #include "node/msg.h"
+#include "node/op.h"
 #include "proto/name.h"
 #include "runtime/assert.h"
 
@@ -90,6 +91,7 @@ static void side_state_wishes(struct side *side, const struct statement *st, cha
     side->codec.type = side->type;
     side->opts = st->opts;
     side->messages = msg_is_codec(&st->codec);
+    side->flat = op_flat(h, side->dir, &st->codec);
     side->confirms = st->opts.confirm;
     side->by_hand = side->opts.manual_ack = st->opts.manual_ack && side->dir == RN_IN;
     side->maker = st->maker != NULL;

@@ -3,9 +3,11 @@
  * Decoders check the length before they write: an element of another size is -EBADMSG, never a guess. */
 #include "node/buf.h"
 #include "node/codec.h"
+#include "proto/copy.h"
 #include "proto/large.h"
 #include "proto/limits.h"
 
+#include <endian.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,48 @@ const rn_codec rn_codec_double = {
     .encode = int64_encode,
     .decode = word64_decode,
 };
+
+/* ---- structs: the codec's context is their size ---- */
+
+static int struct_encode(const void *ctx, const void *elem, rn_buf *out)
+{
+    return rn_buf_append(out, elem, (uintptr_t)ctx);
+}
+
+static int struct_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
+{
+    if (len != (uintptr_t)ctx)
+        return -EBADMSG;
+    copy_bytes(elem, bytes, len);
+    return 0;
+}
+
+rn_codec rn_codec_struct(const char *type, size_t size)
+{
+    return (rn_codec){
+        .type = type,
+        .elemsize = size,
+        .ctx = (const void *)size,
+        .encode = struct_encode,
+        .decode = struct_decode,
+    };
+}
+
+static size_t flat_size(const rn_codec *codec, bool structs, bool words)
+{
+    if (structs && (uintptr_t)codec->ctx == codec->elemsize)
+        return codec->elemsize;
+    return words && le64toh(1) == 1 && codec->elemsize == sizeof(uint64_t) ? sizeof(uint64_t) : 0;
+}
+
+size_t codec_flat(const rn_codec *codec, enum rn_dir dir)
+{
+    if (codec->drop != NULL)
+        return 0;
+    return dir == RN_OUT
+               ? flat_size(codec, codec->encode == struct_encode, codec->encode == int64_encode)
+               : flat_size(codec, codec->decode == struct_decode, codec->decode == word64_decode);
+}
 
 int rn_bytes_new(rn_bytes *b, const void *data, size_t len)
 {

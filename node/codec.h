@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* Is an element its own bytes, always as many?  So many, else 0: then it is copied, and nothing is called for it. */
+size_t codec_flat(const rn_codec *codec, enum rn_dir dir);
+
 /* Instead of encoding: lends *out the element's own bytes, of which there are more than `large`, if to drop the element is to
  * free() them.  So who sends it may keep them instead, and leave an empty element behind. */
 bool codec_lends(const rn_codec *codec, const void *elem, size_t large, rn_buf *out);

@@ -39,7 +39,9 @@ struct side {
     atomic_bool usable;     /* set once bound, for prepare, which holds no lock; never cleared */
     atomic_bool bulky;      /* OUT, a hint: the last element did not fit into a quick send's room */
     int closed; /* < 0: what operations get (IN: once nothing is left); 0: open; guarded by the channel's lock */
-    bool messages; /* its codec is rn_codec_msg; fixed as the codec */
+    bool messages; /* its codec is rn_codec_msg; fixed as the codec, as the next */
+    uint16_t
+        flat; /* > 0: each element is so many bytes, its own, and quick: see codec_flat(); else 0 */
 
     /* What the link goroutine looks at for each section: guarded by the channel's lock, but for id and dir. */
     enum side_state state; /* written by the link goroutine (SIDE_PENDING: by rn_bind) */

@@ -38,6 +38,8 @@ int send_ready(struct handle *h, const struct rn__op *op);
 int receive_ready(struct handle *h);
 
 /* What nearly always happens, see quick.c; as the operations table says. */
+uint16_t op_flat(const struct handle *h, enum rn_dir dir,
+                 const rn_codec *codec); /* for struct side */
 int op_send(rn_chan *c, const void *elem, rn_time deadline);
 int op_recv(rn_chan *c, void *elem, rn_time deadline);
 

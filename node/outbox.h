@@ -100,7 +100,9 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes);
 struct chunk *outbox_extend(struct outbox *o, const struct manner *manner, size_t need);
 
 /* Gives the chunk that the next element goes to, with room for it. */
-static inline struct chunk *outbox_room(struct outbox *o, const struct manner *manner, size_t need)
+static inline __attribute__((always_inline)) struct chunk *outbox_room(struct outbox *o,
+                                                                       const struct manner *manner,
+                                                                       size_t need)
 {
     struct chunk *tail = o->tail;
     if (tail != NULL && tail->len + need <= tail->cap && manner_same(&tail->manner, manner))
@@ -117,8 +119,10 @@ static inline uint64_t outbox_number(struct outbox *o, size_t len)
 }
 
 /* Uses credit for one element and queues a copy; outbox_fits() holds.  0 and its number, or -ENOMEM. */
-static inline int outbox_push(struct outbox *o, const struct manner *manner, const uint8_t *data,
-                              size_t len, uint64_t *number)
+static inline __attribute__((always_inline)) int outbox_push(struct outbox *o,
+                                                             const struct manner *manner,
+                                                             const uint8_t *data, size_t len,
+                                                             uint64_t *number)
 {
     rn_assert(outbox_fits(o, len));
     struct chunk *c = outbox_room(o, manner, element_size(len));
@@ -126,11 +130,11 @@ static inline int outbox_push(struct outbox *o, const struct manner *manner, con
         return -ENOMEM;
     uint8_t *at = c->data + c->len;
     size_t prefix = element_prefix(at, len);
-    copy_bytes(at + prefix, data, len);
     c->len += prefix + len;
     c->count++;
     c->bytes += len;
     *number = outbox_number(o, len);
+    copy_bytes(at + prefix, data, len);
     return 0;
 }
 

@@ -117,6 +117,27 @@ static inline void store_pop_copy(struct store *s, struct store_item *item, uint
     item->data = room;
 }
 
+/* Takes the oldest element out into `to`, if it has `size` bytes; there is one, and it is not scattered.  Gives its
+ * delivery number, and in *frame a reference that is the caller's, or NULL; 0: it has another size, and stays. */
+static inline __attribute__((always_inline)) uint64_t store_take(struct store *s, void *to,
+                                                                 size_t size, struct frame **frame)
+{
+    struct store_part *part = &s->ring[s->head];
+    size_t at = part->at, len;
+    const uint8_t *data = section_element(&part->section, &at, &len);
+    uint64_t number = part->next;
+    *frame = NULL;
+    if (len != size)
+        return 0;
+    part->at = at;
+    part->next++;
+    s->len--;
+    if (--part->left == 0)
+        *frame = store_leave(s);
+    copy_bytes(to, data, size);
+    return number;
+}
+
 /* The delivery number of the oldest element, and how many follow it without a gap, it among them; 0: there is none.  Drops the
  * oldest n. */
 uint64_t store_first(const struct store *s);

@@ -19,7 +19,8 @@
     } while (0)
 
 /* As memcpy(); of no bytes the pointers may be NULL. */
-static inline void copy_bytes(void *to, const void *from, size_t size)
+static inline __attribute__((always_inline)) void copy_bytes(void *to, const void *from,
+                                                             size_t size)
 {
     struct two {
         uint64_t a, b;

@@ -22,19 +22,6 @@
 
 /* ---- elements ---- */
 
-static int struct_encode(const void *ctx, const void *elem, rn_buf *out)
-{
-    return rn_buf_append(out, elem, *(const size_t *)ctx);
-}
-
-static int struct_decode(const void *ctx, const uint8_t *bytes, size_t len, void *elem)
-{
-    if (len != *(const size_t *)ctx)
-        return -EBADMSG;
-    memcpy(elem, bytes, len);
-    return 0;
-}
-
 union element {
     struct element_head head;
     uint8_t bytes[BY_VALUE_MAX];
@@ -133,12 +120,7 @@ static int load_open(const struct bench_load *l, rn_node **node, const char *nam
 static int load_bind(const struct bench_load *l, rn_node *node, rn_chan **chan, enum rn_dir dir,
                      const char *suffix)
 {
-    size_t size = (size_t)l->opts->size;
-    rn_codec structs = { .type = "bench",
-                         .elemsize = size,
-                         .ctx = &l->opts->size,
-                         .encode = struct_encode,
-                         .decode = struct_decode };
+    rn_codec structs = rn_codec_struct("bench", (size_t)l->opts->size);
     rn_bind_opts bind = { .capacity = l->opts->capacity,
                           .confirm = dir == RN_OUT && l->opts->confirm,
                           .autoclose = dir == RN_OUT,
@@ -148,7 +130,6 @@ static int load_bind(const struct bench_load *l, rn_node *node, rn_chan **chan, 
                                             : &rn_codec_bytes;
     char name[128];
 
-    _Static_assert(sizeof(size_t) == sizeof(int64_t), "the codec's context is a size_t");
     snprintf(name, sizeof name, "%s.%s", l->prefix, suffix);
     if (ctl_bind(chan, node, name, dir, codec, &bind, &l->ctl) >= 0)
         return CTL_OK;

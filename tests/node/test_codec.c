@@ -2,10 +2,12 @@
  *
  * Any generated protobuf message serves to test the protobuf codec; the protocol's own are at hand. */
 #include "node/buf.h"
+#include "node/codec.h"
 #include "proto/limits.h"
 
 #include "runnel.pb-c.h"
 
+#include <endian.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,6 +79,57 @@ static void double_is_ieee_754_little_endian(void **state)
     assert_int_equal(rn_codec_double.decode(NULL, b.data, b.len, &out), 0);
     assert_true(isnan(out));
     buf_fini(&b);
+}
+
+struct point {
+    int32_t x, y, z;
+};
+
+static void a_struct_is_its_bytes_and_nothing_else(void **state)
+{
+    (void)state;
+    const rn_codec codec = rn_codec_struct("point", sizeof(struct point));
+    const struct point in = { 1, -2, 3 };
+    struct point out = { 0 };
+    assert_string_equal(codec.type, "point");
+    assert_int_equal(codec.elemsize, sizeof in);
+    struct rn_buf b = encoded(&codec, &in);
+    assert_int_equal(b.len, sizeof in);
+    assert_memory_equal(b.data, &in, sizeof in);
+    for (size_t len = 0; len < b.len; len++)
+        assert_int_equal(codec.decode(codec.ctx, b.data, len, &out), -EBADMSG);
+    assert_int_equal(out.x, 0);
+    assert_int_equal(codec.decode(codec.ctx, b.data, b.len, &out), 0);
+    assert_memory_equal(&in, &out, sizeof in);
+    buf_fini(&b);
+}
+
+static void drop_nothing(const void *ctx, void *elem)
+{
+    (void)ctx, (void)elem;
+}
+
+static void numbers_and_structs_are_flat_unless_they_are_to_be_dropped(void **state)
+{
+    (void)state;
+    const rn_codec point = rn_codec_struct(NULL, 12);
+    rn_codec other = point;
+    for (int dir = 0; dir < 2; dir++) {
+        assert_int_equal(codec_flat(&point, (enum rn_dir)dir), 12);
+        assert_int_equal(codec_flat(&rn_codec_int64, (enum rn_dir)dir), le64toh(1) == 1 ? 8 : 0);
+        assert_int_equal(codec_flat(&rn_codec_double, (enum rn_dir)dir), le64toh(1) == 1 ? 8 : 0);
+        assert_int_equal(codec_flat(&rn_codec_bytes, (enum rn_dir)dir), 0);
+        assert_int_equal(codec_flat(&rn_codec_msg, (enum rn_dir)dir), 0);
+    }
+    other.elemsize = 16;
+    assert_int_equal(codec_flat(&other, RN_OUT), 0);
+    other = point;
+    other.drop = drop_nothing;
+    assert_int_equal(codec_flat(&other, RN_OUT), 0);
+    other = point;
+    other.encode = rn_codec_bytes.encode;
+    assert_int_equal(codec_flat(&other, RN_OUT), 0);
+    assert_int_equal(codec_flat(&other, RN_IN), 12);
 }
 
 static void bytes_are_a_copy_of_their_own(void **state)
@@ -198,6 +251,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(int64_is_eight_bytes_little_endian),
         cmocka_unit_test(int64_keeps_its_extremes),
+        cmocka_unit_test(a_struct_is_its_bytes_and_nothing_else),
+        cmocka_unit_test(numbers_and_structs_are_flat_unless_they_are_to_be_dropped),
         cmocka_unit_test(wrong_length_is_refused_and_leaves_the_element),
         cmocka_unit_test(double_is_ieee_754_little_endian),
         cmocka_unit_test(bytes_are_a_copy_of_their_own),

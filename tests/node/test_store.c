@@ -62,6 +62,31 @@ static void elements_are_taken_in_the_order_of_delivery(void **state)
     store_fini(&s);
 }
 
+static void what_has_another_size_stays(void **state)
+{
+    (void)state;
+    uint8_t to[2] = { 0 };
+    struct store s;
+    struct frame *frame = NULL;
+    store_init(&s);
+    struct frame *f = deliver(&s, 1, 2);
+    assert_int_equal(store_take(&s, to, 2, &frame), 0);
+    assert_int_equal(to[0], 0);
+    assert_int_equal(s.len, 2);
+    assert_int_equal(store_take(&s, to, 1, &frame), 1);
+    assert_int_equal(to[0], 'b');
+    assert_null(frame);
+    assert_int_equal(store_take(&s, to, 0, &frame), 0);
+    assert_int_equal(store_take(&s, to, 1, &frame), 2);
+    assert_int_equal(to[0], 'c');
+    assert_ptr_equal(frame, f); /* the last takes the reference along */
+    assert_int_equal(atomic_load(&f->refs), 2);
+    frame_unref(frame);
+    assert_int_equal(s.len + s.parts, 0);
+    frame_unref(f);
+    store_fini(&s);
+}
+
 static void copied_element_holds_no_frame_unless_it_is_large_or_the_last(void **state)
 {
     (void)state;
@@ -317,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_are_taken_in_the_order_of_delivery),
+        cmocka_unit_test(what_has_another_size_stays),
         cmocka_unit_test(copied_element_holds_no_frame_unless_it_is_large_or_the_last),
         cmocka_unit_test(a_small_part_does_not_hold_a_large_frame),
         cmocka_unit_test(what_is_half_taken_when_it_settles_is_whole_all_the_same),
