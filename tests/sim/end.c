@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OVER_NS (120 * RN_SEC) /* longer than any freeze */
+#define STRUCT_MAX 100            /* bytes */
+#define OVER_NS    (120 * RN_SEC) /* longer than any freeze */
 
 /* What one operation was told is so for all: soon the handle has failed, when its link has found the time. */
 static void check_fails(const struct end *e)
@@ -108,15 +109,23 @@ static void options(const struct world *w, int channel, enum rn_dir dir, rn_bind
                        w->config.channel[channel].slow <= RN_SLOW_BLOCK;
 }
 
+/* All of one size? */
+static bool has_structs(const struct world *w, int channel)
+{
+    return w->config.structs && w->config.channel[channel].element_max <= STRUCT_MAX;
+}
+
 /* NULL: it did not hold, try again. */
-static rn_chan *bind_once(struct world *w, const char *name, int node, enum rn_dir dir,
+static rn_chan *bind_once(struct world *w, const char *name, const struct end *e, enum rn_dir dir,
                           const rn_bind_opts *opts)
 {
-    const rn_codec *codec = opts->manual_ack ? &rn_codec_msg
-                            : dir == RN_IN   ? &w->codec
-                                             : &rn_codec_bytes;
+    rn_codec structs = rn_codec_struct(NULL, w->config.channel[e->channel].element_max);
+    const rn_codec *codec = e->structs         ? &structs
+                            : opts->manual_ack ? &rn_codec_msg
+                            : dir == RN_IN     ? &w->codec
+                                               : &rn_codec_bytes;
     rn_chan *c = rn_chan_new(codec->elemsize, 0, NULL);
-    int rc = rn_bind(world_node(w, node), name, dir, c, codec, opts, rn_after(5 * RN_SEC));
+    int rc = rn_bind(world_node(w, e->node), name, dir, c, codec, opts, rn_after(5 * RN_SEC));
 
     if (rc == 0)
         return c;
@@ -156,7 +165,8 @@ struct end end_open(struct world *w, int channel, int node, enum rn_dir dir)
                          .node = node,
                          .by_hand = opts.manual_ack };
 
-        e.chan = bind_once(w, name, node, dir, &opts);
+        e.structs = has_structs(w, channel) && !e.by_hand && sim_chance(w, 60);
+        e.chan = bind_once(w, name, &e, dir, &opts);
         if (e.chan != NULL)
             e = opened(w, e, channel, dir, least);
         if (e.chan != NULL && e.home == oracle_home(w->oracle))
@@ -227,7 +237,7 @@ static size_t stride(size_t len)
 void element_make(struct world *w, int channel, uint32_t id, rn_bytes *out)
 {
     uint32_t most = w->config.channel[channel].element_max;
-    size_t len = HEADER + (size_t)sim_below(w, most - HEADER + 1);
+    size_t len = has_structs(w, channel) ? most : HEADER + (size_t)sim_below(w, most - HEADER + 1);
 
     if (rn_bytes_new(out, NULL, len) != 0)
         abort();
@@ -306,21 +316,22 @@ static void choose_times(struct world *w, const struct end *e, uint32_t element,
     oracle_times(w->oracle, element, opts->delay_ns, ttl_ns);
 }
 
-static int perform_alone(struct world *w, const struct end *e, void *elem, enum rn_op op,
-                         rn_time deadline)
+/* at: the channel's element, in which elem is, or will be. */
+static int perform_alone(struct world *w, const struct end *e, const void *elem, void *at,
+                         enum rn_op op, rn_time deadline)
 {
     char trace[RN_TRACE_MAX];
     rn_send_opts opts = { 0 };
 
     if (op == RN_RECV)
-        return rn_chan_recv(e->chan, elem, deadline);
+        return rn_chan_recv(e->chan, at, deadline);
     trace_of(w, element_id(elem), trace);
     if (trace[0] != '\0')
         opts.traceparent = trace;
     choose_times(w, e, element_id(elem), &opts);
     return opts.traceparent != NULL || opts.ttl_ns > 0 || opts.delay_ns > 0
-               ? rn_send_with(e->chan, elem, &opts, deadline)
-               : rn_chan_send(e->chan, elem, deadline);
+               ? rn_send_with(e->chan, at, &opts, deadline)
+               : rn_chan_send(e->chan, at, deadline);
 }
 
 /* Who sends by a select can only say whose story it is, and not what is the element's. */
@@ -335,16 +346,16 @@ static void set_trace(const struct world *w, const void *elem, enum rn_op op)
         abort();
 }
 
-static int perform(struct world *w, const struct end *e, void *elem, enum rn_op op,
+static int perform(struct world *w, const struct end *e, const void *elem, void *at, enum rn_op op,
                    rn_time deadline)
 {
-    rn_case cases[3] = { { e->chan, elem, op, 0 },
+    rn_case cases[3] = { { e->chan, at, op, 0 },
                          { NULL, NULL, RN_RECV, 0 },
-                         { e->chan, elem, op, 0 } };
+                         { e->chan, at, op, 0 } };
     int i;
 
     if (!w->config.selects || sim_chance(w, 50))
-        return perform_alone(w, e, elem, op, deadline);
+        return perform_alone(w, e, elem, at, op, deadline);
     if (sim_chance(w, 50))
         cases[1].chan = rn_timer(sim_time(w, 10 * w->config.delay_max_ns));
     set_trace(w, elem, op);
@@ -357,10 +368,26 @@ static int perform(struct world *w, const struct end *e, void *elem, enum rn_op 
     return i == 1 ? RN_ETIMEDOUT : i;
 }
 
+/* The bytes are the element, and it goes as rn_bytes would. */
+static int perform_struct(struct world *w, const struct end *e, rn_bytes *b, enum rn_op op,
+                          rn_time deadline)
+{
+    uint8_t room[STRUCT_MAX];
+    int rc = perform(w, e, b, op == RN_SEND ? b->data : room, op, deadline);
+
+    if (op == RN_SEND && (rc == 0 || rc == RN_EUNKNOWN))
+        rn_bytes_free(b);
+    if (op == RN_RECV && rc == 0 &&
+        rn_bytes_new(b, room, w->config.channel[e->channel].element_max) != 0)
+        abort();
+    return rc;
+}
+
 int op_perform(struct world *w, const struct end *e, void *elem, enum rn_op op, rn_time deadline)
 {
     struct cut_watch watch = cut_watch(w, e->node, deadline);
-    int rc = perform(w, e, elem, op, deadline);
+    int rc = e->structs ? perform_struct(w, e, elem, op, deadline)
+                        : perform(w, e, elem, elem, op, deadline);
 
     bool answered = w->config.channel[e->channel].capacity == 0 ||
                     (op == RN_SEND && w->config.confirm);

@@ -18,6 +18,7 @@ struct end {
     bool in_order;        /* end_close() was answered by the home: its session had not ended */
     int channel, node;
     bool by_hand; /* its elements are rn_msg */
+    bool structs; /* ... or, at the channel, not rn_bytes but what these are of */
 };
 
 /* A fresh one; tries again until it holds, in however many sessions and lives of node and broker. */

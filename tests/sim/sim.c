@@ -13,6 +13,7 @@
 #include "tests/sim/watch.h"
 #include "tests/sim/world.h"
 
+#include "runtime/heirloom.h"
 #include "runtime/rn.h"
 
 #include <getopt.h>
@@ -86,6 +87,7 @@ static void run_seed(uint64_t seed, bool local, bool describe)
     sim_configure(&config, seed, local);
     if (describe)
         sim_describe(&config);
+    atomic_store(&rn__heirlooms, false); /* as in a process of its own */
     rc = rn_sim(seed, run, NULL);
     if (rc != 0)
         sim_fail("rn_sim gave %d", rc);

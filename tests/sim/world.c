@@ -199,6 +199,7 @@ void sim_configure(struct sim_config *c, uint64_t seed, bool local)
     c->purges = c->browses && one_in(&rng, 2);
     configure_pieces(c, &rng);
     c->fold_ns = (int64_t[]){ 0, 1, 300 * RN_MS }[c->seed % 3];
+    c->structs = one_in(&rng, 2);
 }
 
 static void describe_traits(const struct sim_config *c)
@@ -239,6 +240,7 @@ static void describe_traits(const struct sim_config *c)
         { c->timed, "expiry" },
         { c->delays, "delays" },
         { c->calls, "calls" },
+        { c->structs, "structs" },
     };
 
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

@@ -87,6 +87,7 @@ struct sim_config {
     bool timed;              /* elements expire */
     bool delays;             /* ... and are to be had later */
     bool calls;              /* there is a service, too, and those who call it */
+    bool structs; /* small elements are all of one size, and structs to some of the ends */
     uint32_t
         piece; /* bytes of one: elements of more than four cross in pieces; 0: only the largest do */
     int64_t fold_ns; /* a channel that was at rest for so long is folded; 0: the broker's own */
