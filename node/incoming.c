@@ -276,6 +276,7 @@ int incoming_frame(struct rn_node *n, const struct frame_view *view, struct fram
         if (rc < 0)
             return rc;
         n->handed += (unsigned)rc;
+        n->heaps |= rc == 0;
     }
     return 0;
 }

@@ -132,7 +132,8 @@ struct rn_node {
     uint64_t unsent;            /* of handles that are over, while closing */
     unsigned hangups;           /* in the middle of what is encrypted, since the last Welcome */
     int64_t hangups_ns;         /* the first of them */
-    unsigned handed; /* so many receives were given what they waited for, since input was taken */
+    unsigned handed; /* so many receives were given what they waited for, since input was taken, ... */
+    bool heaps;      /* ... and more came that waits for receives */
     bool starved;    /* something found no memory: try again soon */
     bool aborted;
 };

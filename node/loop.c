@@ -51,6 +51,7 @@ static int node_input(struct rn_node *n)
     rn_time deadline = busy ? RN_NOWAIT : node_deadline(n);
     struct link_event event;
     n->handed = 0;
+    n->heaps = false;
     int rc = link_recv(n->link, &event, deadline);
     atomic_store(&n->asleep, false);
     for (int i = 0; rc == 0 && i < INPUT_MAX; i++) {
@@ -59,9 +60,9 @@ static int node_input(struct rn_node *n)
     }
     if (rc == 0)
         node_event(n, &event);
-    if (rc != RN_ETIMEDOUT)
-        n->handed = 0; /* there is more, and it is not to wait */
-    else if (n->session != NULL)
+    if (rc != RN_ETIMEDOUT || n->heaps)
+        n->handed = 0; /* there is more to do, which takes long */
+    if (rc == RN_ETIMEDOUT && n->session != NULL)
         session_ack_now(n->session);
     return rc == RN_ETIMEDOUT ? 0 : rc;
 }
