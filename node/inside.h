@@ -96,7 +96,7 @@ struct rn_node {
     atomic_bool down;    /* the link goroutine collects nothing any more */
     atomic_bool knocked; /* somebody cannot wait for what is tentative, see traffic_knocks() */
     struct chunk_pool chunks;
-    struct crowd crowd;
+    struct crowd crowds[CROWD_KINDS]; /* the first is nobody's */
     struct trails trails;
     struct routes routes; /* these two have locks of their own */
     struct calls calls;
@@ -132,9 +132,10 @@ struct rn_node {
     uint64_t unsent;            /* of handles that are over, while closing */
     unsigned hangups;           /* in the middle of what is encrypted, since the last Welcome */
     int64_t hangups_ns;         /* the first of them */
-    unsigned handed; /* so many receives were given what they waited for, since input was taken, ... */
-    bool heaps;      /* ... and more came that waits for receives */
-    bool starved;    /* something found no memory: try again soon */
+    unsigned
+        handed;   /* so many receives were given what they waited for, since input was taken, ... */
+    bool heaps;   /* ... and more came that waits for receives */
+    bool starved; /* something found no memory: try again soon */
     bool aborted;
 };
 

@@ -160,7 +160,7 @@ void rn__node_crowd(rn_node *node, size_t bytes)
 
 size_t rn__node_queued(const rn_node *node)
 {
-    return atomic_load(&node->chunks.queued);
+    return chunk_pool_bytes(&node->chunks, CROWD_LARGE);
 }
 
 bool rn__node_up(const rn_node *node)

@@ -165,7 +165,8 @@ int send_perform(struct handle *h, struct rn__op *op)
         p->kept = p->buf.lent;
         p->buf = (struct rn_buf){ 0 };
     }
-    p->crowds = !p->confirm && outbox_crowds(&h->out); /* who waits for a verdict is not ahead */
+    if (!p->confirm) /* who waits for a verdict is not ahead */
+        p->crowds = outbox_crowds(&h->out);
     if (p->confirm) {
         rc = handle_verdict_join(h, p, number);
         rn_assert(rc == 0);
@@ -400,7 +401,8 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
     struct parcel *p = op_parcel(op);
     if (performed && rc == 0 && p->counted)
         rc = send_verdict(h, op, p);
-    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = false, crowds = false;
+    bool gone = performed && (rc == 0 || rc == RN_EUNKNOWN), kept = false;
+    enum crowd_kind crowds = CROWD_NONE;
     if ((p = op_parcel(op)) != NULL) {
         kept = p->kept;
         crowds = p->crowds;
@@ -410,8 +412,8 @@ static int send_finish(struct handle *h, struct rn__op *op, bool performed, int 
         memset(op->elem, 0, codec->elemsize); /* as if it were dropped */
     else if (gone && codec->drop != NULL)
         codec->drop(codec->ctx, op->elem);
-    if (crowds)
-        crowd_linger(h->node, op->deadline);
+    if (crowds != CROWD_NONE)
+        crowd_linger(h->node, crowds, op->deadline);
     return rc;
 }
 

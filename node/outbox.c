@@ -136,9 +136,9 @@ static struct chunk *chunk_get(struct chunk_pool *pool)
 
 static void chunk_give(struct chunk_pool *pool, struct chunk *c)
 {
-    if (c->counted)
-        atomic_fetch_sub(&pool->queued, c->cap);
-    c->counted = false;
+    if (c->counted > 0)
+        atomic_fetch_sub(c->large ? &pool->large : &pool->queued, c->counted);
+    c->counted = 0;
     for (int i = 0; pool != NULL && c->cap == CHUNK_FULL && i < CHUNK_SLOTS; i++) {
         struct chunk *empty = NULL;
         if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed) == NULL &&
@@ -201,16 +201,19 @@ void outbox_surrender(struct outbox *o, uint64_t *elements, uint64_t *bytes)
     o->credit_bytes = 0;
 }
 
+static struct chunk *chunk_counted(struct chunk_pool *pool, struct chunk *c)
+{
+    if (c == NULL)
+        return NULL;
+    c->counted = c->cap;
+    atomic_fetch_add(&pool->queued, c->cap);
+    return c;
+}
+
 static struct chunk *chunk_behind(struct chunk_pool *pool, size_t cap)
 {
     struct chunk *c = cap * CHUNK_GROWS > CHUNK_FULL ? chunk_get(pool) : kept_take(pool, cap);
-    if (c == NULL)
-        c = chunk_new(cap);
-    if (c == NULL)
-        return NULL;
-    c->counted = true;
-    atomic_fetch_add(&pool->queued, c->cap);
-    return c;
+    return chunk_counted(pool, c != NULL ? c : chunk_new(cap));
 }
 
 /* A chunk for an element that takes `need` bytes: an own one for a large element; a small one when nothing is
@@ -218,7 +221,7 @@ static struct chunk *chunk_behind(struct chunk_pool *pool, size_t cap)
 static struct chunk *outbox_chunk(struct outbox *o, size_t need)
 {
     if (need > CHUNK_FULL)
-        return chunk_new(need);
+        return chunk_counted(o->pool, chunk_new(need));
     if (o->tail != NULL || need > CHUNK_SMALL) {
         size_t cap = o->behind;
         if (o->tail != NULL && o->tail->cap >= cap && o->tail->len + need > o->tail->cap)
@@ -267,6 +270,8 @@ int outbox_push_large(struct outbox *o, const struct manner *manner, uint8_t *da
     struct chunk *c = chunk_new_large(manner, data, len, data);
     if (c == NULL)
         return -ENOMEM;
+    c->counted = len;
+    atomic_fetch_add(&o->pool->large, len);
     outbox_append(o, c);
     *number = outbox_number(o, len);
     return 0;
@@ -395,6 +400,8 @@ void outbox_piece_left(struct outbox *o, const struct wire_section *s)
     if (c->own != NULL && c->len >= LARGE_MIN)
         large_give_part(c->own, o->sent, o->sent + s->size);
     o->sent += s->size;
+    c->counted -= s->size;
+    atomic_fetch_sub(&o->pool->large, s->size);
     if (o->sent < c->len)
         return;
     o->sent = 0;

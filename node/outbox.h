@@ -19,7 +19,7 @@ struct chunk {
     uint64_t first; /* number of the first element */
     uint32_t count;
     bool large;     /* data is the element alone, without its prefix */
-    bool counted;   /* in its pool's `queued` */
+    size_t counted; /* bytes of it in its pool's `large` or `queued` */
     uint64_t bytes; /* payload, without the length prefixes */
     struct manner manner;
     size_t len, cap;
@@ -38,8 +38,9 @@ struct chunk_pool {
     struct rn__lock lock;            /* guards the next two */
     struct chunk *kept[CHUNK_SIZES]; /* of less than full size, the newest first ... */
     size_t kept_bytes;               /* ... and what they take */
-    _Atomic size_t queued;           /* bytes of the chunks that lie behind others in outboxes */
-    size_t crowd;                    /* for tests: so many are too many; 0: CROWD_BYTES */
+    _Atomic size_t queued; /* bytes of the chunks that lie behind others in outboxes ... */
+    _Atomic size_t large;  /* ... and of large elements there, without what has left of them */
+    size_t crowd;          /* for tests: so many are too many; 0: CROWD_BYTES */
     size_t
         piece; /* for tests: an element larger than four pieces leaves in pieces of so many bytes; 0: as limits.h has it */
 };
@@ -49,19 +50,28 @@ void chunks_drop(struct chunk_pool *pool, struct chunk *list);
 /* Some time has passed: part of what is kept, and may be of no use any more, goes. */
 void chunk_pool_rest(struct chunk_pool *pool);
 
+/* What crowds.  Large elements crowd only their like: a gigabyte that is on its way is no reason to hold up the rest, which
+ * passes between its pieces. */
+enum crowd_kind { CROWD_NONE, CROWD_SMALL, CROWD_LARGE, CROWD_KINDS };
+
+static inline size_t chunk_pool_bytes(const struct chunk_pool *pool, enum crowd_kind kind)
+{
+    return atomic_load(&pool->queued) + (kind == CROWD_LARGE ? atomic_load(&pool->large) : 0);
+}
+
 /* Does more lie in outboxes than should?  No more, and a good deal less?  Any thread; true a moment ago. */
 #define CROWD_BYTES (UINT64_C(128) << 20)
 static inline size_t chunk_pool_crowd(const struct chunk_pool *pool)
 {
     return pool->crowd > 0 ? pool->crowd : CROWD_BYTES;
 }
-static inline bool chunk_pool_crowded(const struct chunk_pool *pool)
+static inline bool chunk_pool_crowded(const struct chunk_pool *pool, enum crowd_kind kind)
 {
-    return atomic_load(&pool->queued) > chunk_pool_crowd(pool);
+    return chunk_pool_bytes(pool, kind) > chunk_pool_crowd(pool);
 }
-static inline bool chunk_pool_eased(const struct chunk_pool *pool)
+static inline bool chunk_pool_eased(const struct chunk_pool *pool, enum crowd_kind kind)
 {
-    return atomic_load(&pool->queued) <= chunk_pool_crowd(pool) / 4 * 3;
+    return chunk_pool_bytes(pool, kind) <= chunk_pool_crowd(pool) / 4 * 3;
 }
 
 struct outbox {
@@ -79,10 +89,12 @@ struct outbox {
     size_t sent;             /* bytes of head that have left, if it is large */
 };
 
-/* Is what was pushed last part of a crowd?  What lies in a small chunk at the front is not. */
-static inline bool outbox_crowds(const struct outbox *o)
+/* The crowd that what was pushed last is part of.  What lies in a small chunk at the front is of none. */
+static inline enum crowd_kind outbox_crowds(const struct outbox *o)
 {
-    return (o->tail->counted || o->tail->large) && chunk_pool_crowded(o->pool);
+    const struct chunk *c = o->tail;
+    enum crowd_kind kind = c->large ? CROWD_LARGE : CROWD_SMALL;
+    return c->counted > 0 && chunk_pool_crowded(o->pool, kind) ? kind : CROWD_NONE;
 }
 
 void outbox_init(struct outbox *o, struct chunk_pool *pool);

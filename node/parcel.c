@@ -55,7 +55,7 @@ void parcel_give(struct parcel_pool *pool, struct parcel *p)
     p->counted = false;
     p->confirm = false;
     p->kept = false;
-    p->crowds = false;
+    p->crowds = CROWD_NONE;
     p->rc = 0;
     rn_assert(p->op == NULL && p->chunk == NULL);
     p->claim = 0;

@@ -7,6 +7,7 @@
 
 #include "node/buf.h"
 #include "node/manner.h"
+#include "node/outbox.h"
 #include "proto/frame.h"
 
 #include <sys/queue.h>
@@ -38,10 +39,11 @@ struct parcel {
     bool orphan;  /* is on a list, but its send has given up: RN_EUNKNOWN */
     bool pooled;  /* nobody has it */
     bool kept;    /* a send whose element's own memory was taken, see codec_lends() */
-    bool crowds;  /* a send that has added to what waits to leave, of which there is too much */
     bool confirm; /* a send that returns with the home's verdict */
     bool counted; /* a send, counted in its handle's `excluded` until accepted */
-    int rc;       /* what the waiting one is told */
+    enum crowd_kind
+        crowds; /* a send that has added to what waits to leave, of which there is too much */
+    int rc;     /* what the waiting one is told */
 
     /* A rendezvous, see pairing.h; guarded by the channel's lock. */
     struct rn__op *op;   /* whose token it is, while that is tentative by this handle; else NULL */

@@ -77,7 +77,7 @@ QUICK bool send_is_quick(const struct handle *h, const struct side *side, size_t
 
 /* What is left to do for an element that has joined a chunk. */
 struct sent {
-    bool crowded;
+    enum crowd_kind crowds;
     const uint8_t *to; /* where the next one will lie */
 };
 
@@ -91,7 +91,7 @@ QUICK int send_at_once(struct handle *h, const struct side *side, const uint8_t 
 
     if (!send_is_quick(h, side, len) || outbox_push(&h->out, &plain, data, len, &number) < 0)
         return RN__NOT_READY;
-    sent->crowded = h->out.tail != was && outbox_crowds(&h->out);
+    sent->crowds = h->out.tail != was ? outbox_crowds(&h->out) : CROWD_NONE;
     sent->to = h->out.tail->data + h->out.tail->len;
     if (was == NULL) /* else the link goroutine has us on its list until all is sent */
         handle_changed(h);
@@ -116,8 +116,8 @@ QUICK int send_bytes(rn_chan *c, struct handle *h, const uint8_t *data, size_t l
 QUICK int send_done(struct handle *h, const struct sent *sent, rn_time deadline)
 {
     trails_sent(node_trails(h->node), h->trail, h, sent->to);
-    if (sent->crowded)
-        crowd_linger(h->node, deadline);
+    if (sent->crowds != CROWD_NONE)
+        crowd_linger(h->node, sent->crowds, deadline);
     return 0;
 }
 

@@ -7,23 +7,31 @@
 #define LARGE  20000        /* bytes of an element, ... */
 #define MANY   100 /* ... of which so many are more than the window, and less than what is lent */
 #define LINGER (100 * RN_MS)
-#define SMALL  1000 /* of these so many fill a chunk */
+#define SMALL  1000         /* of these so many fill a chunk */
+#define PIECE  2000         /* bytes; then LARGE is large */
+#define ALONE  (240u << 10) /* it has a chunk of its own, and leaves in one piece */
 
 static rn_node *node;
 static rn_chan *out;
 
 /* The first send asks; what is lent besides comes with the answer. */
-static void open_all(void)
+static void open_with(size_t crowd, size_t piece)
 {
     struct thing t;
     things_forget();
     cluster_open(5 * RN_MS, 10 * RN_MS);
     node = node_open("a");
-    rn__node_crowd(node, CROWD);
+    rn__node_crowd(node, crowd);
+    rn__node_pieces(node, piece);
     out = bound(node, "queue", RN_OUT, NULL);
     t = thing_new(4);
     check_rc(rn_chan_send(out, &t, SOON), 0);
     check_rc(rn_flush(out, SOON), 0);
+}
+
+static void open_all(void)
+{
+    open_with(CROWD, 0);
 }
 
 static void close_all(void)
@@ -44,21 +52,27 @@ static int64_t send_one(uint32_t size, rn_time deadline)
     return rn_now() - before;
 }
 
+/* Of those in round 2 each leaves in pieces. */
 static int a_sender_is_not_far_ahead_of_its_link(void *arg)
 {
+    uint32_t size = round_now == 1 ? ALONE : LARGE;
     size_t most = 0;
     int64_t lingered_ns = 0;
     (void)arg;
-    open_all();
+    open_with(CROWD, round_now == 2 ? PIECE : 0);
     for (int i = 0; i < MANY; i++) {
-        int64_t ns = send_one(LARGE, SOON);
+        int64_t ns = send_one(size, SOON);
         if (ns > lingered_ns)
             lingered_ns = ns;
         if (rn__node_queued(node) > most)
             most = rn__node_queued(node);
     }
     check(lingered_ns > RN_MS && lingered_ns < LINGER);
-    check(most <= CROWD + CHUNK);
+    check(most <= CROWD + CHUNK + size);
+    check_rc(rn_flush(out, SOON), 0);
+    check(rn__node_queued(node) == 0);
+    check(send_one(size, RN_NOWAIT) < LINGER / 10);
+    check(rn__node_queued(node) >= size);
     close_all();
     return 0;
 }
@@ -89,6 +103,21 @@ static int nobody_lingers_beyond_the_deadline(void *arg)
     check(ns >= LINGER / 4 && ns < LINGER / 2);
     ns = longest(size, 10 * RN_SEC);
     check(ns >= LINGER && ns < LINGER * 2);
+    cable("a", false);
+    close_all();
+    return 0;
+}
+
+/* Nothing leaves: of the large ones there are too many, of the others there are not. */
+static int large_elements_hold_up_only_their_like(void *arg)
+{
+    (void)arg;
+    open_with(MANY * LARGE / 2, PIECE);
+    cable("a", true);
+    for (int i = 0; i < MANY; i++)
+        check(send_one(LARGE, RN_NOWAIT) < LINGER / 10);
+    check(longest(500, 10 * RN_SEC) < LINGER / 10);
+    check(send_one(LARGE, SOON) >= LINGER);
     cable("a", false);
     close_all();
     return 0;
@@ -127,7 +156,8 @@ static int who_is_not_ahead_does_not_linger(void *arg)
 int main(int argc, char **argv)
 {
     static const struct fact facts[] = {
-        { "a_sender_is_not_far_ahead_of_its_link", a_sender_is_not_far_ahead_of_its_link, 1, 10 },
+        { "a_sender_is_not_far_ahead_of_its_link", a_sender_is_not_far_ahead_of_its_link, 3, 10 },
+        { "large_elements_hold_up_only_their_like", large_elements_hold_up_only_their_like, 1, 10 },
         { "who_is_not_ahead_does_not_linger", who_is_not_ahead_does_not_linger, 2, 10 },
         { "nobody_lingers_beyond_the_deadline", nobody_lingers_beyond_the_deadline, 2, 10 },
     };
