@@ -55,6 +55,16 @@ struct handle *bind_by_hand(struct node *n, const char *name, int64_t capacity, 
     return h;
 }
 
+struct handle *bind_fan(struct world *w, enum wire_direction d, enum wire_slow slow,
+                        int64_t capacity, uint32_t prefetch)
+{
+    struct wire_attributes a = {
+        .kind = WIRE_FANOUT, .slow = slow, .capacity = capacity, .type = ""
+    };
+
+    return bind_with(node_new(w, d == WIRE_IN ? "r" : "s"), "x", d, &a, prefetch);
+}
+
 struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
                             uint32_t senders_min)
 {

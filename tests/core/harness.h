@@ -151,6 +151,9 @@ struct handle *bind_with(struct node *n, const char *name, enum wire_direction d
 struct handle *bind_in(struct node *n, const char *name, int64_t capacity);
 struct handle *bind_out(struct node *n, const char *name, int64_t capacity);
 struct handle *bind_by_hand(struct node *n, const char *name, int64_t capacity, uint32_t prefetch);
+/* A node of its own binds "x", a fanout. */
+struct handle *bind_fan(struct world *w, enum wire_direction d, enum wire_slow slow,
+                        int64_t capacity, uint32_t prefetch);
 /* With autoclose; one that sends. */
 struct handle *bind_closing(struct node *n, const char *name, const struct wire_attributes *a,
                             uint32_t senders_min);

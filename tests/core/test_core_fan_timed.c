@@ -16,13 +16,10 @@ static struct world *fan_world(void)
     return w;
 }
 
-static struct handle *bind_fan(struct world *w, enum wire_direction d, enum wire_slow slow,
-                               int64_t capacity, uint32_t prefetch)
+static struct handle *bound_fan(struct world *w, enum wire_direction d, enum wire_slow slow,
+                                int64_t capacity, uint32_t prefetch)
 {
-    struct wire_attributes a = {
-        .kind = WIRE_FANOUT, .slow = slow, .capacity = capacity, .type = ""
-    };
-    struct handle *h = bind_with(node_new(w, d == WIRE_IN ? "r" : "s"), "x", d, &a, prefetch);
+    struct handle *h = bind_fan(w, d, slow, capacity, prefetch);
 
     world_pump(w);
     assert_true(h->bound);
@@ -31,18 +28,18 @@ static struct handle *bind_fan(struct world *w, enum wire_direction d, enum wire
 
 static struct handle *sender(struct world *w, enum wire_slow slow, int64_t capacity)
 {
-    return bind_fan(w, WIRE_OUT, slow, capacity, 0);
+    return bound_fan(w, WIRE_OUT, slow, capacity, 0);
 }
 
 static struct handle *receiver(struct world *w, enum wire_slow slow, int64_t capacity)
 {
-    return bind_fan(w, WIRE_IN, slow, capacity, 0);
+    return bound_fan(w, WIRE_IN, slow, capacity, 0);
 }
 
 /* One to whom nothing is sent ahead but a single element. */
 static struct handle *slow_receiver(struct world *w, int64_t capacity)
 {
-    return bind_fan(w, WIRE_IN, WIRE_SLOW_BLOCK, capacity, 1);
+    return bound_fan(w, WIRE_IN, WIRE_SLOW_BLOCK, capacity, 1);
 }
 
 /* The sums of the channel and of each window are checked as they are told. */
