@@ -41,7 +41,9 @@ static bool must_close(const struct keeper_job *j, const struct end *e, rn_time 
     closes = oracle_closes(w->oracle, e->incarnation);
     if (closes == CLOSES_NOT)
         return true;
-    if (rn_now() - since < PATIENCE_LEASES * w->config.lease_ns)
+    /* A home that was lost has closed nothing; its keeper, with a lease of its own, hears of that late. */
+    if (rn_now() - since < PATIENCE_LEASES * w->config.lease_ns ||
+        e->home != oracle_home(w->oracle))
         return false;
     if (closes == CLOSES_SURELY)
         sim_fail("channel %d has not closed when its senders had gone", j->channel);
