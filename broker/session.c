@@ -184,8 +184,7 @@ static int hand_on(struct broker_session *s, const struct frame_view *view, stru
 static bool rests(const struct broker_session *s, const struct frame_view *view, int64_t now_ns)
 {
     return view->seq > 0 && view->n_controls == 0 && view->n_sections == 0 && !s->is_dirty &&
-           !s->ready && now_ns - s->heard_ns >= s->lease_ns / WIRE_REST_PART &&
-           session_idle(s->stream);
+           !s->ready && now_ns - s->heard_ns >= s->lease_ns / WIRE_REST_PART;
 }
 
 int broker_session_input(struct broker_session *s, const struct frame_view *view,
@@ -197,7 +196,7 @@ int broker_session_input(struct broker_session *s, const struct frame_view *view
     s->heard_ns = now_ns;
     core_heard(s->core, s->party, now_ns);
     rc = session_input(s->stream, view, now_ns, why);
-    if (at_rest && rc == SESSION_HAND_ON) {
+    if (at_rest && rc == SESSION_HAND_ON && session_idle(s->stream)) {
         rn_reached("session: a sign of life is acknowledged with others");
         acks_wait(s->acks, s, now_ns);
         return BROKER_SESSION_ON;

@@ -132,10 +132,9 @@ struct rn_node {
     uint64_t unsent;            /* of handles that are over, while closing */
     unsigned hangups;           /* in the middle of what is encrypted, since the last Welcome */
     int64_t hangups_ns;         /* the first of them */
-    unsigned
-        handed;   /* so many receives were given what they waited for, since input was taken, ... */
-    bool heaps;   /* ... and more came that waits for receives */
-    bool starved; /* something found no memory: try again soon */
+    unsigned handed; /* receives that were given all that they waited for, since input was taken */
+    bool heaps;      /* more came than those could take */
+    bool starved;    /* something found no memory: try again soon */
     bool aborted;
 };
 

@@ -63,7 +63,7 @@ static int node_input(struct rn_node *n)
     if (rc != RN_ETIMEDOUT || n->heaps)
         n->handed = 0; /* there is more to do, which takes long */
     if (rc == RN_ETIMEDOUT && n->session != NULL)
-        session_ack_now(n->session);
+        session_ack_others(n->session);
     return rc == RN_ETIMEDOUT ? 0 : rc;
 }
 

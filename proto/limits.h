@@ -36,6 +36,7 @@
 #define WIRE_TAP_RATE_MAX    100000
 #define WIRE_WINDOW_FRAMES   16                  /* unacknowledged data frames in a direction ... */
 #define WIRE_WINDOW_BYTES    (UINT32_C(1) << 20) /* ... and their bytes */
+#define WIRE_ANSWERS_MAX     8 /* so many frames of nothing but Accepted are acknowledged at once */
 #define WIRE_WINDOW_PIECES   (WIRE_WINDOW_BYTES / 4 * 3) /* we add no piece to more than that, ... */
 #define WIRE_WINDOW_NEAR     (WIRE_WINDOW_BYTES / 2) /* ... nor to so many, if answers come soon */
 

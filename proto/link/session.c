@@ -62,9 +62,11 @@ struct session {
     uint64_t received; /* the newest seq that was handed on */
     bool ack_owed;     /* something came since the last frame that left with an ack */
     bool ack_wanted;
-    uint32_t owed_frames; /* data frames since then */
-    size_t owed_bytes;    /* of all numbered frames since then */
-    struct frame *bare;   /* the last bare acknowledgement; the caller has borrowed it */
+    uint32_t owed_frames;  /* data frames since then */
+    uint32_t owed_answers; /* frames of nothing but Accepted since then */
+    bool owed_others;      /* others than those */
+    size_t owed_bytes;     /* of all numbered frames since then */
+    struct frame *bare;    /* the last bare acknowledgement; the caller has borrowed it */
 
     int64_t heard_ns, confirmed_ns;
     int64_t
@@ -285,6 +287,8 @@ static void ack_left(struct session *s)
     s->ack_owed = false;
     s->ack_wanted = false;
     s->owed_frames = 0;
+    s->owed_answers = 0;
+    s->owed_others = false;
     s->owed_bytes = 0;
 }
 
@@ -416,6 +420,11 @@ void session_ack_now(struct session *s)
     s->ack_wanted = s->ack_owed;
 }
 
+void session_ack_others(struct session *s)
+{
+    s->ack_wanted = s->owed_others || s->owed_answers >= WIRE_ANSWERS_MAX;
+}
+
 bool session_ack_owed(const struct session *s)
 {
     return s->ack_owed;
@@ -451,6 +460,14 @@ static void trip_took(struct session *s, int64_t ns)
         s->trip_ns = ns;
 }
 
+static bool only_accepts(const struct frame_view *view)
+{
+    for (uint32_t i = 0; i < view->n_controls; i++)
+        if (view->controls[i].what != WIRE_ACCEPTED)
+            return false;
+    return view->n_controls > 0 && view->n_sections == 0;
+}
+
 int session_input(struct session *s, const struct frame_view *view, int64_t now_ns,
                   const char **why)
 {
@@ -480,11 +497,16 @@ int session_input(struct session *s, const struct frame_view *view, int64_t now_
     s->ack_owed = true;
     if (view->seq <= s->received) {
         rn_reached("session: a frame came twice");
+        s->owed_others = true;
         return SESSION_NOTHING;
     }
     s->received = view->seq;
     s->owed_bytes += view->len;
     s->owed_frames += view->n_sections > 0;
+    if (only_accepts(view))
+        s->owed_answers++;
+    else
+        s->owed_others = true;
     return SESSION_HAND_ON;
 }
 

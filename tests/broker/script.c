@@ -171,7 +171,7 @@ static void hear(struct script *n, struct frame *f)
         check(rc > 0 && rc != SESSION_GAP);
         if (rc == SESSION_HAND_ON) {
             keep(n, f, &view);
-            session_ack_now(n->session);
+            session_ack_others(n->session);
             return;
         }
     }

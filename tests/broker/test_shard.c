@@ -490,7 +490,19 @@ static bool acknowledged_within(struct script *n, int64_t ns)
     return session_unacked_ns(n->session) == 0;
 }
 
-/* Its lease is 3.2 s, so it rests after 400 ms, and is answered at multiples of 100 ms. */
+/* A node whose lease is 3.2 s rests after 400 ms, and is answered at multiples of 100 ms: not before. */
+static void rest_for(struct script *n, int64_t ns)
+{
+    int64_t to_go_ns;
+
+    script_run(n, rn_after(ns));
+    to_go_ns = 100 * RN_MS - rn__boottime() % (100 * RN_MS);
+    if (to_go_ns > 2 * RN_MS)
+        check(!acknowledged_within(n, to_go_ns - RN_MS));
+    script_run(n, rn_after(2 * RN_MS));
+    check(session_unacked_ns(n->session) == 0);
+}
+
 static int rest(void *arg)
 {
     struct script *n;
@@ -501,18 +513,34 @@ static int rest(void *arg)
     n->lease_ms = 3200;
     script_open(n);
     for (int i = 0; i < 10; i++) {
-        int64_t to_go_ns;
-
-        script_run(n, rn_after(410 * RN_MS + i * 10 * RN_MS));
-        to_go_ns = 100 * RN_MS - rn__boottime() % (100 * RN_MS);
-        if (to_go_ns > 2 * RN_MS)
-            check(!acknowledged_within(n, to_go_ns - RN_MS));
-        script_run(n, rn_after(2 * RN_MS));
-        check(session_unacked_ns(n->session) == 0);
+        rest_for(n, 410 * RN_MS + i * 10 * RN_MS);
         check(acknowledged_within(n, RN_MS)); /* it is in a hurry, or would not say that so soon */
         script_run(n, rn_after(405 * RN_MS));
         script_bind(n, 1 + (uint32_t)i, "jobs", WIRE_OUT, 10); /* neither does this wait */
         check(session_unacked_ns(n->session) == 0);
+    }
+    script_free(n);
+    world_close();
+    return 0;
+}
+
+/* What it has not acknowledged until then only says that its elements were accepted. */
+static int rest_after_work(void *arg)
+{
+    struct script *n;
+
+    (void)arg;
+    world_open();
+    n = node("a", 1);
+    n->lease_ms = 3200;
+    script_open(n);
+    script_bind(n, 1, "jobs", WIRE_OUT, 100);
+    script_ask(n, 1, 10, 100);
+    check(script_credit(n, 1, 10) >= 10);
+    for (uint32_t i = 1; i <= 10; i++) {
+        script_elements(n, 1, i, 1, 10);
+        check(script_expect(n, WIRE_ACCEPTED)->number == i);
+        rest_for(n, 410 * RN_MS + i * 10 * RN_MS);
     }
     script_free(n);
     world_close();
@@ -702,6 +730,8 @@ int main(void)
         FACT("elements_of_a_silent_node_go_to_others_when_its_lease_ends", lease),
         FACT("probes_are_acknowledged_and_keep_a_session_alive", signs_of_life),
         FACT("node_at_rest_is_answered_together_with_others_and_one_in_a_hurry_at_once", rest),
+        FACT("node_at_rest_is_so_although_it_has_not_acknowledged_what_was_accepted",
+             rest_after_work),
         FACT("acknowledgement_is_not_forgotten_over_what_others_say", forgotten),
         FACT("session_that_spoke_while_the_broker_slept_goes_on", asleep),
         FACT("goodbye_ends_the_session_at_once", goodbye),

@@ -215,7 +215,10 @@ static void step(struct end *a, struct end *b, int64_t now)
         check_window(a, b);
         break;
     case 6:
-        session_ack_now(a->session);
+        if (random_chance(50))
+            session_ack_now(a->session);
+        else
+            session_ack_others(a->session);
         break;
     case 7:
         assert_int_equal(session_probe(a->session), 0);
@@ -326,6 +329,85 @@ static void half_a_window_of_bytes_is_acknowledged_too(void **state)
         assert_int_equal(right.wire_end, 0);
         deliver_one(&left, &right, 1);
     }
+    flush(&right, 1);
+    assert_int_equal(right.wire_end, 1);
+    close_ends(&left, &right);
+}
+
+/* So many frames of one Accepted come, each at a time when there is nothing else to do. */
+static void hear_answers(int n)
+{
+    for (; n > 0; n--) {
+        say_control(&left);
+        flush(&left, 1);
+        deliver_one(&left, &right, 1);
+        session_ack_others(right.session);
+        flush(&right, 1);
+    }
+}
+
+static void the_eighth_answer_is_acknowledged(void **state)
+{
+    (void)state;
+    open_ends(&left, &right);
+    for (int i = 0; i < 3; i++) {
+        hear_answers(WIRE_ANSWERS_MAX - 1);
+        assert_int_equal(right.wire_end, 0);
+        assert_int_not_equal(session_unacked_ns(left.session), 0);
+        hear_answers(1);
+        assert_int_equal(right.wire_end, 1);
+        deliver_one(&right, &left, 1);
+        assert_int_equal(session_unacked_ns(left.session), 0);
+    }
+    close_ends(&left, &right);
+}
+
+static void answers_are_acknowledged_by_the_next_frame(void **state)
+{
+    (void)state;
+    open_ends(&left, &right);
+    for (int i = 0; i < 3; i++) {
+        hear_answers(WIRE_ANSWERS_MAX - 1);
+        say_control(&right);
+        flush(&right, 1);
+        assert_int_equal(right.wire_end, 1);
+        deliver_one(&right, &left, 1);
+        assert_int_equal(session_unacked_ns(left.session), 0);
+    }
+    close_ends(&left, &right);
+}
+
+static void what_is_more_than_an_answer_is_acknowledged_at_once(void **state)
+{
+    struct wire_control credit = { .what = WIRE_CREDIT, .bind = 7, .credit = { .elements = 1 } };
+
+    (void)state;
+    open_ends(&left, &right);
+    for (int i = 0; i < 4; i++) {
+        hear_answers(2);
+        assert_int_equal(right.wire_end, 0);
+        if (i == 0)
+            say_data(&left, 10);
+        else if (i == 1)
+            assert_int_equal(session_control(left.session, &credit), 0);
+        else
+            say_control(&left);
+        if (i == 2)
+            assert_int_equal(session_control(left.session, &credit), 0);
+        else if (i == 3)
+            say_data(&left, 10);
+        flush(&left, 1);
+        deliver_one(&left, &right, 1);
+        session_ack_others(right.session);
+        flush(&right, 1);
+        assert_int_equal(right.wire_end, 1);
+        deliver_one(&right, &left, 1);
+        assert_true(session_idle(left.session));
+    }
+    assert_int_equal(session_probe(left.session), 0);
+    flush(&left, 1);
+    deliver_one(&left, &right, 1);
+    session_ack_others(right.session);
     flush(&right, 1);
     assert_int_equal(right.wire_end, 1);
     close_ends(&left, &right);
@@ -782,6 +864,9 @@ int main(void)
         cmocka_unit_test(streams_arrive_in_order_once_and_complete_over_any_breaks),
         cmocka_unit_test(the_window_closes_after_16_data_frames_and_opens_by_acknowledgement),
         cmocka_unit_test(half_a_window_of_bytes_is_acknowledged_too),
+        cmocka_unit_test(the_eighth_answer_is_acknowledged),
+        cmocka_unit_test(answers_are_acknowledged_by_the_next_frame),
+        cmocka_unit_test(what_is_more_than_an_answer_is_acknowledged_at_once),
         cmocka_unit_test(a_frame_that_the_window_cannot_hold_beside_others_waits),
         cmocka_unit_test(the_sooner_answers_come_the_less_of_the_window_is_for_pieces),
         cmocka_unit_test(other_data_leaves_pieces_three_quarters_of_the_window),
