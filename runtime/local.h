@@ -5,7 +5,7 @@
  *
  * Invariants: receivers wait only while the buffer is empty and no sender waits; senders only while it is full; so an element
  * never waits beside one who would take it, and order is first in, first out.  A closed channel has no senders waiting, and
- * no receivers unless it is bound.  A select that is tentative elsewhere counts as not waiting: it is passed over and, having
+ * no receivers unless it is bound; while a close of many is under way, some are still to be told, and are passed over.  A select that is tentative elsewhere counts as not waiting: it is passed over and, having
  * been knocked on, looks again by itself when that comes to nothing. */
 #ifndef RN__LOCAL_H
 #define RN__LOCAL_H
@@ -231,7 +231,7 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
         give(c, elem, slot(c, 0, c->elemsize));
         rn__race_writes(elem, c->elemsize);
         take_first(c);
-        sender = claim(c, RN_SEND);
+        sender = c->closed ? NULL : claim(c, RN_SEND);
         if (sender != NULL) {
             race_pass_for(sender, place(c, c->count));
             copy(slot(c, c->count, c->elemsize), sender->elem, c->elemsize);
@@ -242,7 +242,7 @@ static inline int recv_local(rn_chan *c, void *elem, struct rn__op **peer)
         }
         return 0;
     }
-    sender = claim(c, RN_SEND);
+    sender = c->closed ? NULL : claim(c, RN_SEND);
     if (sender == NULL) {
         if (c->closed)
             rn__race_acquire(&c->closed);

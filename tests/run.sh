@@ -38,6 +38,7 @@ loom_units=(
   "chan_buffer 20000"
   "chan_close 20000"
   "chan_close_crowd 20000"
+  "chan_close_late 20000"
   "chan_drain 20000"
   "chan_meet 20000"
   "chan_refuse 20000"

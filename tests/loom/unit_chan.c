@@ -254,6 +254,27 @@ LOOM_UNIT(chan_refuse, "a close sends away all who wait to send")
     rn_chan_unref(s.c);
 }
 
+/* Refused, it looks whether anybody who is still to be refused has left something. */
+static void send_and_look(void *arg)
+{
+    int v = 5;
+
+    (void)arg;
+    loom_check(rn_chan_send(s.c, &v, RN_FOREVER) == RN_ECLOSED);
+    loom_check(rn_chan_recv(s.c, &v, RN_FOREVER) == RN_ECLOSED);
+    atomic_fetch_add(&s.parked, 1);
+}
+
+LOOM_UNIT(chan_close_late, "whom a close has not told yet sends nothing any more")
+{
+    static rn_fn *const crew[] = { closer, send_and_look, send_and_look, send_and_look, NULL };
+
+    made(0);
+    crew_run(WORKERS, crew);
+    loom_check(s.parked == 3);
+    rn_chan_unref(s.c);
+}
+
 static void recv_last(void *arg)
 {
     (void)arg;
