@@ -1,8 +1,9 @@
 /* net.c - reading, writing and accepting.   SPDX-License-Identifier: MIT
  *
  * Every operation tries its system call first and waits only when that would block, so a descriptor that is
- * always ready (a regular file) never meets the poller.  But for a read after one that got less than it asked for: who has
- * answered a request would nearly always find that the next one has not come.  A plain thread waits in the same way.
+ * always ready (a regular file) hardly meets the poller.  But for a read after one that got less than it asked for: who has
+ * answered a request would nearly always find that the next one has not come.  It waits first, and looks whatever ends that.  A
+ * plain thread waits in the same way.
  *
  * Between rn__fd_enter and rn__fd_leave the number cannot be given to another file; what an operation
  * does after a wait it does to the file it began with, or it gives -EBADF.
@@ -127,6 +128,22 @@ int rn_wait_fd(int fd, int poll_events, rn_time deadline)
     return rc;
 }
 
+/* Nothing is there, or that is likely. */
+static ssize_t read_waiting(struct rn__fd *f, int fd, void *buf, size_t len, rn_time deadline)
+{
+    ssize_t n;
+    int rc;
+
+    do {
+        rc = wait_ready(f, fd, POLLIN, deadline);
+        if (rc == RN_ECANCELED || rc == -ESHUTDOWN || rc == -EBADF)
+            return rc;
+        /* What came in time is not missed, by whatever the wait was ended. */
+        n = sys_read(fd, buf, len);
+    } while (n == -EAGAIN && rc >= 0);
+    return n == -EAGAIN ? rc : n;
+}
+
 ssize_t rn_read(int fd, void *buf, size_t len, rn_time deadline)
 {
     struct rn__fd *f;
@@ -134,13 +151,9 @@ ssize_t rn_read(int fd, void *buf, size_t len, rn_time deadline)
 
     if (rc < 0)
         return rc;
-    rc = len > 0 && rn__fd_drained(f) && !rn__deadline_passed(deadline) ? -EAGAIN
-                                                                        : sys_read(fd, buf, len);
-    while (rc == -EAGAIN) {
-        rc = wait_ready(f, fd, POLLIN, deadline);
-        if (rc >= 0)
-            rc = sys_read(fd, buf, len);
-    }
+    rc = len > 0 && rn__fd_drained(f) ? -EAGAIN : sys_read(fd, buf, len);
+    if (rc == -EAGAIN)
+        rc = read_waiting(f, fd, buf, len, deadline);
     rn__fd_say_drained(f, rc > 0 && (size_t)rc < len);
     rn__fd_leave(f);
     return rc;

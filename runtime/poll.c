@@ -241,6 +241,20 @@ void rn__fd_unqueue(struct rn__fd_wait *q)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* ---- what the last read left, a hint ---- */
+
+bool rn__fd_drained(const struct rn__fd *f)
+{
+    return atomic_load_explicit(&f->drained, memory_order_relaxed);
+}
+
+void rn__fd_say_drained(struct rn__fd *f, bool drained)
+{
+    if (rn__fd_drained(f) !=
+        drained) /* written only where it changes: readers of one descriptor share the line */
+        atomic_store_explicit(&f->drained, drained, memory_order_relaxed);
+}
+
 /* ---- entering, leaving, closing ---------------------------------------------- */
 
 /* Closes the number, unless somebody is inside after all: then that is done when he leaves.  The mark goes last and the
@@ -258,6 +272,7 @@ static int close_now(struct rn__fd *f)
         f->registered = false;
         f->armed = 0;
         f->generation++;
+        rn__fd_say_drained(f, false);
         rc = close(f->number) < 0 ? -errno : 0;
         atomic_fetch_and(&f->users, ~CLOSING);
     }
@@ -341,18 +356,6 @@ int rn__fd_close(int fd)
     rc = leave(f);
     rn__outside_leave();
     return rc;
-}
-
-bool rn__fd_drained(const struct rn__fd *f)
-{
-    return atomic_load_explicit(&f->drained, memory_order_relaxed);
-}
-
-void rn__fd_say_drained(struct rn__fd *f, bool drained)
-{
-    if (rn__fd_drained(f) !=
-        drained) /* written only where it changes: readers of one descriptor share the line */
-        atomic_store_explicit(&f->drained, drained, memory_order_relaxed);
 }
 
 unsigned rn__fd_waiting(int fd)

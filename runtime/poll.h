@@ -60,7 +60,8 @@ void rn__fd_unqueue(struct rn__fd_wait *q);
 int rn__fd_close(int fd);
 
 /* A read that got less than it asked for has left nothing: the next one waits at once instead of finding that out from the
- * kernel, which looks at the file anyway when it is armed.  So what is said here costs time when it is wrong, nothing else. */
+ * kernel, which looks at the file anyway when it is armed; and looks once more if that wait comes to nothing.  So what is said
+ * here costs time when it is wrong, nothing else. */
 bool rn__fd_drained(const struct rn__fd *f);
 void rn__fd_say_drained(struct rn__fd *f, bool drained);
 

@@ -211,7 +211,7 @@ int          rn_timer_reset(rn_timer_fn *t, int64_t ns);   /* fires ns from now;
 int          rn_later(int64_t ns, rn_fn *fn, void *arg);   /* rn_after_func that nobody can stop: 0, -ENOMEM */
 
 /* ---- files, sockets, signals (an fd must be non-blocking) ----------------
- * Each tries at once and waits only when the system would block.  Beside the system's errors they give RN_ETIMEDOUT,
+ * Each waits only when the system would block.  Beside the system's errors they give RN_ETIMEDOUT,
  * RN_ECANCELED, and -EBADF when rn_fd_close ends the wait.  An fd that is given is the caller's, non-blocking and
  * close-on-exec. */
 ssize_t rn_read (int fd, void *buf, size_t len, rn_time deadline);    /* bytes read, perhaps fewer; 0 at the end */
