@@ -27,7 +27,8 @@
 #define RUNS_PART   16          /* who has run for less than this part of the time may be blocked */
 #define DOUBLED_MAX 7
 #define STARTS_NS   (500 * RN_MS) /* who starts goroutines is left alone for so long */
-#define GIVEN_MAX   1024          /* newborns: who has nothing to do gets at the rest itself */
+#define GIVEN_MAX   1024          /* newborns: who has nothing to do gets at the rest itself ... */
+#define GIVEN_MIN   64            /* ... but there may never be anybody who has nothing to do */
 #define TELL_MS     1000          /* unless RN_MONITOR says otherwise */
 
 enum { AWAKE, ASLEEP = RN__MONITOR_ASLEEP, STOPPED };
@@ -177,10 +178,15 @@ static bool relieve(const struct round *r)
  * not, and in the common queue, where all have their turns, they are many at once instead of one after the other. */
 static void take_over_from(struct rn__worker *w, const struct look *l)
 {
+    unsigned waiting, enough;
+
     atomic_store(&w->bears_tiny, false);
     rn__queue_take_over(&w->queue, &monitor.hand);
-    if (l->blocked || l->ran_ns >= COMPUTES_NS)
-        rn__newborns_give_away(&w->newborns, GIVEN_MAX);
+    if (!l->blocked && l->ran_ns < COMPUTES_NS)
+        return;
+    waiting = atomic_load(&rn__sched.common_count);
+    enough = waiting + GIVEN_MIN > GIVEN_MAX ? waiting + GIVEN_MIN : GIVEN_MAX;
+    rn__newborns_give_away(&w->newborns, enough);
 }
 
 static void take_over(const struct round *r)
