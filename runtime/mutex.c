@@ -25,6 +25,7 @@
 #include "runtime/watch.h"
 
 #include <sched.h>
+#include <time.h>
 
 #define LOCKED     UINT64_C(4)
 #define SPINNING   UINT64_C(8)
@@ -39,6 +40,7 @@
 
 #define CALM_MAX    UINT64_C(16384) /* in the time of so many, what it costs to ask is little */
 #define SPIN_ROUNDS 4
+#define YIELDS_MAX  200u
 #define STARVED_NS  RN_MS
 
 enum { BY_TRY, BY_GIFT }; /* outcomes of the claim */
@@ -80,11 +82,21 @@ void rn__mutexes_init(void)
     atomic_store(&rn_mutex_careful, RN__RACE || rn__owners_watch() || !rn__fence_others());
 }
 
+/* He who is awaited has a store to make and may wait for a CPU; to give way does not help him to ours if we have the priority. */
+static void let_go_on(unsigned *n)
+{
+    if (++*n < YIELDS_MAX)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){ .tv_nsec = 50 * RN_US }, NULL);
+}
+
 /* That it is ASKED, which the word says, is seen by all who begin to unlock it; and none who began before is still at it, or
  * he has wiped it away. */
 static void leaver_await(const struct rn__line *m)
 {
     uint64_t seen;
+    unsigned n = 0;
 
     if (!rn__fence_others() && !atomic_load(&rn_mutex_careful))
         rn_panic("rn_mutex: the system allows no membarrier any more");
@@ -93,7 +105,7 @@ static void leaver_await(const struct rn__line *m)
         seen = atomic_load_explicit(&m->word, memory_order_relaxed);
         if (!(seen & ASKED) || !(seen & LOCKED)) /* who locked it after that has seen it */
             break;
-        sched_yield();
+        let_go_on(&n);
     }
 }
 
