@@ -65,8 +65,10 @@ struct session {
     uint32_t owed_frames;  /* data frames since then */
     uint32_t owed_answers; /* frames of nothing but Accepted since then */
     bool owed_others;      /* others than those */
-    size_t owed_bytes;     /* of all numbered frames since then */
-    struct frame *bare;    /* the last bare acknowledgement; the caller has borrowed it */
+    uint64_t told;         /* the newest seq that the peer was told of as received */
+    bool fresh;         /* since the session was resumed it has been told of none that came since */
+    size_t owed_bytes;  /* of all numbered frames since then */
+    struct frame *bare; /* the last bare acknowledgement; the caller has borrowed it */
 
     int64_t heard_ns, confirmed_ns;
     int64_t
@@ -290,6 +292,8 @@ static void ack_left(struct session *s)
     s->owed_answers = 0;
     s->owed_others = false;
     s->owed_bytes = 0;
+    s->fresh = s->fresh && s->received == s->told;
+    s->told = s->received;
 }
 
 /* The parcel has its frame and goes on the link for the first time. */
@@ -422,7 +426,8 @@ void session_ack_now(struct session *s)
 
 void session_ack_others(struct session *s)
 {
-    s->ack_wanted = s->owed_others || s->owed_answers >= WIRE_ANSWERS_MAX;
+    s->ack_wanted = s->owed_others || s->owed_answers >= WIRE_ANSWERS_MAX ||
+                    (s->fresh && s->ack_owed);
 }
 
 bool session_ack_owed(const struct session *s)
@@ -453,7 +458,8 @@ static void acknowledge(struct session *s, uint64_t ack)
     }
 }
 
-/* From when the newest frame that was acknowledged left.  If it was sent again since, that is too long, and others will do. */
+/* From when the newest frame that was acknowledged left.  If it was sent again since, or the peer left that to its next frame, it is too long,
+ * and others will do. */
 static void trip_took(struct session *s, int64_t ns)
 {
     if (ns > 0 && (s->trip_ns == 0 || ns < s->trip_ns))
@@ -534,6 +540,8 @@ int session_resume(struct session *s, uint64_t received, const char **why)
     s->resend = s->unacked.head;
     rn_reached_if(s->resend != NULL, "session: a resume sends again");
     s->suspended = false;
+    s->fresh = true;
+    s->told = s->received;
     return 0;
 }
 

@@ -55,7 +55,8 @@ struct frame *session_next(struct session *s, int64_t now_ns, int *rc);
  * is drained.  Otherwise a bare acknowledgement is due when half a window has come. */
 void session_ack_now(struct session *s);
 /* The same, if more has come than a few frames that only accept what was sent: nobody waits until those are acknowledged, and
- * the next frame that leaves does it. */
+ * the next frame that leaves does it.  But the first that comes after a session was resumed is acknowledged at once: by that the
+ * peer knows a Hello that was overtaken. */
 void session_ack_others(struct session *s);
 bool session_ack_owed(
     const struct session *s); /* has something come since the last frame that left? */

@@ -377,6 +377,25 @@ static void answers_are_acknowledged_by_the_next_frame(void **state)
     close_ends(&left, &right);
 }
 
+/* By that a Hello that was overtaken is known. */
+static void the_first_answer_after_a_resume_is_acknowledged(void **state)
+{
+    const char *why;
+
+    (void)state;
+    open_ends(&left, &right);
+    session_suspend(left.session);
+    session_suspend(right.session);
+    assert_int_equal(session_resume(left.session, session_received(right.session), &why), 0);
+    assert_int_equal(session_resume(right.session, session_received(left.session), &why), 0);
+    hear_answers(1);
+    assert_int_equal(right.wire_end, 1);
+    deliver_one(&right, &left, 1);
+    hear_answers(WIRE_ANSWERS_MAX - 1);
+    assert_int_equal(right.wire_end, 0);
+    close_ends(&left, &right);
+}
+
 static void what_is_more_than_an_answer_is_acknowledged_at_once(void **state)
 {
     struct wire_control credit = { .what = WIRE_CREDIT, .bind = 7, .credit = { .elements = 1 } };
@@ -866,6 +885,7 @@ int main(void)
         cmocka_unit_test(half_a_window_of_bytes_is_acknowledged_too),
         cmocka_unit_test(the_eighth_answer_is_acknowledged),
         cmocka_unit_test(answers_are_acknowledged_by_the_next_frame),
+        cmocka_unit_test(the_first_answer_after_a_resume_is_acknowledged),
         cmocka_unit_test(what_is_more_than_an_answer_is_acknowledged_at_once),
         cmocka_unit_test(a_frame_that_the_window_cannot_hold_beside_others_waits),
         cmocka_unit_test(the_sooner_answers_come_the_less_of_the_window_is_for_pieces),
