@@ -408,6 +408,16 @@ void outbox_piece_left(struct outbox *o, const struct wire_section *s)
     outbox_give(o, outbox_take(o));
 }
 
+/* The sizes are the same on the way down as on the way up, where what would nearly be full is. */
+static size_t size_below(size_t cap)
+{
+    size_t below = CHUNK_BEHIND;
+
+    while (below * CHUNK_GROWS < cap && below * CHUNK_GROWS * CHUNK_GROWS <= CHUNK_FULL)
+        below *= CHUNK_GROWS;
+    return below;
+}
+
 struct chunk *outbox_take(struct outbox *o)
 {
     struct chunk *c = o->head;
@@ -418,7 +428,7 @@ struct chunk *outbox_take(struct outbox *o)
         o->tail = NULL;
     c->next = NULL;
     if (c->cap >= o->behind && c->len < c->cap / CHUNK_UNUSED)
-        o->behind = o->behind / CHUNK_GROWS > CHUNK_BEHIND ? o->behind / CHUNK_GROWS : CHUNK_BEHIND;
+        o->behind = size_below(o->behind);
     rn_assert(c->first == o->departed + 1);
     o->departed += c->count;
     rn_assert(o->head != NULL ? o->departed < o->numbered : o->departed == o->numbered);

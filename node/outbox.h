@@ -1,6 +1,7 @@
 /* outbox.h - the sending side of a handle: credit in hand, elements on their way.   SPDX-License-Identifier: MIT
  *
- * Pure: no lock, clock or goroutine.  The owner guards it by the channel's lock. */
+ * No clock or goroutine.  The owner guards it by the channel's lock; the chunks that are kept have one of their own, taken under
+ * that. */
 #ifndef NODE_OUTBOX_H
 #define NODE_OUTBOX_H
 
