@@ -64,6 +64,12 @@ static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t 
     *v = *(*at)++;
     return true;
 }
+/* The same for a key or a length, which has five bytes at most. */
+static inline bool length_read(const uint8_t **at, const uint8_t *end, uint64_t *v)
+{
+    const uint8_t *from = *at;
+    return varint_read(at, end, v) && *at - from <= 5;
+}
 
 /* ---- goroutine.c ---- */
 

@@ -2,7 +2,7 @@
  *
  * Each length is compared with what is there before memory is taken for what it promises: the envelope's with the
  * frame's, the number of sections with the bytes that are left.  What the controls take is bounded by the envelope's
- * own length (protobuf-c makes some 40 bytes of an empty control of 2), and by FRAME_MEMORY_MAX. */
+ * own length (a control of 2 bytes is a struct wire_control, or what protobuf-c makes of it), and by FRAME_MEMORY_MAX. */
 #include "proto/codec.h"
 #include "proto/limits.h"
 
@@ -200,7 +200,7 @@ static bool plain_scan(Runnel__Envelope *e, const uint8_t *data, size_t len)
             e->sections = (uint32_t)v;
             break;
         case CONTROL_TAG:
-            if (!varint_read(&at, end, &v) || v > (uint64_t)(end - at))
+            if (!length_read(&at, end, &v) || v > (uint64_t)(end - at))
                 return false;
             at += v;
             e->n_control++;

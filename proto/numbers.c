@@ -173,9 +173,9 @@ bool numbers_read(struct wire_control *c, const uint8_t *data, size_t len)
     const struct numbers *kind;
     uint64_t key, v;
 
-    if (!varint_read(&at, end, &key) || (key & 7) != 2 || (kind = kind_of(key >> 3)) == NULL)
+    if (!length_read(&at, end, &key) || (key & 7) != 2 || (kind = kind_of(key >> 3)) == NULL)
         return false;
-    if (!varint_read(&at, end, &v) || v != (uint64_t)(end - at))
+    if (!length_read(&at, end, &v) || v != (uint64_t)(end - at))
         return false;
     memset(c, 0, sizeof *c);
     c->what = (enum wire_what)(key >> 3);

@@ -183,7 +183,8 @@ int64_t rn__boottime(void);
 int64_t rn__boottime_glance(void);
 
 /* false: rn__boottime() is at_ns or later, or may be; true: it is before.  Asked of what is seconds away it costs but a look at
- * the seconds of the day, a load; of what is near, as much as rn__boottime_glance(). */
+ * the seconds of the day, a load; of what is near, as much as rn__boottime_glance().  Wrong for the rest of a second if the clock
+ * of the day is set back to the very second in which this thread looked last, seconds ago. */
 bool rn__boottime_before(int64_t at_ns);
 
 #endif
