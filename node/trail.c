@@ -57,20 +57,21 @@ void trails_fini(struct trails *t)
     }
 }
 
-static void expect(const void *p, size_t lines)
+/* Of what may be NULL, too, which is no address to count from. */
+static void expect(const void *p, size_t offset, size_t lines)
 {
     for (size_t i = 0; i < lines; i++)
-        __builtin_prefetch((const char *)p + LINE * i, 1);
+        __builtin_prefetch((const void *)((uintptr_t)p + offset + LINE * i), 1);
 }
 
 static void expect_handle(const struct trail_place *p)
 {
-    const char *h = look(p->handle);
+    const void *h = look(p->handle);
 
-    expect(look(p->chan), 2);
-    expect(h, 1);
-    expect(h + offsetof(struct handle, out), 1);
-    expect(h + offsetof(struct handle, side[RN_OUT]), 1);
+    expect(look(p->chan), 0, 2);
+    expect(h, 0, 1);
+    expect(h, offsetof(struct handle, out), 1);
+    expect(h, offsetof(struct handle, side[RN_OUT]), 1);
 }
 
 void trail_walk(struct trail *t, uint32_t number, const struct handle *h, const void *to)
@@ -96,6 +97,6 @@ void trail_walk(struct trail *t, uint32_t number, const struct handle *h, const 
     /* What a handle is asked for comes before where its element will lie: that is known only since it was sent into. */
     p = &t->place[look(p->next)];
     p = &t->place[look(p->next)];
-    expect(look(p->to), 3);
+    expect(look(p->to), 0, 3);
     expect_handle(&t->place[look(p->next)]);
 }

@@ -142,10 +142,8 @@ static __attribute__((no_sanitize("thread"))) void turns_expect(const struct han
         return;
     const struct chunk *chunk = *(struct chunk *const volatile *)&next->out.head;
     __builtin_prefetch(next->chan);
-    __builtin_prefetch(chunk);
-    __builtin_prefetch((const char *)chunk + 64);
-    __builtin_prefetch((const char *)chunk + 128);
-    __builtin_prefetch((const char *)chunk + 192);
+    for (uintptr_t at = 0; at < 256; at += 64) /* of NULL, too, which is no address to count from */
+        __builtin_prefetch((const void *)((uintptr_t)chunk + at));
     next = TAILQ_NEXT(next, turn);
     if (next == NULL)
         return;

@@ -441,7 +441,7 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
 static void expect(const void *p, size_t size)
 {
     for (size_t at = 0; at < size; at += 64)
-        __builtin_prefetch((const char *)p + at);
+        __builtin_prefetch((const void *)((uintptr_t)p + at));
 }
 
 static void expect_binding(const struct binding *b)
