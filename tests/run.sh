@@ -106,7 +106,7 @@ loom_units=(
   "timer_move 20000"
   "timer_sleep 20000"
   "timer_stop 20000"
-  "timer_thread 20000"
+  "timer_thread 60000"
   "waitgroup 20000"
   "yield 20000"
 )
