@@ -4,6 +4,7 @@
 
 #include "proto/arena.h"
 #include "proto/frame.h"
+#include "proto/varint.h"
 #include "runnel.pb-c.h"
 
 /* ---- section.c ---- */
@@ -55,16 +56,7 @@ int numbers_append(struct control_buffer *b, const struct wire_control *c);
 /* Reads a packed Control, without its tag and length, if it is one of those and as one expects it.  false: let protobuf-c have it. */
 bool numbers_read(struct wire_control *c, const uint8_t *data, size_t len);
 
-bool varint_read_long(const uint8_t **at, const uint8_t *end, uint64_t *v);
-/* Reads a varint and moves on behind it.  false: it is cut off, or too long. */
-static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *v)
-{
-    if (*at == end || **at >= 0x80)
-        return varint_read_long(at, end, v);
-    *v = *(*at)++;
-    return true;
-}
-/* The same for a key or a length, which has five bytes at most. */
+/* varint_read() of a key or a length, which has five bytes at most. */
 static inline bool length_read(const uint8_t **at, const uint8_t *end, uint64_t *v)
 {
     const uint8_t *from = *at;

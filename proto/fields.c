@@ -1,5 +1,6 @@
 /* fields.c - a small protobuf message before an element, read field by field.   SPDX-License-Identifier: MIT */
 #include "proto/fields.h"
+#include "proto/varint.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -9,15 +10,13 @@
 
 static bool take_varint(struct bytes *b, uint64_t *v)
 {
-    *v = 0;
-    for (unsigned i = 0; i < 10 && b->left > 0; i++) {
-        uint8_t byte = *b->at++;
-        b->left--;
-        *v |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
+    const uint8_t *at = b->at;
+
+    if (!varint_read(&at, b->at + b->left, v))
+        return false;
+    b->left -= (size_t)(at - b->at);
+    b->at = at;
+    return true;
 }
 
 static bool take_bytes(struct bytes *b, size_t n, struct bytes *taken)

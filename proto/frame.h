@@ -6,6 +6,7 @@
 #define PROTO_FRAME_H
 
 #include "proto/limits.h"
+#include "proto/varint.h"
 #include "proto/wire.h"
 #include "runtime/assert.h"
 
@@ -104,17 +105,12 @@ static inline size_t element_size(size_t len)
 /* Writes the length prefix and returns the bytes written (1 to 5). */
 static inline size_t element_prefix(uint8_t *to, size_t len)
 {
-    size_t n = 0;
-
     if (len < 0x80) {
         to[0] = (uint8_t)len;
         return 1;
     }
     rn_assert(len <= WIRE_LENGTH_MAX);
-    for (; len >= 0x80; len >>= 7)
-        to[n++] = (uint8_t)(len | 0x80);
-    to[n++] = (uint8_t)len;
-    return n;
+    return varint_put(to, len);
 }
 
 /* Packed controls of at most so many bytes fit into a data frame. */

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define FIELDS_MAX 7
-#define VARINT_MAX 10 /* bytes */
 #define HEAD_MAX \
     5 /* bytes before the fields: two tags, of which one may be of two bytes, and two lengths */
 
@@ -92,14 +91,6 @@ static uint64_t number_get(const struct wire_control *c, const struct number *f)
     return wide << 1 ^ -(wide >> 63);
 }
 
-static uint8_t *put_varint(uint8_t *to, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        *to++ = (uint8_t)(v | 0x80);
-    *to++ = (uint8_t)v;
-    return to;
-}
-
 int numbers_append(struct control_buffer *b, const struct wire_control *c)
 {
     const struct numbers *kind = kind_of(c->what);
@@ -111,13 +102,13 @@ int numbers_append(struct control_buffer *b, const struct wire_control *c)
     if (at == NULL)
         return -ENOMEM;
     at[0] = CONTROL_TAG;
-    fields = to = put_varint(at + 2, (uint64_t)c->what << 3 | 2) + 1;
+    fields = to = at + 2 + varint_put(at + 2, (uint64_t)c->what << 3 | 2) + 1;
     for (unsigned i = 0; i < kind->n; i++) {
         uint64_t v = number_get(c, &kind->field[i]);
         if (v == 0)
             continue;
         *to++ = (uint8_t)((i + 1) << 3);
-        to = put_varint(to, v);
+        to += varint_put(to, v);
     }
     fields[-1] = (uint8_t)(to - fields);
     at[1] = (uint8_t)(to - at - 2);
@@ -149,22 +140,12 @@ static void number_set(struct wire_control *c, const struct number *f, uint64_t 
     memcpy(at, &v, sizeof v);
 }
 
-bool varint_read_long(const uint8_t **at, const uint8_t *end, uint64_t *v)
+/* Of more than 64 bits the rest is dropped from a number, but not from a bool; so let protobuf-c have it. */
+static bool value_read(const uint8_t **at, const uint8_t *end, uint64_t *v)
 {
-    const uint8_t *p = *at;
+    const uint8_t *from = *at;
 
-    *v = 0;
-    for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
-        uint8_t byte = *p++;
-        if (shift == 63 && byte > 1)
-            return false;
-        *v |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *at = p;
-            return true;
-        }
-    }
-    return false;
+    return varint_read(at, end, v) && (*at - from < VARINT_MAX || (*at)[-1] <= 1);
 }
 
 bool numbers_read(struct wire_control *c, const uint8_t *data, size_t len)
@@ -181,7 +162,7 @@ bool numbers_read(struct wire_control *c, const uint8_t *data, size_t len)
     c->what = (enum wire_what)(key >> 3);
     while (at < end) {
         unsigned tag = *at++;
-        if ((tag & 7) != 0 || (tag >> 3) - 1 >= kind->n || !varint_read(&at, end, &v))
+        if ((tag & 7) != 0 || (tag >> 3) - 1 >= kind->n || !value_read(&at, end, &v))
             return false;
         number_set(c, &kind->field[(tag >> 3) - 1], v);
     }

@@ -458,8 +458,8 @@ static void acknowledge(struct session *s, uint64_t ack)
     }
 }
 
-/* From when the newest frame that was acknowledged left.  If it was sent again since, or the peer left that to its next frame, it is too long,
- * and others will do. */
+/* From when the newest frame that was acknowledged left.  If it was sent again since, or the peer left that to
+ * its next frame, it is too long, and others will do. */
 static void trip_took(struct session *s, int64_t ns)
 {
     if (ns > 0 && (s->trip_ns == 0 || ns < s->trip_ns))
