@@ -4,6 +4,7 @@
  * piece a frame, and is parked while the window has not much room: so the others go on.
  * Invariant: a handle with data is in `turns` or in `parked`, or marked. */
 #include "node/inside.h"
+#include "proto/fetch.h"
 #include "runtime/reach.h"
 
 void turns_add(struct rn_node *n, struct handle *h)
@@ -142,8 +143,7 @@ static __attribute__((no_sanitize("thread"))) void turns_expect(const struct han
         return;
     const struct chunk *chunk = *(struct chunk *const volatile *)&next->out.head;
     __builtin_prefetch(next->chan);
-    for (uintptr_t at = 0; at < 256; at += 64) /* of NULL, too, which is no address to count from */
-        __builtin_prefetch((const void *)((uintptr_t)chunk + at));
+    fetch_lines(chunk, 256);
     next = TAILQ_NEXT(next, turn);
     if (next == NULL)
         return;

@@ -5,8 +5,9 @@
  *
  * Invariants: receivers wait only while the buffer is empty and no sender waits; senders only while it is full; so an element
  * never waits beside one who would take it, and order is first in, first out.  A closed channel has no senders waiting, and
- * no receivers unless it is bound; while a close of many is under way, some are still to be told, and are passed over.  A select that is tentative elsewhere counts as not waiting: it is passed over and, having
- * been knocked on, looks again by itself when that comes to nothing. */
+ * no receivers unless it is bound; while a close of many is under way, some are still to be told, and are passed over.  A select
+ * that is tentative elsewhere counts as not waiting: it is passed over and, having been knocked on, looks again by itself when
+ * that comes to nothing. */
 #ifndef RN__LOCAL_H
 #define RN__LOCAL_H
 

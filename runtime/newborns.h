@@ -74,29 +74,33 @@ static inline bool rn__newborns_push(struct rn__newborns *n, struct rn__g *g)
     return true;
 }
 
+/* The lines from `from` on before `to`, counted from the record of who is there.  Just addresses: it may have been taken, and be
+ * gone. */
+static inline void rn__newborns_fetch_lines(const struct rn__newborns *n, int64_t at, int from,
+                                            int to)
+{
+    const struct rn__g *g = atomic_load_explicit(&n->slots[at & (n->most - 1)],
+                                                 memory_order_relaxed);
+
+    for (int i = from; i < to; i++)
+        __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
+}
+
 /* Who will run soon has not been touched since it was made, with many of them.  What it begins with lies around its record:
- * that itself, and the first frame below.  Just addresses: it may have been taken, and be gone. */
+ * that itself, and the first frame below. */
 static inline void rn__newborns_fetch(const struct rn__newborns *n, int64_t at)
 {
-    const char *g = (const char *)atomic_load_explicit(&n->slots[at & (n->most - 1)],
-                                                       memory_order_relaxed);
-
-    for (int i = -3; i < 2; i++)
-        __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
+    rn__newborns_fetch_lines(n, at, -3, 2);
 }
 
 /* Owner only: one has waited as soon as it ran, and so may the next.  What one needs on its stack who waits lies further down, and
  * of many it is in no cache. */
 static inline void rn__newborns_fetch_deep(const struct rn__newborns *n)
 {
-    int64_t at = atomic_load_explicit(&n->bottom, memory_order_relaxed) - 1 - RN__NEWBORNS_AHEAD;
-    const char *g;
-
-    if (n->most <= RN__NEWBORNS_CROWD)
-        return;
-    g = (const char *)atomic_load_explicit(&n->slots[at & (n->most - 1)], memory_order_relaxed);
-    for (int i = -10; i < -3; i++)
-        __builtin_prefetch((const void *)((uintptr_t)g + (uintptr_t)(intptr_t)(i * 64)), 1);
+    if (n->most > RN__NEWBORNS_CROWD)
+        rn__newborns_fetch_lines(
+            n, atomic_load_explicit(&n->bottom, memory_order_relaxed) - 1 - RN__NEWBORNS_AHEAD, -10,
+            -3);
 }
 
 /* Owner only: the newest, or NULL. */

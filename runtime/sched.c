@@ -25,7 +25,7 @@
 #define STEAL_NS      2000u  /* of work: to fetch it, and what it uses, takes as long */
 #define STEAL_MAX     32     /* newborns at a time */
 #define TINY_NS       250u /* of a newborn's life, where it was stolen: to fetch it is most of that */
-#define TINY_CROWD    2048 /* so many tiny ones are no longer in their maker's cache either */
+#define TINY_CROWD    RN__NEWBORNS_CROWD
 #define FRAMES        8    /* cache lines of them, if one waits in a channel */
 #define HANDED_ON_MAX 128u /* run-next picks in a row, so that a pair cannot starve the rest */
 

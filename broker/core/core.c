@@ -17,6 +17,7 @@
 #include "broker/core/reply.h"
 #include "broker/core/settle.h"
 #include "broker/core/tap.h"
+#include "proto/fetch.h"
 #include "runtime/assert.h"
 #include "runtime/reach.h"
 
@@ -438,20 +439,14 @@ int core_section(struct core *core, struct core_session *s, const struct wire_se
  * Of thousands of channels hardly one is in the processor's cache when something comes for it, and to fetch all that is looked at
  * takes as long as the rest.  Lines are 64 bytes; how many are fetched follows from the order in the structs. */
 
-static void expect(const void *p, size_t size)
-{
-    for (size_t at = 0; at < size; at += 64)
-        __builtin_prefetch((const void *)((uintptr_t)p + at));
-}
-
 static void expect_binding(const struct binding *b)
 {
-    expect(b, offsetof(struct binding, of_side));
+    fetch_lines(b, offsetof(struct binding, of_side));
 }
 
 static void expect_channel(const struct channel *ch)
 {
-    expect(ch, offsetof(struct channel, name));
+    fetch_lines(ch, offsetof(struct channel, name));
 }
 
 void core_expect_soon(const struct core_session *s, uint32_t bind)
@@ -541,13 +536,13 @@ static void expect_pulled(const struct hook *list, const struct binding *b)
         return;
     r = run_queue_first(&list_entry(at, struct binding, turn)->outbox);
     if (r != NULL)
-        expect(r->s.body, r->s.size < EXPECT_BODY ? r->s.size : EXPECT_BODY);
+        fetch_lines(r->s.body, r->s.size < EXPECT_BODY ? r->s.size : EXPECT_BODY);
     at = at->next;
     if (at == list)
         return;
     r = run_queue_first(&list_entry(at, struct binding, turn)->outbox);
     if (r != NULL)
-        expect(r, sizeof *r);
+        fetch_lines(r, sizeof *r);
     at = at->next;
     if (at != list)
         expect_binding(list_entry(at, struct binding, turn));

@@ -12,7 +12,7 @@ s/^(#define HANDED_ON_MAX +)[0-9]+u/\14u/
 s/^(#define LOOK_EVERY +)[0-9]+u/\14u/
 s/^(#define STEAL_NS +)[0-9]+u/\12u/
 s/^(#define CLOSE_MAX +)[0-9]+/\12/
-s/^(#define TINY_CROWD +)[0-9]+/\12/
+s/^(#define TINY_CROWD +)RN__NEWBORNS_CROWD/\12/
 s/^(#define BUCKET_BITS +)[0-9]+/\14/
 # (HOT_NS, YIELDS_MAX: time stands still while threads run, so nobody may wait for it.  STEAL_NS: and a pick takes 1.)
 # Atomics that are read as if they were none: `_Atomic` means nothing there, and the look at races would take them for plain words.
